@@ -7,6 +7,7 @@ supervisor died without a word (prctl PR_SET_PDEATHSIG); elsewhere such a child 
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -53,7 +54,10 @@ class Program:
 
 
 def spawn(program: Program) -> subprocess.Popen[bytes]:
-    """Start the program once. On Linux it dies with the calling *thread*, so that thread must last."""
+    """Start the program once.
+
+    On Linux the child dies with the *thread* that calls this, so that thread must last.
+    """
     program.log.parent.mkdir(parents=True, exist_ok=True)
     with program.log.open("ab") as log:
         return subprocess.Popen(
@@ -64,8 +68,14 @@ def spawn(program: Program) -> subprocess.Popen[bytes]:
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=_die_with_parent if _libc else None,  # noqa: PLW1509
+            preexec_fn=_die_with_parent if _libc else None,
         )
+
+
+def sweep(process: subprocess.Popen[bytes]) -> None:
+    """Kill what is left of the child's process group: a killed parent's workers, say."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _die_with_parent() -> None:
@@ -141,6 +151,7 @@ class _Keeper:
             self.started.set()
             began = time.monotonic()
             code = self.process.wait()
+            sweep(self.process)
             if supervisor._stopping.is_set():
                 return
             if supervisor._on_exit is not None:
@@ -158,5 +169,5 @@ class _Keeper:
         try:
             process.wait(patience)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+            sweep(process)
             process.wait()
