@@ -1,0 +1,55 @@
+"""How long and how much: the limits of one fetch, and the clock that runs against them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from .errors import TooSlow
+
+MEBIBYTE = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The caps on one fetch, redirects included.
+
+    `deadline` is in seconds on the wall clock, from the call to the last byte, looking up
+    names and the time that a consumer of a stream takes included. `max_header_bytes` counts
+    each answer's status line and headers as sent, interim answers included. `max_bytes`
+    counts the body as sent, `max_decompressed_bytes` as it reads after gzip or deflate.
+    """
+
+    deadline: float = 10.0
+    max_redirects: int = 3
+    max_header_bytes: int = 64 * 1024
+    max_bytes: int = 10 * MEBIBYTE
+    max_decompressed_bytes: int = 20 * MEBIBYTE
+
+
+class Deadline:
+    """A moment on the monotonic clock, `seconds` from now."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._end = time.monotonic() + seconds
+
+    def left(self, complaint: str) -> float:
+        """Seconds left, more than none. Raises `passed(complaint)`."""
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise self.passed(complaint)
+        return left
+
+    def passed(self, complaint: str) -> TooSlow:
+        """The error that says `complaint`, such as 'The server did not answer', and the time."""
+        return TooSlow(f"{complaint} within {self._seconds:g} s")
+
+
+def readable_size(count: int) -> str:
+    """A number of bytes for a person: 65536 is '64 KiB'."""
+    if count < 1024:
+        return f"{count} bytes"
+    if count < MEBIBYTE:
+        return f"{count / 1024:.3g} KiB"
+    return f"{count / MEBIBYTE:.4g} MiB"
