@@ -1,0 +1,37 @@
+# `make help` tells what there is. Settings come from the environment or from .env.
+
+ARGS ?=
+install = @sh tools/python.sh tools/install.py
+python = .venv/bin/python
+
+.PHONY: help run test lint install clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo 'make run      install, start everything, print the address (PORT, HOST, DATA_DIR)'
+	@echo 'make test     install and run the tests (ARGS="tests/launcher -k ports", BROWSER=no)'
+	@echo 'make lint     ruff and mypy'
+	@echo 'make install  everything that run, test and lint install'
+	@echo 'make clean    remove what was installed here; the data stays'
+	@echo 'PYTHON=python3.12 chooses the Python (3.11, 3.12 or 3.13)'
+
+run:
+	$(install) main localcloud
+	@exec $(python) -m localcloud
+
+test:
+	$(install) main localcloud dev
+	@$(python) -m tests.support.chromium
+	@exec $(python) -m pytest $(ARGS)
+
+lint:
+	$(install) main localcloud dev
+	@$(python) -m ruff check .
+	@$(python) -m ruff format --check .
+	@$(python) -m mypy .
+
+install:
+	$(install) main localcloud dev
+
+clean:
+	rm -rf .venv .poetry .mypy_cache .pytest_cache .ruff_cache .hypothesis
