@@ -1,0 +1,175 @@
+"""Inputs against a model's OpenAPI document, in the words of Replicate's answers.
+
+Only what Cog's documents contain is understood: type, nullable, enum (behind a $ref), anyOf,
+items, bounds, lengths and pattern. Cog checks again, so a gap here fails the prediction, not
+the model.
+"""
+
+from __future__ import annotations
+
+import re
+import types
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from .problems import Problem
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with one field, such as `input.n`."""
+
+    kind: str
+    field: str
+    description: str
+
+
+_TYPES: dict[str, Callable[[Any], bool]] = {
+    "string": lambda value: isinstance(value, str),
+    "boolean": lambda value: isinstance(value, bool),
+    "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+    "array": lambda value: isinstance(value, list),
+}
+"""`object` is missing: Cog writes it for any value whatever."""
+
+_BOUNDS: list[tuple[str, str, type | types.UnionType, Callable[[Any, Any], bool], str]] = [
+    (
+        "minimum",
+        "number_gte",
+        int | float,
+        lambda value, bound: value >= bound,
+        "Must be greater than or equal to {}",
+    ),
+    (
+        "maximum",
+        "number_lte",
+        int | float,
+        lambda value, bound: value <= bound,
+        "Must be less than or equal to {}",
+    ),
+    (
+        "minLength",
+        "string_gte",
+        str,
+        lambda value, bound: len(value) >= bound,
+        "String length must be greater than or equal to {}",
+    ),
+    (
+        "maxLength",
+        "string_lte",
+        str,
+        lambda value, bound: len(value) <= bound,
+        "String length must be less than or equal to {}",
+    ),
+    (
+        "pattern",
+        "pattern",
+        str,
+        lambda value, pattern: re.search(pattern, value) is not None,
+        "Does not match pattern '{}'",
+    ),
+]
+"""Keyword, kind of fault, the type it is about, the test, the words."""
+
+
+def check_input(document: Json, given: Json) -> None:
+    """Raises the 422 that Replicate answers when the input does not fit the document."""
+    faults = list(_input_faults(document, given))
+    if faults:
+        raise Problem(
+            422,
+            "Input validation failed",
+            "".join(f"- {fault.field}: {fault.description}\n" for fault in faults),
+            invalid_fields=[
+                {"type": fault.kind, "field": fault.field, "description": fault.description}
+                for fault in faults
+            ],
+        )
+
+
+def file_fields(document: Json, given: Json) -> list[tuple[str, list[str]]]:
+    """The given fields that hold files, each with its URLs (http, https or data)."""
+    found = []
+    for name, schema in _properties(document).items():
+        value = given.get(name)
+        if isinstance(value, str) and _is_file(schema):
+            found.append((name, [value]))
+        elif isinstance(value, list) and _is_file(schema.get("items", {})):
+            found.append((name, value))
+    return found
+
+
+def iterates(document: Json) -> bool:
+    """Whether the model's output comes in pieces."""
+    output = document.get("components", {}).get("schemas", {}).get("Output", {})
+    return bool(output.get("x-cog-array-type") == "iterator")
+
+
+def _properties(document: Json) -> Json:
+    return dict(document["components"]["schemas"]["Input"].get("properties", {}))
+
+
+def _is_file(schema: Json) -> bool:
+    if schema.get("type") == "string" and schema.get("format") == "uri":
+        return True
+    return any(_is_file(variant) for variant in schema.get("anyOf", []))
+
+
+def _input_faults(document: Json, given: Json) -> Iterator[Fault]:
+    schemas = document["components"]["schemas"]
+    for name in schemas["Input"].get("required", []):
+        if name not in given:
+            yield Fault("required", "input", f"{name} is required")
+    for name, schema in _properties(document).items():
+        if name in given:
+            yield from _faults(schemas, schema, f"input.{name}", given[name])
+
+
+def _faults(schemas: Json, schema: Json, field: str, value: Any) -> Iterator[Fault]:
+    if value is None and schema.get("nullable"):
+        return
+    for part in [*schema.get("allOf", []), *([schema] if "$ref" in schema else [])]:
+        target = schemas[part["$ref"].rpartition("/")[2]] if "$ref" in part else part
+        yield from _faults(schemas, target, field, value)
+    variants = schema.get("anyOf", [])
+    if variants and not any(_fits(schemas, variant, field, value) for variant in variants):
+        yield Fault("number_any_of", field, "Must validate at least one schema (anyOf)")
+    expected = schema.get("type")
+    if expected in _TYPES and not _TYPES[expected](value):
+        given = _type_name(value)
+        yield Fault("invalid_type", field, f"Invalid type. Expected: {expected}, given: {given}")
+        return
+    if "enum" in schema and value not in schema["enum"]:
+        choices = ", ".join(f'"{choice}"' for choice in schema["enum"])
+        yield Fault("enum", field, f"{field} must be one of the following: {choices}")
+    yield from _bound_faults(schema, field, value)
+    if isinstance(value, list) and "items" in schema:
+        for index, item in enumerate(value):
+            yield from _faults(schemas, schema["items"], f"{field}.{index}", item)
+
+
+def _bound_faults(schema: Json, field: str, value: Any) -> Iterator[Fault]:
+    for keyword, kind, about, holds, words in _BOUNDS:
+        bound = schema.get(keyword)
+        if bound is not None and isinstance(value, about) and not holds(value, bound):
+            yield Fault(kind, field, words.format(bound))
+    if schema.get("format") == "uri" and not re.match(r"(https?://|data:).", value, re.I):
+        yield Fault("format", field, "Does not match format 'uri'")
+
+
+def _fits(schemas: Json, schema: Json, field: str, value: Any) -> bool:
+    return next(_faults(schemas, schema, field, value), None) is None
+
+
+def _type_name(value: Any) -> str:
+    if value is None:
+        return "null"
+    names = ((bool, "boolean"), (int, "integer"), (float, "number"), (str, "string"))
+    for kind, name in names:
+        if isinstance(value, kind):
+            return name
+    return "array" if isinstance(value, list) else "object"
