@@ -94,7 +94,12 @@ class Fetcher:
         self._limits = limits or Limits()
         self._resolve = resolve
         self._ssl_context = ssl_context or httpx.create_ssl_context()
-        self._headers = {"user-agent": user_agent, "accept": "*/*", "accept-encoding": ACCEPTED}
+        self._headers = {
+            "User-Agent": user_agent,
+            "Accept": "*/*",
+            "Accept-Encoding": ACCEPTED,
+            "Connection": "close",
+        }
 
     def head(
         self, url: str, headers: Mapping[str, str] | None = None, limits: Limits | None = None

@@ -1,0 +1,313 @@
+"""Servers that mean harm: each is over within the deadline, with little memory."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import io
+import itertools
+import socket
+import sys
+import threading
+import time
+import tracemalloc
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from guardedfetch import (
+    BadAnswer,
+    Fetched,
+    Fetcher,
+    FetchError,
+    Limits,
+    TooLarge,
+    TooManyRedirects,
+    TooSlow,
+    Unreachable,
+    parse_allow,
+)
+from tests.guardedfetch.servers import Script, Server, answer, redirect_to_query, say, serving
+
+MEBIBYTE = 1024 * 1024
+DEADLINE = 1.0
+GRACE = 0.7
+PACE = 0.02
+
+
+def dribble(head: bytes, pieces: Callable[[], Iterator[bytes]]) -> Script:
+    """A script that sends the head at once, then a piece every few milliseconds for ever."""
+
+    def script(connection: socket.socket, _request: bytes) -> None:
+        connection.sendall(head)
+        for piece in pieces():
+            connection.sendall(piece)
+            pause.wait(PACE)
+
+    pause = threading.Event()
+    return script
+
+
+def flood(head: bytes, piece: bytes) -> Script:
+    """A script that sends the head, then the piece again and again as fast as it is taken."""
+
+    def script(connection: socket.socket, _request: bytes) -> None:
+        connection.sendall(head)
+        while True:
+            connection.sendall(piece)
+
+    return script
+
+
+def say_nothing(connection: socket.socket, _request: bytes) -> None:
+    connection.recv(1)
+
+
+def bomb(window: int, size: int = 2048) -> bytes:
+    """`size` MiB of zeros, a thousandth of that on the wire."""
+    squeeze = zlib.compressobj(9, zlib.DEFLATED, window)
+    block = bytes(MEBIBYTE)
+    return b"".join([*(squeeze.compress(block) for _ in range(size)), squeeze.flush()])
+
+
+def encoded(body: bytes, encoding: str) -> Script:
+    return answer(body, f"Content-Encoding: {encoding}")
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+GZIP_BOMB = bomb(zlib.MAX_WBITS | 16, 256)
+
+HOSTILE: dict[str, tuple[Script, type[FetchError]]] = {
+    "never answers": (say_nothing, TooSlow),
+    "header dribble": (dribble(OK, lambda: itertools.repeat(b"X-A: b\r\n")), TooSlow),
+    "status line dribble": (dribble(b"", lambda: (bytes([byte]) for byte in OK * 99)), TooSlow),
+    "interim answers for ever": (
+        dribble(b"", lambda: itertools.repeat(b"HTTP/1.1 103 Early Hints\r\n\r\n")),
+        TooSlow,
+    ),
+    "flood of interim answers": (flood(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 99), TooLarge),
+    "200 kB of headers": (
+        say(OK + b"".join(b"X-%d: %s\r\n" % (i, b"a" * 990) for i in range(200)) + b"\r\n"),
+        TooLarge,
+    ),
+    "one header of 200 kB": (say(OK + b"X: " + b"a" * 200_000 + b"\r\n\r\n"), TooLarge),
+    "endless header": (flood(OK + b"X: ", b"a" * 4096), TooLarge),
+    "body dribble": (
+        dribble(OK + b"Content-Length: 5000\r\n\r\n", lambda: itertools.repeat(b"a")),
+        TooSlow,
+    ),
+    "chunk dribble": (dribble(CHUNKED, lambda: itertools.repeat(b"1\r\na\r\n")), TooSlow),
+    "chunk length dribble": (dribble(CHUNKED, lambda: itertools.repeat(b"0")), FetchError),
+    "endless body": (flood(OK + b"\r\n", bytes(65536)), TooLarge),
+    "endless chunks": (flood(CHUNKED, b"10000\r\n" + bytes(65536) + b"\r\n"), TooLarge),
+    "endless chunk extension": (flood(CHUNKED + b"1;", b"a" * 4096), BadAnswer),
+    "endless trailers": (flood(CHUNKED + b"0\r\n", b"X-A: b\r\n" * 512), BadAnswer),
+    "a huge announced length": (say(OK + b"Content-Length: 99999999999\r\n\r\n"), TooLarge),
+    "a length of 5,000 digits": (
+        say(OK + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n"),
+        BadAnswer,
+    ),
+    "gzip bomb": (encoded(GZIP_BOMB, "gzip"), TooLarge),
+    "gzip bomb in gzip": (encoded(gzip.compress(GZIP_BOMB), "gzip, gzip"), BadAnswer),
+    "deflate bomb": (encoded(bomb(zlib.MAX_WBITS, 256), "deflate"), TooLarge),
+    "bare deflate bomb": (encoded(bomb(-zlib.MAX_WBITS, 256), "deflate"), TooLarge),
+    "endless empty gzip members": (
+        flood(OK + b"Content-Encoding: gzip\r\n\r\n", gzip.compress(b"") * 3000),
+        FetchError,
+    ),
+    "two Content-Types": (
+        answer(b"", "Content-Type: text/html", "Content-Type: audio/mpeg"),
+        BadAnswer,
+    ),
+    "two lengths": (answer(b"ab", "Content-Length: 1"), BadAnswer),
+    "a negative length": (say(OK + b"Content-Length: -1\r\n\r\n"), BadAnswer),
+    "not HTTP": (say(b"SSH-2.0-OpenSSH_9.2\r\n\r\n"), BadAnswer),
+    "hangs up": (say(b""), Unreachable),
+    "hangs up in its headers": (say(OK), Unreachable),
+    "hangs up in its body": (say(OK + b"Content-Length: 9\r\n\r\nab"), Unreachable),
+    "hangs up in a chunk": (say(CHUNKED + b"9\r\nab"), Unreachable),
+    "cut gzip": (encoded(gzip.compress(b"abc" * 999)[:-9], "gzip"), BadAnswer),
+    "false gzip": (encoded(b"hello", "gzip"), BadAnswer),
+    "brotli unasked": (encoded(b"hello", "br"), BadAnswer),
+    "redirect to a forbidden scheme": (
+        answer(b"", "Location: file:///etc/passwd", status="302 Found"),
+        FetchError,
+    ),
+}
+
+
+@contextlib.contextmanager
+def measured() -> Iterator[None]:
+    """Asserts that the block ends by the deadline and never takes 50 MB."""
+    tracemalloc.start()
+    start = time.monotonic()
+    try:
+        yield
+        elapsed = time.monotonic() - start
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert elapsed < DEADLINE + GRACE
+    assert peak < 50_000_000
+
+
+@pytest.fixture
+def short() -> Fetcher:
+    return Fetcher(parse_allow("127.0.0.1, named.example"), Limits(deadline=DEADLINE))
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_over_in_time_and_in_words(
+    name: str, short: Fetcher, serve: Callable[[Script], Server]
+) -> None:
+    script, error = HOSTILE[name]
+    server = serve(script)
+    with measured(), pytest.raises(error) as caught:
+        short.get(server.url())
+    assert str(caught.value)[0].isupper()
+
+
+def test_a_redirect_loop(short: Fetcher, serve: Callable[[Script], Server]) -> None:
+    server = serve(answer(b"", "Location: /again", status="302 Found"))
+    with measured(), pytest.raises(TooManyRedirects, match="More than 3 redirects"):
+        short.get(server.url())
+    assert server.connections == 4
+
+
+def test_one_deadline_holds_over_redirects(
+    short: Fetcher, serve: Callable[[Script], Server]
+) -> None:
+    def late(connection: socket.socket, _head: bytes) -> None:
+        server.stopping.wait(DEADLINE * 0.6)
+        connection.sendall(b"HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n")
+
+    server = serve(late)
+    with measured(), pytest.raises(TooSlow, match="did not answer within 1 s"):
+        short.get(server.url())
+    assert server.connections == 2
+
+
+@contextlib.contextmanager
+def full_backlog(host: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
+    """A port that lets connections hang: nobody accepts and the queue is full."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind((host, port))
+        listener.listen(0)
+        for _ in range(8):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]
+
+
+def test_a_connection_that_hangs(short: Fetcher) -> None:
+    with full_backlog() as port, measured(), pytest.raises(TooSlow):
+        short.get(f"http://127.0.0.1:{port}/")
+
+
+def test_a_name_server_that_never_answers() -> None:
+    release = threading.Event()
+
+    def resolve(_host: str, _port: int) -> Sequence[str]:
+        release.wait(30)
+        return []
+
+    fetcher = Fetcher(limits=Limits(deadline=DEADLINE), resolve=resolve)
+    try:
+        with measured(), pytest.raises(TooSlow, match=r"slow\.example could not be looked up"):
+            fetcher.get("http://slow.example/")
+    finally:
+        release.set()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a second loopback address")
+def test_a_silent_first_address_leaves_time_for_the_second(
+    serve: Callable[[Script], Server],
+) -> None:
+    server = serve(answer(b"second"))
+    fetcher = Fetcher(
+        parse_allow("named.example"),
+        Limits(deadline=DEADLINE),
+        resolve=lambda _host, _port: ["127.0.0.2", "127.0.0.1"],
+    )
+    with full_backlog("127.0.0.2", server.port), measured():
+        assert fetcher.get(server.url(host="named.example")).body == b"second"
+
+
+def test_a_consumers_own_slowness_counts(short: Fetcher, serve: Callable[[Script], Server]) -> None:
+    server = serve(flood(OK + b"\r\n", bytes(65536)))
+    with measured(), short.open(server.url()) as stream, pytest.raises(TooSlow):
+        any(server.stopping.wait(0.1) for _ in stream)
+
+
+def test_a_bomb_is_stopped_early(serve: Callable[[Script], Server]) -> None:
+    """A cap on the content ends the reading long before the 2 GiB are unfolded."""
+    server = serve(encoded(bomb(zlib.MAX_WBITS | 16), "gzip"))
+    fetcher = Fetcher(parse_allow("127.0.0.1"), Limits(max_decompressed_bytes=MEBIBYTE))
+    file = io.BytesIO()
+    with measured(), pytest.raises(TooLarge, match="larger than 1 MiB"):
+        fetcher.download(server.url(), file)
+    assert file.tell() <= MEBIBYTE
+
+
+def test_many_hostile_servers_at_once(short: Fetcher) -> None:
+    with contextlib.ExitStack() as stack, measured():
+        names = ["never answers", "header dribble", "body dribble", "endless header"] * 5
+        servers = [stack.enter_context(serving(HOSTILE[name][0])) for name in names]
+        with ThreadPoolExecutor(len(servers)) as pool:
+            futures = [pool.submit(short.get, server.url()) for server in servers]
+        assert all(isinstance(future.exception(), FetchError) for future in futures)
+
+
+class FuzzedServer:
+    """Sends `raw`, whatever is asked."""
+
+    raw = b""
+
+    def __init__(self) -> None:
+        self.server = Server(lambda connection, _head: connection.sendall(self.raw))
+        self.fetcher = Fetcher(parse_allow(f"127.0.0.1:{self.server.port}"))
+
+
+@pytest.fixture
+def fuzzed() -> Iterator[FuzzedServer]:
+    made = FuzzedServer()
+    yield made
+    made.server.stop()
+
+
+_names = st.sampled_from(
+    [b"Location", b"Content-Type", b"Content-Length", b"Transfer-Encoding", b"Content-Encoding"]
+)
+_values = st.one_of(
+    st.binary(max_size=20),
+    st.sampled_from([b"chunked", b"gzip", b"deflate", b"3", b"/", b"http://[::1]/"]),
+)
+_statuses = st.sampled_from([100, 101, 200, 204, 301, 302, 304, 404, 500, 999])
+_answers = st.one_of(
+    st.binary(max_size=200),
+    st.binary(max_size=200).map(OK.__add__),
+    st.tuples(_statuses, _names, _values, _names, _values, st.binary(max_size=50)).map(
+        b"HTTP/1.1 %d X\r\n%s: %s\r\n%s: %s\r\n\r\n%s".__mod__
+    ),
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(_answers)
+def test_no_answer_makes_anything_but_a_fetch_error(fuzzed: FuzzedServer, raw: bytes) -> None:
+    fuzzed.raw = raw
+    with contextlib.suppress(FetchError):
+        assert isinstance(fuzzed.fetcher.get(fuzzed.server.url()), Fetched)
+
+
+def test_a_redirect_to_nonsense_says_so(short: Fetcher, serve: Callable[[Script], Server]) -> None:
+    server = serve(redirect_to_query)
+    with pytest.raises(FetchError, match="The server redirects to a URL that is not fetched"):
+        short.get(server.url("/?gopher://127.0.0.1:70/"))

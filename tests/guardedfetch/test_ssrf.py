@@ -1,0 +1,163 @@
+"""No spelling of a private address is connected to: direct, behind a redirect, or by DNS."""
+
+# The look-alike digits and the wildcard address are what is being tested:
+# ruff: noqa: RUF001, S104
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from guardedfetch import (
+    AddressRefused,
+    BadUrl,
+    Fetcher,
+    FetchError,
+    Limits,
+    LookupFailed,
+    parse_allow,
+)
+from tests.guardedfetch.servers import Script, Server, answer, redirect_to_query, serving
+
+# Reading the authorities takes longer than everything else in these tests.
+NO_CONTEXT = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+FORMS = [
+    # loopback in all its spellings
+    "127.0.0.1", "127.1", "127.0.1", "127.0.0.1.", "127.0.0.2", "127.1.2.3", "127.255.255.254",
+    "0x7f.1", "0x7f.0.0.1", "0x7F000001", "0x7f000001.", "2130706433", "017700000001",
+    "0177.0.0.1", "0177.0.0.01", "127.0x1", "0x7f.0x0.0x0.0x1", "00000000177.0.0.1",
+    "１２７.0.0.1", "１２７。０。０。１", "①②⑦.⓪.⓪.①", "127。0。0。1", "127．0．0．1",
+    "0", "0.0.0.0", "0x0", "0.0.0.1", "localhost", "LOCALHOST", "localhost.", "ⓛⓞⓒⓐⓛⓗⓞⓢⓣ",
+    "loc\N{SOFT HYPHEN}alhost", "%31%32%37.0.0.1", "127.0.0.1%00.example.com",
+    "[::1]", "[0:0:0:0:0:0:0:1]", "[0000::0001]", "[::]", "[::1%25lo]", "[::1%lo]",
+    # IPv4 inside IPv6
+    "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[0:0:0:0:0:ffff:127.0.0.1]", "[::127.0.0.1]",
+    "[::ffff:0:127.0.0.1]", "[64:ff9b::127.0.0.1]", "[64:ff9b:1::7f00:1]", "[2002:7f00:1::]",
+    "[2001:0:7f00:1::]", "[2001:0:4136:e378:8000:63bf:80ff:fffe]", "[::ffff:169.254.169.254]",
+    "[::ffff:10.0.0.1]", "[64:ff9b::a9fe:a9fe]",
+    # private, link-local, shared, metadata
+    "10.0.0.1", "10.255.255.255", "172.16.0.1", "172.31.255.255", "192.168.0.1", "192.168.1",
+    "169.254.169.254", "0xa9fea9fe", "2852039166", "0251.0376.0251.0376", "169.254.170.2",
+    "168.63.129.16", "0xa83f8110", "100.64.0.1", "100.100.100.200", "192.0.0.192", "192.0.0.1",
+    "[fd00:ec2::254]", "[fd20:ce::254]", "[fe80::1]", "[fec0::1]", "[fc00::1]", "[fdff::1]",
+    # documentation, benchmarking, relays, multicast, reserved
+    "192.0.2.1", "198.51.100.1", "203.0.113.1", "198.18.0.1", "198.19.255.255", "192.88.99.1",
+    "224.0.0.1", "239.255.255.255", "240.0.0.1", "255.255.255.255", "[ff02::1]", "[ff0e::1]",
+    "[2001:db8::1]", "[3fff::1]", "[5f00::1]", "[100::1]", "[2001:2::1]", "[2001:10::1]",
+    "[4000::1]",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def redirector() -> Iterator[Server]:
+    with serving(redirect_to_query) as server:
+        yield server
+
+
+def test_there_are_sixty_forms_and_more() -> None:
+    assert len(set(FORMS)) == len(FORMS) >= 60
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_direct(form: str, canary: Server, connects: list[Any]) -> None:
+    before = canary.connections
+    with pytest.raises((AddressRefused, BadUrl)):
+        Fetcher(ssl_context=NO_CONTEXT).get(f"http://{form}:{canary.port}/")
+    assert not connects
+    assert canary.connections == before
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_behind_a_redirect(
+    form: str, canary: Server, redirector: Server, connects: list[Any]
+) -> None:
+    before = canary.connections
+    fetcher = Fetcher(parse_allow(f"127.0.0.1:{redirector.port}"), ssl_context=NO_CONTEXT)
+    with pytest.raises((AddressRefused, BadUrl)):
+        fetcher.get(redirector.url(f"/?http://{form}:{canary.port}/"))
+    assert connects == [("127.0.0.1", redirector.port)]
+    assert canary.connections == before
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_as_a_dns_answer(form: str, canary: Server, connects: list[Any]) -> None:
+    """Also with a public address before it: one bad address spoils the name."""
+    address = form.strip("[]")
+    before = canary.connections
+    answers = iter([[address], ["2606:4700:4700::1111", "8.8.8.8", address]])
+    fetcher = Fetcher(resolve=lambda _host, _port: next(answers), ssl_context=NO_CONTEXT)
+    for _ in range(2):
+        with pytest.raises((AddressRefused, LookupFailed)):
+            fetcher.get(f"http://rebound.example:{canary.port}/")
+    assert not connects
+    assert canary.connections == before
+
+
+def test_the_canary_sings(canary: Server, connects: list[Any]) -> None:
+    before = canary.connections
+    assert Fetcher(parse_allow("127.0.0.1")).get(canary.url()).body == b"secret"
+    assert canary.connections == before + 1
+    assert connects == [("127.0.0.1", canary.port)]
+
+
+def test_a_refused_address_is_told_in_words() -> None:
+    fetcher = Fetcher(resolve=lambda _host, _port: ["10.0.0.5"])
+    with pytest.raises(AddressRefused) as caught:
+        fetcher.head("http://example.internal/")
+    assert str(caught.value).startswith(
+        "example.internal points to 10.0.0.5, which is not a public address"
+    )
+    assert "FETCH_ALLOW" in str(caught.value)
+    assert caught.value.permanent
+
+
+def test_a_name_is_looked_up_once_for_one_request(serve: Callable[[Script], Server]) -> None:
+    answers = iter([["127.0.0.1"], ["127.0.0.2"]])
+    server = serve(answer(b"checked"))
+    fetcher = Fetcher(
+        parse_allow(f"rebound.example:{server.port}"), resolve=lambda _host, _port: next(answers)
+    )
+    assert fetcher.get(server.url(host="rebound.example")).body == b"checked"
+    assert next(answers) == ["127.0.0.2"]
+
+
+def test_each_redirect_is_looked_up_and_judged_anew(
+    canary: Server, serve: Callable[[Script], Server]
+) -> None:
+    before = canary.connections
+    server = serve(redirect_to_query)
+    asked: list[tuple[str, int]] = []
+
+    def resolve(host: str, port: int) -> list[str]:
+        asked.append((host, port))
+        return ["127.0.0.1"]
+
+    fetcher = Fetcher(parse_allow(f"rebound.example:{server.port}"), resolve=resolve)
+    with pytest.raises(AddressRefused):
+        fetcher.get(server.url(f"/?http://rebound.example:{canary.port}/", "rebound.example"))
+    assert asked == [("rebound.example", server.port), ("rebound.example", canary.port)]
+    assert canary.connections == before
+
+
+@pytest.mark.parametrize(
+    "name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy"]
+)
+def test_the_environments_proxy_is_not_used(
+    name: str,
+    canary: Server,
+    serve: Callable[[Script], Server],
+    monkeypatch: pytest.MonkeyPatch,
+    connects: list[Any],
+) -> None:
+    monkeypatch.setenv(name, canary.url())
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    server = serve(redirect_to_query)
+    fetcher = Fetcher(parse_allow("127.0.0.1"), Limits(deadline=2.0))
+    with pytest.raises(FetchError):
+        fetcher.get(server.url("/?https://0.0.0.0/"))
+    assert connects == [("127.0.0.1", server.port)]
