@@ -1,0 +1,1 @@
+"""Turn things at URLs into text and vectors, and find them by meaning."""

@@ -1,0 +1,56 @@
+"""Texts to vectors, by replicate/all-mpnet-base-v2."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from allthethings.assets import Asset
+from allthethings.errors import ServiceUnavailable
+from allthethings.predictions import parse_embeddings
+from allthethings.replicate_client import SERVICE, ReplicateClient
+
+EMBEDDING_VERSION = "b6b7585c9640cd7a9572c6e129c9549d79c9c31f0d3fdce7baac7c67ca38f305"
+
+
+class AsyncEmbeddingsGenerator:
+    """Embeds the passages of a thing; the vectors come by webhook."""
+
+    def __init__(self, replicate: ReplicateClient, webhook_url: str) -> None:
+        self._replicate = replicate
+        self._webhook_url = webhook_url
+
+    def generate(self, asset: Asset, first: int, texts: Sequence[str]) -> str:
+        """Request vectors for the passages `first`, `first` + 1, ...; returns the prediction's id.
+
+        The webhook's path names the asset and the positions, first and last.
+        """
+        last = first + len(texts) - 1
+        webhook = f"{self._webhook_url}/{asset.id}/{first}-{last}"
+        return self._replicate.create(EMBEDDING_VERSION, _batch(texts), webhook).id
+
+    def find(self, asset: Asset, texts: Sequence[str]) -> str | None:
+        """The id of the prediction for these texts whose record was lost, if there is one."""
+        values = _batch(texts)
+        found = self._replicate.find(EMBEDDING_VERSION, asset.updated_at, values.__eq__)
+        return found.id if found else None
+
+
+class SyncEmbeddingsGenerator:
+    """Embeds a query while a person waits."""
+
+    def __init__(self, replicate: ReplicateClient) -> None:
+        self._replicate = replicate
+
+    def generate(self, text: str) -> list[float]:
+        """768 numbers, of unit length. Raises ServiceUnavailable when it takes too long."""
+        prediction = self._replicate.run(EMBEDDING_VERSION, {"text": text})
+        if not prediction.finished:
+            raise ServiceUnavailable(SERVICE, "the query was not embedded in time")
+        if not prediction.succeeded:
+            raise ServiceUnavailable(SERVICE, prediction.why_it_failed())
+        return parse_embeddings(prediction.output, 1)[0]
+
+
+def _batch(texts: Sequence[str]) -> dict[str, str]:
+    return {"text_batch": json.dumps(list(texts), ensure_ascii=False)}

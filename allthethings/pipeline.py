@@ -1,0 +1,294 @@
+"""The journey of a thing: submitted, turned into text, cut, embedded, searchable.
+
+Every step may be repeated and may be interrupted: what it does it does once, by compare and
+set, and what it left half done the reconciler finishes. Who acts on a thing outside a callback
+holds its lease.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+
+from allthethings.assets import Asset, AssetStatus, clean_url, url_key
+from allthethings.errors import (
+    IndexingError,
+    NoSuchAsset,
+    RequestRefused,
+    ServiceUnavailable,
+    UnusableThing,
+)
+from allthethings.fetch import probe
+from allthethings.generators import AsyncEmbeddingsGenerator
+from allthethings.mongo import AlreadyIndexed, Database, Document
+from allthethings.passages import CountTokens, cut
+from allthethings.predictions import Prediction, parse_embeddings, parse_prediction
+from allthethings.processors import Content, Processor, Requested, Tools, get_asset_processor, kinds
+from guardedfetch import Fetcher
+
+log = logging.getLogger(__name__)
+
+S = AssetStatus
+BATCH = 32
+"""Passages in one embedding prediction: a few seconds of work, so that things share the model."""
+MAX_TEXT = 4_000_000
+"""Characters; a MongoDB document holds 16 MiB."""
+FORGOTTEN = "Replicate does not know the prediction any more."
+HOLD_OFF = timedelta(seconds=5)
+"""How long a thing rests when a service was away."""
+
+
+class Pipeline:
+    """The steps of the journey. One serves any number of threads."""
+
+    def __init__(
+        self,
+        database: Database,
+        fetcher: Fetcher,
+        tools: Tools,
+        generator: AsyncEmbeddingsGenerator,
+        count_tokens: CountTokens,
+        callback_patience: timedelta,
+    ) -> None:
+        self._assets = database.assets
+        self._passages = database.passages
+        self._fetcher = fetcher
+        self._tools = tools
+        self._replicate = tools.replicate
+        self._generator = generator
+        self._count_tokens = count_tokens
+        self._callback_patience = callback_patience
+
+    # -- submitting
+
+    def submit(self, text: str) -> Asset:
+        """Index the thing at this URL. Raises AlreadyIndexed, BadInput, UnusableThing, or
+        ServiceUnavailable when nothing could be kept."""
+        url = clean_url(text)
+        key = url_key(url)
+        existing = self._assets.find_url(key)
+        if existing is not None:  # saves the request; the unique index decides below
+            raise AlreadyIndexed(existing)
+        seen = probe(self._fetcher, url)
+        if get_asset_processor(seen.content_type, self._tools) is None:
+            raise UnusableThing(
+                f"This is of type {seen.content_type}. The kinds that work: {', '.join(kinds())}."
+            )
+        asset = self._assets.insert(url, key, seen.content_type, seen.content_length)
+        log.info("asset %s submitted, %s", asset.id, seen.content_type)
+        self._process(asset)
+        return asset
+
+    def _process(self, asset: Asset, *, look_for_lost: bool = False) -> None:
+        """Take a SUBMITTED thing, leased to the caller, as far as it goes without waiting."""
+        processor = self._processor(asset)
+        try:
+            outcome = (processor.find(asset) if look_for_lost else None) or processor.process(asset)
+        except (UnusableThing, RequestRefused) as error:
+            self._assets.move(asset.id, S.PROCESSING_ERROR, error=str(error))
+        except ServiceUnavailable as error:
+            log.warning("asset %s waits: %s", asset.id, error)
+            self._assets.release(asset.id, hold_off=HOLD_OFF, error=str(error))
+        else:
+            if isinstance(outcome, Requested):
+                self._assets.move(
+                    asset.id,
+                    S.PROCESSING,
+                    prediction_id=outcome.prediction_id,
+                    lease=self._callback_patience,
+                    replicate_request=dict(outcome.request),
+                )
+                return
+            try:
+                self._record_content(asset, outcome)
+            except ServiceUnavailable as error:  # kept as far as it is; the reconciler goes on
+                log.warning("asset %s waits: %s", asset.id, error)
+
+    def _processor(self, asset: Asset) -> Processor:
+        processor = get_asset_processor(asset.content_type, self._tools)
+        if processor is None:
+            raise UnusableThing(f"Things of type {asset.content_type} are not processed any more.")
+        return processor
+
+    # -- text
+
+    def record_text(self, asset_id: str, payload: object) -> None:
+        """A callback of the model that turns a thing into text.
+
+        Raises NoSuchAsset, MalformedPrediction, ServiceUnavailable; returns when there is
+        nothing left to do, be it because it was done before.
+        """
+        prediction = parse_prediction(payload)
+        asset = self._existing(asset_id)
+        if not prediction.finished or asset.replicate_process_id not in (None, prediction.id):
+            return
+        if asset.status is S.PROCESSED:  # its text is there, but the embeddings were not asked for
+            self._request_embeddings(asset.id, look_for_lost=True)
+        elif asset.status in (S.SUBMITTED, S.PROCESSING):
+            self._record_text(asset, prediction)
+
+    def _record_text(self, asset: Asset, prediction: Prediction) -> None:
+        try:
+            if not prediction.succeeded:
+                raise UnusableThing(prediction.why_it_failed())
+            content = self._processor(asset).read(prediction.output)
+        except UnusableThing as error:
+            self._assets.move(
+                asset.id, S.PROCESSING_ERROR, prediction_id=prediction.id, error=str(error)
+            )
+            return
+        self._record_content(asset, content, prediction.id)
+
+    def _record_content(
+        self, asset: Asset, content: Content, prediction_id: str | None = None
+    ) -> None:
+        passages = cut(content.pieces, self._count_tokens)
+        if not passages or len(content.text) > MAX_TEXT:
+            reason = "There is no text in it." if not passages else "Its text is too long."
+            self._assets.move(
+                asset.id, S.PROCESSING_ERROR, prediction_id=prediction_id, error=reason
+            )
+            return
+        self._passages.put(asset.id, asset.content_type, passages)
+        moved = self._assets.move(
+            asset.id,
+            S.PROCESSED,
+            prediction_id=prediction_id,
+            text=content.text,
+            title=content.title,
+            note={"passages": len(passages)},
+        )
+        if moved:
+            log.info("asset %s processed, %d passages", asset.id, len(passages))
+            self._request_embeddings(asset.id)
+
+    # -- embeddings
+
+    def _request_embeddings(self, asset_id: str, *, look_for_lost: bool = False) -> None:
+        """Ask for the vectors that nobody asked for yet, unless somebody is just doing so.
+
+        Raises ServiceUnavailable; the thing stays PROCESSED then, to be tried again.
+        """
+        if not self._assets.claim(asset_id, S.PROCESSED):
+            return
+        asset = self._existing(asset_id)
+        try:
+            self._request_batches(asset, look_for_lost)
+        except RequestRefused as error:
+            self._assets.move(asset_id, S.EMBEDDINGS_ERROR, error=str(error))
+            return
+        except ServiceUnavailable as error:
+            self._assets.release(asset_id, hold_off=HOLD_OFF, error=str(error))
+            raise
+        self._assets.move(asset_id, S.GENERATING_EMBEDDINGS, lease=self._callback_patience)
+
+    def _request_batches(self, asset: Asset, look_for_lost: bool) -> None:
+        rows = [
+            row
+            for row in self._passages.of(asset.id)
+            if not row["embedded"] and row["replicate_embedding_id"] is None
+        ]
+        for batch in _runs(rows, BATCH):
+            first, texts = batch[0]["position"], [row["text"] for row in batch]
+            found = self._generator.find(asset, texts) if look_for_lost else None
+            prediction_id = found or self._generator.generate(asset, first, texts)
+            self._passages.requested(asset.id, first, batch[-1]["position"], prediction_id)
+
+    def record_embeddings(self, asset_id: str, first: int, last: int, payload: object) -> None:
+        """A callback of the embedding model for the passages first..last; raises as above."""
+        prediction = parse_prediction(payload)
+        asset = self._existing(asset_id)
+        if prediction.finished and asset.status in (S.PROCESSED, S.GENERATING_EMBEDDINGS):
+            self._record_embeddings(asset, first, last, prediction)
+
+    def _record_embeddings(
+        self, asset: Asset, first: int, last: int, prediction: Prediction
+    ) -> None:
+        if self._passages.waiting(asset.id, first, last, prediction.id):
+            try:
+                if not prediction.succeeded:
+                    raise UnusableThing(prediction.why_it_failed())
+                vectors = parse_embeddings(prediction.output, last - first + 1)
+            except UnusableThing as error:
+                self._assets.move(asset.id, S.EMBEDDINGS_ERROR, error=str(error))
+                return
+            self._passages.embed(asset.id, first, vectors, prediction.id)
+        self._finish(asset.id)
+
+    def _finish(self, asset_id: str) -> bool:
+        embedded, total = self._passages.progress(asset_id)
+        if not total or embedded < total:
+            return False
+        if self._assets.move(asset_id, S.SEARCHABLE):
+            log.info("asset %s searchable", asset_id)
+        return True
+
+    # -- what stopped half-way
+
+    def reconcile(self, limit: int = 100) -> int:
+        """Take up what nobody works on. Returns how many things were looked at.
+
+        Any number of reconcilers may run: who acts on a thing has its lease.
+        """
+        looked_at = 0
+        for asset in self._assets.unfinished(limit):
+            if not self._assets.claim(asset.id, asset.status):
+                continue
+            looked_at += 1
+            try:
+                self._take_up(asset)
+            except IndexingError as error:
+                log.warning("asset %s waits: %s", asset.id, error)
+                self._assets.release(asset.id, hold_off=HOLD_OFF, error=str(error))
+        return looked_at
+
+    def _take_up(self, asset: Asset) -> None:
+        if asset.status is S.SUBMITTED:
+            self._process(asset, look_for_lost=True)
+        elif asset.status is S.PROCESSING:
+            self._ask_for_text(asset)
+        elif asset.status is S.PROCESSED:
+            self._assets.release(asset.id)
+            self._request_embeddings(asset.id, look_for_lost=True)
+        elif not self._finish(asset.id):
+            self._ask_for_embeddings(asset)
+
+    def _ask_for_text(self, asset: Asset) -> None:
+        """The callback is late, or was lost: ask Replicate what became of the prediction."""
+        prediction = self._replicate.get(asset.replicate_process_id or "")
+        if prediction is None:
+            self._assets.move(asset.id, S.PROCESSING_ERROR, error=FORGOTTEN)
+        elif prediction.finished:
+            self._record_text(asset, prediction)
+        else:
+            self._assets.release(asset.id, hold_off=self._callback_patience)
+
+    def _ask_for_embeddings(self, asset: Asset) -> None:
+        """As `_ask_for_text`, for each prediction that still owes vectors."""
+        for prediction_id, first, last in self._passages.owed(asset.id):
+            prediction = self._replicate.get(prediction_id)
+            if prediction is None:
+                self._assets.move(asset.id, S.EMBEDDINGS_ERROR, error=FORGOTTEN)
+                return
+            if prediction.finished:
+                self._record_embeddings(asset, first, last, prediction)
+        self._assets.release(asset.id, hold_off=self._callback_patience)
+
+    def _existing(self, asset_id: str) -> Asset:
+        asset = self._assets.get(asset_id)
+        if asset is None:
+            raise NoSuchAsset("There is no such thing, or there is none any more.")
+        return asset
+
+
+def _runs(rows: Sequence[Document], longest: int) -> Iterator[list[Document]]:
+    """Split at gaps in the positions, and after `longest` rows."""
+    run: list[Document] = []
+    for row in rows:
+        if run and (len(run) == longest or row["position"] != run[-1]["position"] + 1):
+            yield run
+            run = []
+        run.append(row)
+    if run:
+        yield run

@@ -1,0 +1,116 @@
+"""Replicate's JSON as small typed values; a bad shape is refused here.
+
+The shape of a prediction is that of Replicate's OpenAPI document (schemas.prediction_response);
+the outputs are those of openai/whisper and replicate/all-mpnet-base-v2.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeGuard
+
+from allthethings.errors import MalformedPrediction, UnusableThing
+
+DIMENSIONS = 768
+
+UNDER_WAY = frozenset({"starting", "processing"})
+TERMINAL = frozenset({"succeeded", "failed", "canceled", "aborted"})
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What one run of a model has come to. `output` has the model's own shape, or is None."""
+
+    id: str
+    status: str
+    output: Any = None
+    error: str | None = None
+
+    @property
+    def finished(self) -> bool:
+        return self.status in TERMINAL
+
+    @property
+    def succeeded(self) -> bool:
+        return self.status == "succeeded"
+
+    def why_it_failed(self) -> str:
+        """A sentence for the page about a prediction that finished without succeeding."""
+        if self.error:
+            return self.error
+        return f"Replicate ended the prediction as {self.status} without giving a reason."
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Words spoken between two moments, in seconds from the beginning."""
+
+    start: float
+    end: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """What Whisper heard. `segments` may be empty although there is text."""
+
+    text: str
+    segments: tuple[Segment, ...]
+
+
+def parse_prediction(payload: object) -> Prediction:
+    """A payload as a Prediction; raises MalformedPrediction for anything else."""
+    if not isinstance(payload, Mapping):
+        raise MalformedPrediction("A prediction is a JSON object.")
+    identity, status, error = payload.get("id"), payload.get("status"), payload.get("error")
+    if not isinstance(identity, str) or not 1 <= len(identity) <= 200:
+        raise MalformedPrediction("A prediction has an id.")
+    if status not in UNDER_WAY | TERMINAL if isinstance(status, str) else True:
+        raise MalformedPrediction("A prediction has a status that Replicate documents.")
+    reason = None if error in (None, "") else str(error)[:2_000]
+    return Prediction(identity, str(status), payload.get("output"), reason)
+
+
+def parse_transcript(output: object) -> Transcript:
+    """Whisper's output; raises UnusableThing, in words for the page, when it has no transcription.
+
+    Segments that do not have the documented shape are left out: the text is what counts.
+    """
+    text = output.get("transcription") if isinstance(output, Mapping) else None
+    if not isinstance(text, str):
+        raise UnusableThing("Whisper answered without a transcription.")
+    segments = output.get("segments") if isinstance(output, Mapping) else None
+    found = segments if isinstance(segments, Sequence) and not isinstance(segments, str) else ()
+    return Transcript(text.strip(), tuple(filter(None, map(_segment, found))))
+
+
+def _segment(value: object) -> Segment | None:
+    if not isinstance(value, Mapping):
+        return None
+    start, end, text = value.get("start"), value.get("end"), value.get("text")
+    if not (_is_number(start) and _is_number(end) and isinstance(text, str) and text.strip()):
+        return None
+    return Segment(max(0.0, float(start)), max(0.0, float(end)), text.strip())
+
+
+def parse_embeddings(output: object, count: int) -> list[list[float]]:
+    """`count` vectors of 768 finite numbers; raises UnusableThing for anything else."""
+    items = output if isinstance(output, Sequence) and not isinstance(output, str) else []
+    if len(items) != count:
+        raise UnusableThing(f"The embedding model answered {len(items)} vectors for {count} texts.")
+    return [_vector(item) for item in items]
+
+
+def _vector(item: object) -> list[float]:
+    values = item.get("embedding") if isinstance(item, Mapping) else None
+    if not isinstance(values, Sequence) or isinstance(values, str) or len(values) != DIMENSIONS:
+        raise UnusableThing(f"The embedding model answered without a vector of {DIMENSIONS}.")
+    if not all(_is_number(value) for value in values):
+        raise UnusableThing("The embedding model answered a vector with no finite numbers in it.")
+    return [float(value) for value in values]
+
+
+def _is_number(value: Any) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,156 @@
+"""The one way to Replicate: its SDK, with a timeout, and its errors in our words."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+import httpx
+import pydantic
+from replicate.client import Client
+from replicate.exceptions import ReplicateError
+from replicate.prediction import Prediction as SdkPrediction
+
+from allthethings.errors import MalformedPrediction, RequestRefused, ServiceUnavailable
+from allthethings.predictions import UNDER_WAY, Prediction
+
+SERVICE = "Replicate"
+TIMEOUT = 10.0
+WAIT = 8
+"""Seconds that one request waits for a prediction (`Prefer: wait`), within the timeout."""
+PATIENCE = 25.0
+"""Seconds that a synchronous prediction may take in all, a cold start of the model included."""
+POLL_INTERVAL = 0.5
+PAGES_TO_SEARCH = 3
+PASSING = {408, 425, 429}
+
+
+class ReplicateClient:
+    """Creates, reads, finds and cancels predictions.
+
+    Raises ServiceUnavailable when trying later can help, RequestRefused when Replicate
+    understood and said no, MalformedPrediction when it answered something else.
+    """
+
+    def __init__(self, api_token: str, base_url: str = "") -> None:
+        self._sdk = Client(
+            api_token=api_token,
+            base_url=base_url or None,
+            timeout=httpx.Timeout(TIMEOUT),
+        )
+
+    def create(self, version: str, values: Mapping[str, Any], webhook: str) -> Prediction:
+        """Start a prediction that calls `webhook` once, when it has finished."""
+        with _translated():
+            return _ours(
+                self._sdk.predictions.create(
+                    version=version,
+                    input=dict(values),
+                    webhook=webhook,
+                    webhook_events_filter=["completed"],
+                )
+            )
+
+    def run(self, version: str, values: Mapping[str, Any]) -> Prediction:
+        """Start a prediction and wait for it; it may not be finished when the patience ends."""
+        end = time.monotonic() + PATIENCE
+        with _translated():
+            # The SDK takes any status but `starting` for the end of a wait.
+            prediction = self._sdk.predictions.create(
+                version=version, input=dict(values), wait=WAIT
+            )
+            while prediction.status in UNDER_WAY and time.monotonic() < end:
+                time.sleep(POLL_INTERVAL)
+                prediction.reload()
+            return _ours(prediction)
+
+    def get(self, prediction_id: str) -> Prediction | None:
+        """The prediction as it is now; None when Replicate knows none of that id."""
+        try:
+            with _translated(prediction_id):
+                return _ours(self._sdk.predictions.get(prediction_id))
+        except _NotFound:
+            return None
+        except _Aborted as aborted:
+            return Prediction(aborted.prediction_id, "aborted")
+
+    def find(
+        self, version: str, since: datetime, matches: Callable[[Mapping[str, Any]], bool]
+    ) -> Prediction | None:
+        """The newest prediction that has not failed, of that version, whose input matches, among
+        the latest 300.
+
+        It finds the prediction that was created just before the creator died.
+        """
+        with _translated():
+            for prediction in itertools.islice(self._recent(), PAGES_TO_SEARCH * 100):
+                if datetime.fromisoformat(str(prediction.created_at)) < since:
+                    return None
+                candidate = _ours(prediction)
+                wanted = prediction.version == version and matches(prediction.input or {})
+                if wanted and (candidate.succeeded or not candidate.finished):
+                    return candidate
+        return None
+
+    def cancel(self, prediction_id: str) -> None:
+        """Stop it if it runs; one that has finished, or that nobody knows, is left as it is."""
+        with contextlib.suppress(_NotFound, _Aborted), _translated(prediction_id):
+            self._sdk.predictions.cancel(prediction_id)
+
+    def webhooks_secret(self) -> str:
+        """The key that this account's webhooks are signed with, `whsec_...`."""
+        with _translated():
+            return self._sdk.webhooks.default.secret().key
+
+    def _recent(self) -> Iterator[SdkPrediction]:
+        page = self._sdk.predictions.list()
+        yield from page
+        while page.next:
+            page = self._sdk.predictions.list(page.next)
+            yield from page
+
+
+class _NotFound(Exception):
+    pass
+
+
+class _Aborted(Exception):
+    def __init__(self, prediction_id: str) -> None:
+        super().__init__(prediction_id)
+        self.prediction_id = prediction_id
+
+
+def _ours(prediction: SdkPrediction) -> Prediction:
+    return Prediction(
+        prediction.id,
+        prediction.status,
+        prediction.output,
+        str(prediction.error) if prediction.error else None,
+    )
+
+
+@contextlib.contextmanager
+def _translated(prediction_id: str = "") -> Iterator[None]:
+    try:
+        yield
+    except ReplicateError as error:
+        status, detail = error.status or 0, error.detail or error.title or "no reason given"
+        if status == 404 and prediction_id:
+            raise _NotFound from error
+        if status >= 500 or status in PASSING:
+            raise ServiceUnavailable(SERVICE, f"it answered {status}") from error
+        raise RequestRefused(f"Replicate refused the request ({status}): {detail}") from error
+    except httpx.HTTPError as error:
+        raise ServiceUnavailable(SERVICE, "no answer from its API") from error
+    except pydantic.ValidationError as error:
+        # The SDK has no `aborted` among its statuses; Replicate's API has.
+        if prediction_id and any(part.get("input") == "aborted" for part in error.errors()):
+            raise _Aborted(prediction_id) from error
+        raise MalformedPrediction("Replicate answered something that is no prediction.") from error
+    except json.JSONDecodeError as error:
+        raise ServiceUnavailable(SERVICE, "its answer was not JSON") from error

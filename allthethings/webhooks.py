@@ -1,0 +1,70 @@
+"""The routes that the gateway calls.
+
+200: recorded, or nothing left to do; 400: not a prediction; 401: bad signature; 404: no such
+asset, for good; 413: too large; 503 with Retry-After: trying again can help.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flask import Blueprint, Response, current_app, jsonify, request
+from werkzeug.exceptions import BadRequest
+
+from allthethings.errors import (
+    BadSignature,
+    IndexingError,
+    MalformedPrediction,
+    NoSuchAsset,
+)
+from allthethings.pipeline import Pipeline
+from allthethings.signatures import verify_hookdeck
+
+RETRY_AFTER = 5
+"""Seconds; Hookdeck honours it over the interval of its retry rule."""
+MAX_BODY = 64 * 1024 * 1024
+"""Bytes. The transcript of a long day with its words is far smaller."""
+
+
+def create_blueprint(pipeline: Pipeline, secret: str) -> Blueprint:
+    blueprint = Blueprint("webhooks", __name__, url_prefix="/webhooks")
+
+    @blueprint.before_request
+    def verify() -> None:
+        request.max_content_length = MAX_BODY
+        verify_hookdeck(request.get_data(), request.headers, secret)
+
+    @blueprint.post("/audio/<asset_id>")
+    def audio(asset_id: str) -> tuple[Response, int]:
+        return _record(lambda payload: pipeline.record_text(asset_id, payload))
+
+    @blueprint.post("/embedding/<asset_id>/<int:first>-<int:last>")
+    def embedding(asset_id: str, first: int, last: int) -> tuple[Response, int]:
+        return _record(lambda payload: pipeline.record_embeddings(asset_id, first, last, payload))
+
+    @blueprint.errorhandler(IndexingError)
+    def refuse(error: IndexingError) -> tuple[Response, int, dict[str, str]]:
+        code, headers = _answer_to(error)
+        current_app.logger.warning("callback %s answered %d: %s", request.path, code, error)
+        return jsonify(error=str(error)), code, headers
+
+    return blueprint
+
+
+def _record(step: Callable[[object], None]) -> tuple[Response, int]:
+    try:
+        payload = request.get_json(force=True)
+    except BadRequest as error:
+        raise MalformedPrediction("The body is not JSON.") from error
+    step(payload)
+    return jsonify(status="ok"), 200
+
+
+def _answer_to(error: IndexingError) -> tuple[int, dict[str, str]]:
+    if isinstance(error, BadSignature):
+        return 401, {}
+    if isinstance(error, NoSuchAsset):
+        return 404, {}
+    if error.retryable:
+        return 503, {"Retry-After": str(RETRY_AFTER)}
+    return 400, {}

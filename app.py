@@ -1,0 +1,163 @@
+"""The web application: `flask --app app run`, or any WSGI server with `app:create_app()`."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import click
+from flask import Flask, jsonify, render_template, request, send_from_directory, url_for
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import HTTPException
+
+from allthethings import health, views, webhooks
+from allthethings.errors import IndexingError, ServiceUnavailable
+from allthethings.fetch import download
+from allthethings.generators import AsyncEmbeddingsGenerator, SyncEmbeddingsGenerator
+from allthethings.mongo import Database
+from allthethings.pipeline import Pipeline
+from allthethings.processors import Tools
+from allthethings.replicate_client import ReplicateClient
+from allthethings.search import Search
+from allthethings.tokens import load_counter
+from config import Settings
+from guardedfetch import Fetcher, parse_allow
+
+EXAMPLES = Path(__file__).parent / "examples"
+MAX_FORM = 1024 * 1024
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The app with these settings, or with those of the environment and `.env`."""
+    settings = settings or Settings.from_env()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+
+    database = Database(settings.mongo.uri, settings.mongo.name)
+    replicate = ReplicateClient(settings.replicate_api_token, settings.replicate_base_url)
+    fetcher = Fetcher(parse_allow(settings.fetch_allow), user_agent="index-all-the-things/1.0")
+    pipeline = Pipeline(
+        database,
+        fetcher,
+        Tools(replicate, lambda url: download(fetcher, url), settings.audio_webhook_url),
+        AsyncEmbeddingsGenerator(replicate, settings.embeddings_webhook_url),
+        load_counter(settings.tokenizer),
+        timedelta(seconds=settings.reconcile_after),
+    )
+    search = Search(database, SyncEmbeddingsGenerator(replicate))
+    parts = health.checks(
+        database,
+        settings.replicate_base_url,
+        settings.replicate_api_token,
+        settings.audio_webhook_url,
+    )
+
+    app = Flask(__name__)
+    app.config.update(
+        SECRET_KEY=settings.secret_key,
+        MAX_CONTENT_LENGTH=MAX_FORM,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+    )
+    app.register_blueprint(
+        views.create_blueprint(
+            pipeline,
+            search,
+            database,
+            lambda: _examples(settings.app_url, settings.examples),
+            parts,
+        )
+    )
+    app.register_blueprint(webhooks.create_blueprint(pipeline, settings.hookdeck_webhook_secret))
+    _add_filters(app)
+    _add_error_handlers(app)
+    _add_reconciler(app, pipeline)
+    if settings.examples:
+        app.add_url_rule("/examples/<path:name>", "example", _example)
+    return app
+
+
+def _example(name: str) -> ResponseReturnValue:
+    return send_from_directory(EXAMPLES, name, max_age=3600)
+
+
+def _examples(app_url: str, offered: bool) -> Sequence[views.Example]:
+    if not offered:
+        return []
+    entries = json.loads((EXAMPLES / "examples.json").read_text("utf-8"))
+    base = app_url or request.host_url.rstrip("/")
+    return [
+        views.Example(
+            entry["title"],
+            entry["kind"],
+            entry["about"],
+            base + url_for("example", name=entry["file"]),
+            entry["query"],
+        )
+        for entry in entries
+    ]
+
+
+def _add_filters(app: Flask) -> None:
+    @app.template_filter("when")
+    def when(moment: datetime) -> str:
+        return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
+
+    @app.template_filter("clock")
+    def clock(seconds: float) -> str:
+        minutes, rest = divmod(int(seconds), 60)
+        hours, minutes = divmod(minutes, 60)
+        return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+    @app.template_filter("size")
+    def size(count: int | None) -> str:
+        if count is None:
+            return ""
+        value = float(count)
+        for unit in ("B", "kB", "MB"):
+            if value < 1000:
+                return f"{value:.0f} {unit}"
+            value /= 1000
+        return f"{value:.1f} GB"
+
+
+def _add_error_handlers(app: Flask) -> None:
+    def answer(code: int, title: str, message: str) -> ResponseReturnValue:
+        wants_json = request.accept_mimetypes.best_match(["text/html", "application/json"])
+        if wants_json == "application/json" or request.path.startswith("/webhooks/"):
+            return jsonify(error=message), code
+        return render_template("error.html", code=code, title=title, message=message), code
+
+    @app.errorhandler(HTTPException)
+    def http_error(error: HTTPException) -> ResponseReturnValue:
+        return answer(error.code or 500, error.name, error.description or error.name)
+
+    @app.errorhandler(IndexingError)
+    def indexing_error(error: IndexingError) -> ResponseReturnValue:
+        if isinstance(error, ServiceUnavailable):
+            return answer(503, "Not available", f"{error}. Try again in a moment.")
+        return answer(400, "That did not work", str(error))
+
+    app.after_request(views.no_store)
+
+
+def _add_reconciler(app: Flask, pipeline: Pipeline) -> None:
+    @app.cli.command("reconcile")
+    @click.option("--every", type=float, help="Go on for ever, with this many seconds between.")
+    def reconcile(every: float | None) -> None:
+        """Finish what stopped half-way."""
+        while True:
+            try:
+                looked_at = pipeline.reconcile()
+            except ServiceUnavailable as error:
+                app.logger.warning("reconciler: %s", error)
+            else:
+                if not every:
+                    click.echo(f"{looked_at} things taken up")
+            if not every:
+                return
+            time.sleep(every)

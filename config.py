@@ -1,0 +1,145 @@
+"""The settings, read from the environment over a file of NAME=value lines.
+
+Nothing else reads the environment. A setting that is missing or cannot be used is a
+SettingsError that names the variable.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+DEFAULT_ENV_FILE = Path(".env")
+HOOKDECK_API_URL = "https://api.hookdeck.com"
+TOKENIZER = "sentence-transformers/all-mpnet-base-v2"
+
+
+class SettingsError(Exception):
+    """A variable is missing or has a value that cannot be used."""
+
+
+class _Environment:
+    def __init__(self, env_file: Path) -> None:
+        values: Mapping[str, str | None] = {**dotenv_values(env_file), **os.environ}
+        self._values = {name: value.strip() for name, value in values.items() if value}
+        self._env_file = env_file
+
+    def required(self, name: str, what: str) -> str:
+        value = self._values.get(name, "")
+        if not value:
+            raise SettingsError(
+                f"{name} is not set: {what}. Set it in the environment or in {self._env_file}."
+            )
+        return value
+
+    def optional(self, name: str, default: str = "") -> str:
+        return self._values.get(name) or default
+
+    def flag(self, name: str) -> bool:
+        return self.optional(name).lower() in {"1", "true", "yes", "on"}
+
+    def number(self, name: str, default: float) -> float:
+        try:
+            value = float(self.optional(name, str(default)))
+        except ValueError:
+            value = -1.0
+        if not value > 0:
+            raise SettingsError(f"{name} has to be a number greater than 0.")
+        return value
+
+
+@dataclass(frozen=True)
+class MongoSettings:
+    """Where the things and their passages are kept."""
+
+    uri: str
+    name: str = "iaat"
+
+    @classmethod
+    def from_env(cls, env_file: Path = DEFAULT_ENV_FILE) -> MongoSettings:
+        return cls._read(_Environment(env_file))
+
+    @classmethod
+    def _read(cls, env: _Environment) -> MongoSettings:
+        return cls(env.required("MONGODB_CONNECTION_URI", "the MongoDB connection string"))
+
+
+@dataclass(frozen=True)
+class HookdeckSettings:
+    """What it takes to create the connections.
+
+    `app_url` is where Hookdeck reaches the app; without it the deliveries go to the Hookdeck
+    CLI. Without `replicate_webhooks_secret` it is asked of Replicate, with the token.
+    """
+
+    api_key: str
+    api_url: str
+    app_url: str
+    replicate_webhooks_secret: str
+    replicate_api_token: str
+    replicate_base_url: str
+
+    @classmethod
+    def from_env(cls, env_file: Path = DEFAULT_ENV_FILE) -> HookdeckSettings:
+        env = _Environment(env_file)
+        secret = env.optional("REPLICATE_WEBHOOKS_SECRET")
+        token = env.optional("REPLICATE_API_TOKEN")
+        if not secret and not token:
+            env.required("REPLICATE_WEBHOOKS_SECRET", "the key that Replicate signs webhooks with")
+        return cls(
+            api_key=env.required("HOOKDECK_PROJECT_API_KEY", "the key of your Hookdeck project"),
+            api_url=env.optional("HOOKDECK_API_URL", HOOKDECK_API_URL),
+            app_url=env.optional("APP_URL").rstrip("/"),
+            replicate_webhooks_secret=secret,
+            replicate_api_token=token,
+            replicate_base_url=env.optional("REPLICATE_BASE_URL"),
+        )
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that the app needs to run. Durations are in seconds.
+
+    `replicate_base_url` empty means Replicate itself. `fetch_allow` exempts the operator's own
+    hosts from the rule that only public addresses are fetched. `app_url` is where a browser on
+    this machine finds the app; the examples are offered under it.
+    """
+
+    secret_key: str
+    mongo: MongoSettings
+    replicate_api_token: str
+    replicate_base_url: str
+    hookdeck_webhook_secret: str
+    audio_webhook_url: str
+    embeddings_webhook_url: str
+    fetch_allow: str = ""
+    tokenizer: str = TOKENIZER
+    examples: bool = False
+    app_url: str = ""
+    reconcile_after: float = 30.0
+
+    @classmethod
+    def from_env(cls, env_file: Path = DEFAULT_ENV_FILE) -> Settings:
+        """Raises SettingsError for the first variable that is missing."""
+        env = _Environment(env_file)
+        script = "run create-hookdeck-connections.py, which writes it"
+        return cls(
+            secret_key=env.required("SECRET_KEY", "a secret that signs the session cookies"),
+            mongo=MongoSettings._read(env),
+            replicate_api_token=env.required("REPLICATE_API_TOKEN", "your Replicate API token"),
+            replicate_base_url=env.optional("REPLICATE_BASE_URL"),
+            hookdeck_webhook_secret=env.required(
+                "HOOKDECK_WEBHOOK_SECRET", "the signing secret of your Hookdeck project"
+            ),
+            audio_webhook_url=env.required("AUDIO_WEBHOOK_URL", script).rstrip("/"),
+            embeddings_webhook_url=env.required("EMBEDDINGS_WEBHOOK_URL", script).rstrip("/"),
+            fetch_allow=env.optional("FETCH_ALLOW"),
+            tokenizer=env.optional("TOKENIZER", TOKENIZER),
+            examples=env.flag("EXAMPLES"),
+            app_url=env.optional("APP_URL").rstrip("/"),
+            reconcile_after=env.number("RECONCILE_AFTER", 30.0),
+        )

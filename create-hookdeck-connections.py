@@ -1,0 +1,38 @@
+"""Create or update the two Hookdeck connections and note their URLs in the env file."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from allthethings.errors import IndexingError
+from allthethings.hookdeck import create_connections, write_env
+from allthethings.replicate_client import ReplicateClient
+from config import DEFAULT_ENV_FILE, HookdeckSettings, SettingsError
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--env-file", type=Path, default=DEFAULT_ENV_FILE)
+    env_file = parser.parse_args().env_file
+    try:
+        settings = HookdeckSettings.from_env(env_file)
+        secret = (
+            settings.replicate_webhooks_secret
+            or ReplicateClient(
+                settings.replicate_api_token, settings.replicate_base_url
+            ).webhooks_secret()
+        )
+        urls = create_connections(settings.api_url, settings.api_key, secret, settings.app_url)
+        changed = write_env(env_file, urls)
+    except (SettingsError, IndexingError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    for name, url in urls.items():
+        print(f"{name}={url} ({'written to' if name in changed else 'already in'} {env_file})")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

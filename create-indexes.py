@@ -1,0 +1,31 @@
+"""Create or update the indexes in MongoDB, among them the search index `vector_index`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from pymongo.errors import PyMongoError
+
+from allthethings.errors import IndexingError
+from allthethings.indexes import create_indexes
+from allthethings.mongo import Database
+from config import DEFAULT_ENV_FILE, MongoSettings, SettingsError
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--env-file", type=Path, default=DEFAULT_ENV_FILE)
+    try:
+        settings = MongoSettings.from_env(parser.parse_args().env_file)
+        for line in create_indexes(Database(settings.uri, settings.name)):
+            print(line)
+    except (SettingsError, IndexingError, PyMongoError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
