@@ -18,6 +18,7 @@ from allthethings import health, views, webhooks
 from allthethings.errors import IndexingError, ServiceUnavailable
 from allthethings.fetch import download
 from allthethings.generators import AsyncEmbeddingsGenerator, SyncEmbeddingsGenerator
+from allthethings.hygiene import protect
 from allthethings.mongo import Database
 from allthethings.pipeline import Pipeline
 from allthethings.processors import Tools
@@ -68,11 +69,12 @@ def create_app(settings: Settings | None = None) -> Flask:
             pipeline,
             search,
             database,
-            lambda: _examples(settings.app_url, settings.examples),
+            lambda: _examples(settings.app_url) if settings.examples else (),
             parts,
         )
     )
     app.register_blueprint(webhooks.create_blueprint(pipeline, settings.hookdeck_webhook_secret))
+    protect(app, exempt="/webhooks/")
     _add_filters(app)
     _add_error_handlers(app)
     _add_reconciler(app, pipeline)
@@ -85,9 +87,7 @@ def _example(name: str) -> ResponseReturnValue:
     return send_from_directory(EXAMPLES, name, max_age=3600)
 
 
-def _examples(app_url: str, offered: bool) -> Sequence[views.Example]:
-    if not offered:
-        return []
+def _examples(app_url: str) -> Sequence[views.Example]:
     entries = json.loads((EXAMPLES / "examples.json").read_text("utf-8"))
     base = app_url or request.host_url.rstrip("/")
     return [
@@ -141,8 +141,6 @@ def _add_error_handlers(app: Flask) -> None:
         if isinstance(error, ServiceUnavailable):
             return answer(503, "Not available", f"{error}. Try again in a moment.")
         return answer(400, "That did not work", str(error))
-
-    app.after_request(views.no_store)
 
 
 def _add_reconciler(app: Flask, pipeline: Pipeline) -> None:

@@ -9,17 +9,24 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import Mapping
+from typing import Protocol
 
 from allthethings.errors import BadSignature
+
+
+class Headers(Protocol):
+    """A mapping by lower-case names, or one in which case does not matter."""
+
+    def get(self, name: str, /) -> str | None: ...
+
 
 SIGNATURE_HEADERS = ("x-hookdeck-signature", "x-hookdeck-signature-2")
 
 
-def verify_hookdeck(body: bytes, headers: Mapping[str, str], secret: str) -> None:
+def verify_hookdeck(body: bytes, headers: Headers, secret: str) -> None:
     """Raise BadSignature unless one of the signatures is right for the bytes of `body`.
 
-    `headers` are looked up by lower-case names; each comparison takes constant time.
+    Each comparison takes constant time.
     """
     expected = base64.b64encode(hmac.new(secret.encode(), body, hashlib.sha256).digest())
     given = [headers.get(name) or "" for name in SIGNATURE_HEADERS]

@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 from flask import (
     Blueprint,
-    Response,
     abort,
     flash,
     jsonify,
@@ -220,9 +219,3 @@ def _result(result: Result) -> dict[str, Any]:
             for hit in result.passages
         ],
     }
-
-
-def no_store(response: Response) -> Response:
-    """Pages tell what is so now; a browser must not show an older one."""
-    response.headers.setdefault("Cache-Control", "no-store")
-    return response
