@@ -1,0 +1,53 @@
+"""Where each stand-in answers and with which credential, under the names of `.env-example`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+from localcloud import settings
+from localcloud.settings import Settings
+from localcloud.state import write_private
+
+HEADER = """\
+# Where the local stand-ins answer, and their credentials. Written at every start.
+"""
+
+
+def endpoints(
+    chosen: Settings, ports: Mapping[str, int], secrets: Mapping[str, str]
+) -> dict[str, str]:
+    """The variables of the stand-ins that run; those of real services stay the operator's."""
+
+    def secret(name: str) -> str:
+        return chosen.operator.get(name) or secrets[name]
+
+    def url(part: str) -> str:
+        return f"http://127.0.0.1:{ports[part]}"
+
+    found = {"SECRET_KEY": secret("SECRET_KEY")}
+    if chosen.local_mongodb:
+        uri = f"mongodb://127.0.0.1:{ports['mongodb']}/?directConnection=true"
+        found[settings.MONGODB_CONNECTION_URI] = uri
+    if chosen.local_replicate:
+        found["REPLICATE_BASE_URL"] = url("replicate")
+        found[settings.REPLICATE_API_TOKEN] = secret(settings.REPLICATE_API_TOKEN)
+        found[settings.REPLICATE_WEBHOOKS_SECRET] = secret(settings.REPLICATE_WEBHOOKS_SECRET)
+    if chosen.local_hookdeck:
+        found["HOOKDECK_API_URL"] = url("hookdeck")
+        found[settings.HOOKDECK_PROJECT_API_KEY] = secret(settings.HOOKDECK_PROJECT_API_KEY)
+        found[settings.HOOKDECK_WEBHOOK_SECRET] = secret(settings.HOOKDECK_WEBHOOK_SECRET)
+        found["APP_URL"] = chosen.address
+    return found
+
+
+def write_endpoints(path: Path, found: Mapping[str, str]) -> None:
+    """Write the file anew; the setup scripts add the webhook URLs to it."""
+    write_private(path, HEADER + "".join(f"{name}={value}\n" for name, value in found.items()))
+
+
+def read_endpoints(path: Path) -> dict[str, str]:
+    """The variables in the file that have a value."""
+    return {name: value for name, value in dotenv_values(path).items() if value}

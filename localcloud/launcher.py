@@ -1,0 +1,194 @@
+"""Start one copy of everything, in order, and keep it running until told to stop."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+from localcloud import health, leftovers, weights
+from localcloud.endpoints import endpoints, read_endpoints, write_endpoints
+from localcloud.parts import Parts
+from localcloud.ports import choose_ports, wait_until_free
+from localcloud.processes import Program, Supervisor, spawn, sweep
+from localcloud.settings import LaunchError, Settings
+from localcloud.state import ENDPOINTS_FILE, State, lock_data_dir
+
+NAME = "Index All The Things"
+STARTUP_SECONDS = 180.0
+HOPELESS_EXITS = 2  # so many ends during the start are no accident
+LARGEST_LOG = 5_000_000  # bytes that a log may have at a start
+log = logging.getLogger("localcloud")
+
+
+class StopRequested(Exception):
+    """Somebody asked for the end while the copy was starting."""
+
+
+class Launcher:
+    """One copy, from its settings to its last child's end."""
+
+    def __init__(self, root: Path, chosen: Settings, stop: threading.Event) -> None:
+        self._root = root
+        self._chosen = chosen
+        self._stop = stop
+        self._exits: Counter[str] = Counter()
+        self._supervisor = Supervisor(on_exit=self._note_exit)
+        self._env_file = chosen.data_dir / ENDPOINTS_FILE
+        self._deadline = 0.0
+
+    def run(self) -> None:
+        """Start everything, say so in one line, and end everything when asked to."""
+        self._chosen.check()
+        with lock_data_dir(self._chosen.data_dir):
+            log_to(self._chosen.data_dir / "logs")
+            if killed := leftovers.kill(self._chosen.data_dir):
+                log.info("ended %d processes that an earlier copy left behind", len(killed))
+            try:
+                self._start()
+                print(f"{NAME} is ready: {self._chosen.address}", flush=True)
+                self._stop.wait()
+            except StopRequested:
+                pass
+            finally:
+                log.info("stopping")
+                self._supervisor.stop()
+                leftovers.kill(self._chosen.data_dir)
+                log.info("stopped")
+
+    def _start(self) -> None:
+        self._check_port()
+        if self._chosen.local_replicate:
+            self._fetch_weights()
+        self._deadline = time.monotonic() + STARTUP_SECONDS
+        parts = self._start_stand_ins()
+        parts = self._set_up(parts)
+        self._add("the app", parts.app())
+        if self._chosen.local_replicate:
+            self._await("replicate", parts)
+        self._await_health("app", self._chosen.address, parts.log("app"))
+        self._add("the reconciler", parts.reconciler())
+
+    def _check_port(self) -> None:
+        host, port = self._chosen.host, self._chosen.port
+        try:
+            free = wait_until_free(port, host, time.monotonic() + 3.0)
+        except OSError as error:
+            raise LaunchError(f"Nothing can listen on {host}:{port}: {error.strerror}.") from error
+        if not free:
+            raise LaunchError(
+                f"Port {port} of {host} is taken by another program.\n"
+                f"Choose another one: make run PORT={port + 1}"
+            )
+
+    def _fetch_weights(self) -> None:
+        """In a process of its own, which a signal can end in the middle of a download."""
+        if weights.complete():
+            return
+        log.info("fetching the models' weights")
+        command = [sys.executable, "-m", "localcloud.weights"]
+        fetch = subprocess.Popen(command, cwd=self._root, start_new_session=True)
+        if self._finish(fetch) != 0:
+            raise LaunchError("The models' weights could not be fetched; the reason stands above.")
+
+    def _start_stand_ins(self) -> Parts:
+        chosen = self._chosen
+        state = State(chosen.data_dir)
+        state.ports |= choose_ports(["secantus", "mongodb", "hookdeck", "replicate"], state.ports)
+        state.complete()
+        found = endpoints(chosen, state.ports, state.secrets)
+        write_endpoints(self._env_file, found)
+        parts = Parts(self._root, chosen, state.ports, found)
+        if chosen.local_mongodb:
+            self._add("MongoDB", parts.secantus(), parts.mongodb())
+        if chosen.local_hookdeck:
+            self._add("Hookdeck", parts.hookdeck())
+        if chosen.local_replicate:
+            self._add("Replicate and its models", parts.replicate())
+        return parts
+
+    def _set_up(self, parts: Parts) -> Parts:
+        """Run the setup scripts against the stand-ins; their findings join the endpoints."""
+        running = []
+        if self._chosen.local_hookdeck:
+            self._await("hookdeck", parts)
+            program = parts.script("create-hookdeck-connections", self._env_file)
+            running.append((program, self._spawn(program)))
+        if self._chosen.local_mongodb:
+            self._await("mongodb", parts)
+            program = parts.script("create-indexes", self._env_file)
+            running.append((program, self._spawn(program)))
+        for program, process in running:
+            if self._finish(process) != 0:
+                raise LaunchError(f"{program.name}.py failed.\n{end_of(program.log)}")
+        found = read_endpoints(self._env_file)
+        return Parts(self._root, self._chosen, parts.ports, found)
+
+    def _add(self, title: str, *programs: Program) -> None:
+        log.info("starting %s", title)
+        for program in programs:
+            self._supervisor.add(program)
+
+    def _spawn(self, program: Program) -> subprocess.Popen[bytes]:
+        log.info("running %s.py", program.name)
+        return spawn(program)
+
+    def _finish(self, process: subprocess.Popen[bytes]) -> int:
+        """The exit code of a program that ends by itself."""
+        try:
+            while (code := process.poll()) is None:
+                self._pause()
+        finally:
+            if process.poll() is None:
+                sweep(process)
+                process.wait()
+        return code
+
+    def _await(self, name: str, parts: Parts) -> None:
+        address = f"http://127.0.0.1:{parts.ports[name]}"
+        self._await_health(name, address, parts.log(name))
+
+    def _await_health(self, name: str, address: str, output: Path) -> None:
+        while (trouble := health.trouble(address)) is not None:
+            if self._exits[name] >= HOPELESS_EXITS:
+                raise LaunchError(f"{name} ends again and again.\n{end_of(output)}")
+            if time.monotonic() > self._deadline:
+                raise LaunchError(f"{name} does not come up: {trouble}\n{end_of(output)}")
+            self._pause()
+        log.info("%s is up", name)
+
+    def _pause(self) -> None:
+        if self._stop.wait(0.1):
+            raise StopRequested
+
+    def _note_exit(self, name: str, code: int) -> None:
+        self._exits[name] += 1
+        reason = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        log.warning("%s ended (%s); starting it again", name, reason)
+
+
+def log_to(folder: Path) -> None:
+    """Log into the folder too, and put logs aside that have grown large."""
+    folder.mkdir(exist_ok=True)
+    for path in folder.glob("*.log"):
+        if path.stat().st_size > LARGEST_LOG:
+            path.replace(path.with_suffix(".log.1"))
+    handler = logging.FileHandler(folder / "launcher.log")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    log.addHandler(handler)
+
+
+def end_of(path: Path, lines: int = 20) -> str:
+    """The last lines of a log, with its path above them."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 8_000))
+            tail = file.read().decode(errors="replace").splitlines()[-lines:]
+    except FileNotFoundError:
+        tail = []
+    return "\n".join([f"The end of {path}:", *(f"    {line}" for line in tail)])

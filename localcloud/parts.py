@@ -1,0 +1,107 @@
+"""The programs of one copy: their command lines, and the environment each may see."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from localcloud import atlas, leftovers, settings, weights
+from localcloud.processes import Program
+from localcloud.settings import Settings, in_url
+
+# No stand-in sees another's; the app and the setup scripts see all of them.
+CREDENTIALS = {
+    "SECRET_KEY",
+    "APP_PASSWORD",
+    settings.MONGODB_CONNECTION_URI,
+    settings.REPLICATE_API_TOKEN,
+    settings.REPLICATE_WEBHOOKS_SECRET,
+    settings.HOOKDECK_PROJECT_API_KEY,
+    settings.HOOKDECK_WEBHOOK_SECRET,
+}
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Builds the programs from the operator's settings and what was chosen for this copy."""
+
+    root: Path
+    chosen: Settings
+    ports: Mapping[str, int]
+    endpoints: Mapping[str, str]
+
+    def secantus(self) -> Program:
+        argv = atlas.secantus_argv(self.ports["secantus"], self.chosen.data_dir / "secantus")
+        return self._program("secantus", argv)
+
+    def mongodb(self) -> Program:
+        upstream = ["--upstream-port", str(self.ports["secantus"])]
+        return self._stand_in("mongodb", "localcloud.atlas", upstream)
+
+    def hookdeck(self) -> Program:
+        names = (settings.HOOKDECK_PROJECT_API_KEY, settings.HOOKDECK_WEBHOOK_SECRET)
+        return self._stand_in("hookdeck", "localcloud.hookdeck", credentials=names)
+
+    def replicate(self) -> Program:
+        names = (settings.REPLICATE_API_TOKEN, settings.REPLICATE_WEBHOOKS_SECRET)
+        return self._stand_in("replicate", "localcloud.replicate", credentials=names)
+
+    def app(self) -> Program:
+        bind = f"{in_url(self.chosen.host)}:{self.chosen.port}"
+        server = ["gunicorn", "--bind", bind, "--worker-class", "gthread", "--threads", "16"]
+        argv = [sys.executable, "-m", *server, "--no-control-socket", "app:create_app()"]
+        return self._program("app", argv, self._everything())
+
+    def reconciler(self) -> Program:
+        flask = [sys.executable, "-m", "flask", "--app", "app", "reconcile", "--every", "10"]
+        return self._program("reconciler", flask, self._everything())
+
+    def script(self, name: str, env_file: Path) -> Program:
+        """A setup script of the project, handed the stand-ins' endpoints."""
+        argv = [sys.executable, f"{name}.py", "--env-file", str(env_file)]
+        return self._program(name, argv, self._everything())
+
+    def log(self, name: str) -> Path:
+        return self.chosen.data_dir / "logs" / f"{name}.log"
+
+    def _stand_in(
+        self,
+        name: str,
+        module: str,
+        options: Sequence[str] = (),
+        credentials: Sequence[str] = (),
+    ) -> Program:
+        place = ["--port", str(self.ports[name]), "--data-dir", str(self.chosen.data_dir / name)]
+        own = {credential: self.endpoints[credential] for credential in credentials}
+        return self._program(name, [sys.executable, "-m", module, *place, *options], own)
+
+    def _everything(self) -> dict[str, str]:
+        return {
+            **{name: value for name, value in self.chosen.operator.items() if name in CREDENTIALS},
+            "APP_URL": self.chosen.operator.get("APP_URL", self.chosen.address),
+            **self.endpoints,
+            "HOST": self.chosen.host,
+            "PORT": str(self.chosen.port),
+            "EXAMPLES": "1" if self.chosen.examples else "0",
+            "FLASK_SKIP_DOTENV": "1",  # the launcher has read .env
+        }
+
+    def _program(
+        self, name: str, argv: Sequence[str], more: Mapping[str, str] | None = None
+    ) -> Program:
+        operator = self.chosen.operator
+        environment = {key: operator[key] for key in operator if key not in CREDENTIALS}
+        environment |= {
+            # Cog starts `python`, which must be this environment's.
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), operator.get("PATH", "")]),
+            "PYTHONUNBUFFERED": "1",
+            "DATA_DIR": str(self.chosen.data_dir),
+            "FETCH_ALLOW": self.chosen.fetch_allow,
+            leftovers.MARK: str(self.chosen.data_dir),
+        }
+        if self.chosen.local_replicate:
+            environment |= weights.environment(operator)
+        return Program(name, argv, self.log(name), {**environment, **(more or {})}, self.root)

@@ -1,0 +1,47 @@
+"""The ports between the parts: chosen once, then used again while they stay free."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Container, Iterable, Mapping
+
+from localcloud.processes import port_is_free
+
+# Below the ports that the kernel hands to outgoing connections, which could otherwise
+# take one in the moment in which its server is started again.
+INNER_PORTS = range(20_000, 32_000)
+
+
+def choose_ports(
+    names: Iterable[str], remembered: Mapping[str, int], *, patience: float = 3.0
+) -> dict[str, int]:
+    """A free port for every name: the remembered one if it gets free within `patience` s.
+
+    Callback addresses of unfinished work contain these ports, and a copy that was killed
+    a moment ago may still hold them.
+    """
+    deadline = time.monotonic() + patience
+    ports: dict[str, int] = {}
+    for name in names:
+        port = remembered.get(name)
+        kept = port is not None and wait_until_free(port, "127.0.0.1", deadline)
+        ports[name] = port if kept and port is not None else pick_port(ports.values())
+    return ports
+
+
+def wait_until_free(port: int, host: str, deadline: float) -> bool:
+    """Whether the port is free, or gets free before `deadline` (time.monotonic)."""
+    while not port_is_free(port, host):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def pick_port(taken: Container[int] = ()) -> int:
+    """A free port of INNER_PORTS that is not among `taken`."""
+    while True:
+        port = random.choice(INNER_PORTS)  # noqa: S311 - a port is no secret
+        if port not in taken and port_is_free(port):
+            return port

@@ -1,0 +1,134 @@
+"""What the operator chose, by environment or `.env`, and what follows from it."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+AUDIO_WEBHOOK_URL = "AUDIO_WEBHOOK_URL"
+EMBEDDINGS_WEBHOOK_URL = "EMBEDDINGS_WEBHOOK_URL"
+HOOKDECK_PROJECT_API_KEY = "HOOKDECK_PROJECT_API_KEY"
+HOOKDECK_WEBHOOK_SECRET = "HOOKDECK_WEBHOOK_SECRET"  # noqa: S105 - a name, not a value
+MONGODB_CONNECTION_URI = "MONGODB_CONNECTION_URI"
+REPLICATE_API_TOKEN = "REPLICATE_API_TOKEN"  # noqa: S105 - a name, not a value
+REPLICATE_WEBHOOKS_SECRET = "REPLICATE_WEBHOOKS_SECRET"  # noqa: S105 - a name, not a value
+
+
+class LaunchError(Exception):
+    """The start cannot go on; the message is for the person at the terminal."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The operator's choices. `operator` holds every name that has a value."""
+
+    host: str
+    port: int
+    data_dir: Path
+    operator: Mapping[str, str]
+
+    @property
+    def local_mongodb(self) -> bool:
+        return MONGODB_CONNECTION_URI not in self.operator
+
+    @property
+    def local_replicate(self) -> bool:
+        return REPLICATE_API_TOKEN not in self.operator
+
+    @property
+    def local_hookdeck(self) -> bool:
+        return HOOKDECK_PROJECT_API_KEY not in self.operator
+
+    @property
+    def examples(self) -> bool:
+        """Whether the app serves its examples: the real Replicate could not fetch them."""
+        return self.operator.get("EXAMPLES", "1" if self.local_replicate else "0") == "1"
+
+    @property
+    def address(self) -> str:
+        """The app's URL as seen from this machine."""
+        return f"http://{in_url(_reachable(self.host))}:{self.port}"
+
+    @property
+    def fetch_allow(self) -> str:
+        """FETCH_ALLOW for the app and the models: the operator's, and the examples' server."""
+        allowed = self.operator.get("FETCH_ALLOW", "").split(",")
+        if self.examples:
+            hosts = ("127.0.0.1", "localhost", _reachable(self.host))
+            allowed += [f"{in_url(host)}:{self.port}" for host in dict.fromkeys(hosts)]
+        return ",".join(entry.strip() for entry in allowed if entry.strip())
+
+    def check(self) -> None:
+        """Refuse a mixture of real services and stand-ins that cannot work."""
+        if not self.local_replicate and self.local_hookdeck:
+            raise LaunchError(
+                f"{REPLICATE_API_TOKEN} is set but {HOOKDECK_PROJECT_API_KEY} is not. The real "
+                "Replicate cannot call back to this machine; it needs the real Hookdeck.\n"
+                f"Set {HOOKDECK_PROJECT_API_KEY} too, or neither."
+            )
+        if not self.local_hookdeck:
+            self._check_real_hookdeck()
+
+    def _check_real_hookdeck(self) -> None:
+        problems = []
+        if HOOKDECK_WEBHOOK_SECRET not in self.operator:
+            problems.append(
+                f"{HOOKDECK_WEBHOOK_SECRET} is missing: the signing secret that Hookdeck shows in "
+                "the settings of the project."
+            )
+        if self.local_replicate and REPLICATE_WEBHOOKS_SECRET not in self.operator:
+            problems.append(
+                f"{REPLICATE_WEBHOOKS_SECRET} is missing: whsec_ and 32 random bytes in base64. "
+                "The local Replicate signs with it and Hookdeck verifies with it."
+            )
+        missing = [
+            name
+            for name in (AUDIO_WEBHOOK_URL, EMBEDDINGS_WEBHOOK_URL)
+            if name not in self.operator
+        ]
+        if missing:
+            problems.append(
+                f"{' and '.join(missing)} missing: run .venv/bin/python "
+                "create-hookdeck-connections.py, which writes them into .env."
+            )
+        if problems:
+            reason = f"{HOOKDECK_PROJECT_API_KEY} is set, so the real Hookdeck is used."
+            raise LaunchError("\n".join([reason, *problems]))
+
+
+def read_settings(root: Path, environment: Mapping[str, str]) -> Settings:
+    """The settings of the project in `root`: the environment over its `.env` file.
+
+    A name set to nothing counts as not set, and hides the one in the file.
+    """
+    both = {**dotenv_values(root / ".env"), **environment}
+    operator = {name: value for name, value in both.items() if value}
+    return Settings(
+        host=operator.get("HOST", "127.0.0.1"),
+        port=_port(operator.get("PORT", "5000")),
+        data_dir=(root / Path(operator.get("DATA_DIR", "var")).expanduser()).resolve(),
+        operator=operator,
+    )
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
+        raise LaunchError(f"PORT must be a number from 1 to 65535, not {text!r}.")
+    return int(text)
+
+
+def _reachable(host: str) -> str:
+    """An address at which a server bound to `host` answers on this machine."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - not bound here
+
+
+def in_url(host: str) -> str:
+    """The host as it stands in a URL: an IPv6 address in brackets."""
+    try:
+        return f"[{host}]" if ipaddress.ip_address(host).version == 6 else host
+    except ValueError:
+        return host

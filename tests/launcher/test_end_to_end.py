@@ -1,0 +1,164 @@
+"""The launcher with everything it starts: real servers, real models, real signals."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from localcloud import leftovers
+from localcloud.ports import pick_port
+from tests.support.cloud import ROOT, Cloud, clean_environment, running_cloud
+from tests.support.processes import is_alive
+from tests.support.waiting import wait_for
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")
+
+NAMES = {
+    "SECRET_KEY",
+    "MONGODB_CONNECTION_URI",
+    "REPLICATE_BASE_URL",
+    "REPLICATE_API_TOKEN",
+    "REPLICATE_WEBHOOKS_SECRET",
+    "HOOKDECK_API_URL",
+    "HOOKDECK_PROJECT_API_KEY",
+    "HOOKDECK_WEBHOOK_SECRET",
+    "APP_URL",
+    "AUDIO_WEBHOOK_URL",
+    "EMBEDDINGS_WEBHOOK_URL",
+}
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cloud")
+
+
+@pytest.fixture(scope="module")
+def cloud(data_dir: Path) -> Iterator[Cloud]:
+    with running_cloud(data_dir) as cloud:
+        yield cloud
+
+
+def healthy(cloud: Cloud) -> bool:
+    try:
+        with urllib.request.urlopen(f"{cloud.address}/healthz", timeout=5) as answer:  # noqa: S310
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def refusal(data_dir: Path, **environment: str) -> str:
+    """What a start that is refused says."""
+    start = subprocess.run(
+        [sys.executable, "-m", "localcloud"],
+        cwd=ROOT,
+        env=clean_environment(data_dir, environment),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert start.returncode == 1
+    assert start.stdout == ""
+    assert "Traceback" not in start.stderr.split("The end of")[0]
+    return start.stderr
+
+
+def test_ready_means_healthy(cloud: Cloud) -> None:
+    assert healthy(cloud)
+
+
+def test_endpoints_are_complete_and_private(cloud: Cloud) -> None:
+    assert set(cloud.endpoints) == NAMES
+    for name in ("endpoints.env", "launcher.json"):
+        assert stat.S_IMODE((cloud.data_dir / name).stat().st_mode) == 0o600
+    assert stat.S_IMODE(cloud.data_dir.stat().st_mode) == 0o700
+
+
+def test_no_secret_stands_in_a_log_or_a_command_line(cloud: Cloud) -> None:
+    secrets = [
+        value
+        for name, value in cloud.endpoints.items()
+        if name.endswith(("_KEY", "_TOKEN", "_SECRET"))
+    ]
+    texts = [path.read_text(errors="replace") for path in cloud.data_dir.glob("logs/*.log")]
+    texts += [Path(f"/proc/{pid}/cmdline").read_text() for pid in cloud.pids()]
+    assert len(secrets) == 5
+    assert not [text for text in texts if any(secret in text for secret in secrets)]
+
+
+def test_a_second_copy_in_the_same_folder_is_refused(cloud: Cloud) -> None:
+    said = refusal(cloud.data_dir)
+    assert f"in use by another running copy (process {cloud.process.pid})" in said
+
+
+def test_a_taken_port_is_named(cloud: Cloud, tmp_path: Path) -> None:
+    port = cloud.address.rpartition(":")[2]
+    assert f"Port {port} of 127.0.0.1 is taken" in refusal(tmp_path / "var", PORT=port)
+
+
+def test_an_open_door_is_refused(tmp_path: Path) -> None:
+    assert "APP_PASSWORD" in refusal(tmp_path / "var", HOST="0.0.0.0")  # noqa: S104
+
+
+@pytest.mark.parametrize("part", ["secantus", "localcloud.hookdeck", "gunicorn"])
+def test_a_killed_part_comes_back(cloud: Cloud, part: str) -> None:
+    first = cloud.pids_of(part)
+    for pid in first:
+        os.kill(pid, signal.SIGKILL)
+
+    def replaced() -> bool:
+        now = cloud.pids_of(part)
+        return bool(now) and not {*first} & {*now} and healthy(cloud)
+
+    wait_for(replaced, f"{part} is back", 60.0)
+    log = (cloud.data_dir / "logs" / "launcher.log").read_text()
+    assert "ended (killed by SIGKILL); starting it again" in log
+
+
+def test_two_copies_run_side_by_side(cloud: Cloud, tmp_path: Path) -> None:
+    with running_cloud(tmp_path / "var") as other:
+        assert healthy(cloud)
+        assert healthy(other)
+        assert not {*cloud.endpoints.values()} & {*other.endpoints.values()}
+        assert other.stop(signal.SIGINT) == 0
+    assert healthy(cloud)
+
+
+def test_a_stop_leaves_nothing_and_the_next_start_is_quick(cloud: Cloud) -> None:
+    """The last test of this module: it ends its copy."""
+    pids = cloud.pids()
+    assert len(pids) > 8
+    assert cloud.stop() == 0
+    assert not [pid for pid in pids if is_alive(pid)]
+    assert leftovers.find(cloud.data_dir) == []
+    with running_cloud(cloud.data_dir, {"PORT": cloud.address.rpartition(":")[2]}) as again:
+        assert again.endpoints == cloud.endpoints
+        assert again.took < 10.0 * slowness()
+        killed = again.pids()
+        again.process.kill()
+        wait_for(
+            lambda: not [pid for pid in killed if is_alive(pid) and pid != again.process.pid],
+            "the end of all children of a killed launcher",
+            30.0,
+        )
+    with running_cloud(cloud.data_dir) as third:
+        moved = {"APP_URL"}
+        assert {*third.endpoints} == NAMES
+        assert all(
+            third.endpoints[name] == cloud.endpoints[name] for name in NAMES - moved
+        )
+
+
+def slowness() -> float:
+    """How much slower than an idle machine this one is, from its load."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))

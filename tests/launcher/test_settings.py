@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from localcloud.settings import LaunchError, Settings, read_settings
+
+
+def settings_of(tmp_path: Path, text: str = "", **environment: str) -> Settings:
+    (tmp_path / ".env").write_text(text)
+    return read_settings(tmp_path, environment)
+
+
+def test_nothing_set_means_stand_ins_on_loopback(tmp_path: Path) -> None:
+    chosen = read_settings(tmp_path, {})
+    assert (chosen.host, chosen.port) == ("127.0.0.1", 5000)
+    assert chosen.data_dir == tmp_path / "var"
+    assert chosen.local_mongodb
+    assert chosen.local_replicate
+    assert chosen.local_hookdeck
+    assert chosen.examples
+    chosen.check()
+
+
+def test_environment_wins_over_the_file(tmp_path: Path) -> None:
+    chosen = settings_of(tmp_path, "PORT=5001\nHOST=::1\n", PORT="5002", DATA_DIR="/elsewhere")
+    assert chosen.port == 5002
+    assert chosen.address == "http://[::1]:5002"
+    assert str(chosen.data_dir) == "/elsewhere"
+
+
+def test_an_empty_name_counts_as_not_set_and_hides_the_file(tmp_path: Path) -> None:
+    assert settings_of(tmp_path, "MONGODB_CONNECTION_URI=\n").local_mongodb
+    assert settings_of(
+        tmp_path, "REPLICATE_API_TOKEN=r8_x\n", REPLICATE_API_TOKEN=""
+    ).local_replicate
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "-1", "five", "5000.0", "\u0665"])
+def test_a_port_that_is_none_is_refused(tmp_path: Path, port: str) -> None:
+    with pytest.raises(LaunchError, match="PORT must be a number"):
+        settings_of(tmp_path, PORT=port)
+
+
+def test_real_replicate_without_real_hookdeck_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(LaunchError, match="cannot call back to this machine"):
+        settings_of(tmp_path, REPLICATE_API_TOKEN="r8_x").check()
+
+
+def test_real_hookdeck_says_all_that_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(LaunchError) as caught:
+        settings_of(tmp_path, HOOKDECK_PROJECT_API_KEY="key").check()
+    for words in (
+        "HOOKDECK_WEBHOOK_SECRET is missing",
+        "REPLICATE_WEBHOOKS_SECRET is missing",
+        "AUDIO_WEBHOOK_URL and EMBEDDINGS_WEBHOOK_URL missing",
+        "create-hookdeck-connections.py",
+    ):
+        assert re.search(re.escape(words), str(caught.value))
+
+
+def test_all_real_services_need_no_stand_in(tmp_path: Path) -> None:
+    chosen = settings_of(
+        tmp_path,
+        MONGODB_CONNECTION_URI="mongodb+srv://cluster.example/",
+        REPLICATE_API_TOKEN="r8_x",
+        HOOKDECK_PROJECT_API_KEY="key",
+        HOOKDECK_WEBHOOK_SECRET="secret",
+        AUDIO_WEBHOOK_URL="https://gateway.example/a",
+        EMBEDDINGS_WEBHOOK_URL="https://gateway.example/b",
+        FETCH_ALLOW="files.example",
+    )
+    chosen.check()
+    assert not any((chosen.local_mongodb, chosen.local_replicate, chosen.local_hookdeck))
+    assert not chosen.examples
+    assert chosen.fetch_allow == "files.example"
+
+
+def test_the_examples_server_may_be_fetched(tmp_path: Path) -> None:
+    chosen = settings_of(tmp_path, FETCH_ALLOW="files.example, 10.0.0.1:81", HOST="0.0.0.0")  # noqa: S104
+    assert chosen.fetch_allow == "files.example,10.0.0.1:81,127.0.0.1:5000,localhost:5000"
+    assert chosen.address == "http://127.0.0.1:5000"

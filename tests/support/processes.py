@@ -1,0 +1,45 @@
+"""Look at processes through /proc (Linux)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def is_alive(pid: int) -> bool:
+    """Whether the process runs; a zombie does not."""
+    return _state(pid) not in ("", "Z", "X")
+
+
+def is_zombie(pid: int) -> bool:
+    return _state(pid) == "Z"
+
+
+def children(pid: int) -> list[int]:
+    """The direct children, zombies included."""
+    every = (int(entry.name) for entry in Path("/proc").glob("[0-9]*"))
+    return [one for one in every if _fields(one)[1:2] == [str(pid)]]
+
+
+def tree(pid: int) -> list[int]:
+    """The process and all that descend from it."""
+    return [pid, *(descendant for child in children(pid) for descendant in tree(child))]
+
+
+def command_line(pid: int) -> str:
+    """The command line, or nothing when the process is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except OSError:
+        return ""
+
+
+def _state(pid: int) -> str:
+    return next(iter(_fields(pid)), "")
+
+
+def _fields(pid: int) -> list[str]:
+    """State, parent's id, group, session, ...: what follows the name in /proc/PID/stat."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []

@@ -1,0 +1,20 @@
+"""Wait for a condition, with a deadline, in place of a sleep."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+Found = TypeVar("Found")
+
+
+def wait_for(find: Callable[[], Found | None], what: str, seconds: float = 10.0) -> Found:
+    """The first true value of `find`; fails the test after `seconds`, saying what did not come."""
+    deadline = time.monotonic() + seconds
+    while True:
+        if found := find():
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"after {seconds} s there is still not: {what}")
+        time.sleep(0.02)
