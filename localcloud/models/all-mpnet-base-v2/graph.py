@@ -1,0 +1,163 @@
+"""all-mpnet-base-v2 as an OpenVINO graph, built straight from its safetensors file.
+
+`python graph.py FOLDER` writes FOLDER/openvino_model.xml and .bin with fp16 weights from
+FOLDER/model.safetensors. No torch: the architecture is MPNet's (Song et al., 2020) followed by the
+mean pooling and the unit norm of the sentence-transformers model.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino as ov
+from numpy.typing import NDArray
+from openvino import opset13 as op
+
+MAX_TOKENS = 384
+LAYERS = 12
+HEADS = 12
+HEAD_SIZE = 64
+HIDDEN = HEADS * HEAD_SIZE
+PADDING_ID = 1
+EPSILON = 1e-5
+BUCKETS = 32
+MAX_DISTANCE = 128
+IR_NAME = "openvino_model.xml"
+
+Weights = dict[str, NDArray[np.float32]]
+Node = Any
+
+
+def read_safetensors(path: Path) -> Weights:
+    """The file's float32 tensors, memory-mapped: 8 bytes of header length, JSON, raw data."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+    data = np.memmap(path, dtype=np.uint8, mode="r", offset=8 + length)
+    return {
+        name: data[slice(*entry["data_offsets"])].view(np.float32).reshape(entry["shape"])
+        for name, entry in header.items()
+        if name != "__metadata__" and entry["dtype"] == "F32"
+    }
+
+
+def relative_buckets(length: int) -> NDArray[np.int64]:
+    """The bucket of each (query, key) pair, shape (length, length).
+
+    Half of the buckets are for keys behind the query, half for those ahead; in each half small
+    distances have a bucket of their own and larger ones share logarithmically wider ones.
+    """
+    positions = np.arange(length)
+    behind = positions[:, None] - positions[None, :]
+    distance = np.abs(behind)
+    half = BUCKETS // 2
+    exact = half // 2
+    scale = (half - exact) / np.log(MAX_DISTANCE / exact)
+    wide = exact + (np.log(np.maximum(distance, 1) / exact) * scale).astype(np.int64)
+    bucket = np.where(distance < exact, distance, np.minimum(wide, half - 1))
+    result: NDArray[np.int64] = np.where(behind < 0, bucket + half, bucket)
+    return result
+
+
+def _ints(*values: int) -> Node:
+    return op.constant(np.array(values, dtype=np.int64))
+
+
+def _floats(values: NDArray[np.float32] | float) -> Node:
+    return op.constant(np.ascontiguousarray(values, dtype=np.float32))
+
+
+class _Builder:
+    def __init__(self, weights: Weights) -> None:
+        self.weights = weights
+
+    def tensor(self, name: str) -> Node:
+        return _floats(self.weights[name])
+
+    def linear(self, x: Node, *names: str) -> Node:
+        """One matrix product for all the named layers, their outputs side by side."""
+        weight = np.concatenate([self.weights[f"{name}.weight"] for name in names])
+        bias = np.concatenate([self.weights[f"{name}.bias"] for name in names])
+        return op.add(op.matmul(x, _floats(weight), False, True), _floats(bias))
+
+    def norm(self, x: Node, name: str) -> Node:
+        scaled = op.mvn(x, _ints(-1), True, EPSILON, "inside_sqrt")
+        scaled = op.multiply(scaled, self.tensor(f"{name}.weight"))
+        return op.add(scaled, self.tensor(f"{name}.bias"))
+
+    def embeddings(self, ids: Node, mask: Node) -> Node:
+        counted = op.multiply(op.cum_sum(mask, op.constant(np.int64(1))), mask)
+        positions = op.add(counted, _ints(PADDING_ID))
+        words = op.gather(self.tensor("embeddings.word_embeddings.weight"), ids, _ints(0))
+        places = op.gather(
+            self.tensor("embeddings.position_embeddings.weight"), positions, _ints(0)
+        )
+        return self.norm(op.add(words, places), "embeddings.LayerNorm")
+
+    def attention_bias(self, ids: Node, mask: Node) -> Node:
+        """What is added to the scores, (batch, heads, length, length); all layers share it."""
+        bias = self.weights["encoder.relative_attention_bias.weight"]
+        table = bias[relative_buckets(MAX_TOKENS)].transpose(2, 0, 1)[None]
+        length = op.gather(op.shape_of(ids, "i64"), _ints(1), _ints(0))
+        ends = op.concat([length, length], 0)
+        near = op.slice(_floats(table), _ints(0, 0), ends, _ints(1, 1), _ints(2, 3))
+        absent = op.multiply(op.subtract(_floats(1.0), mask), _floats(-1e4))
+        return op.add(near, op.unsqueeze(absent, _ints(1, 2)))
+
+    def attention(self, x: Node, bias: Node, prefix: str) -> Node:
+        def heads(part: Node) -> Node:
+            split = op.reshape(part, _ints(0, 0, HEADS, HEAD_SIZE), True)
+            return op.transpose(split, _ints(0, 2, 1, 3))
+
+        joined = self.linear(x, *(f"{prefix}.attn.{part}" for part in "qkv"))
+        query, key, value = op.split(joined, op.constant(np.int64(2)), 3).outputs()
+        y = op.scaled_dot_product_attention(heads(query), heads(key), heads(value), bias)
+        y = op.reshape(op.transpose(y, _ints(0, 2, 1, 3)), _ints(0, 0, HIDDEN), True)
+        y = self.linear(y, f"{prefix}.attn.o")
+        return self.norm(op.add(y, x), f"{prefix}.LayerNorm")
+
+    def layer(self, x: Node, bias: Node, prefix: str) -> Node:
+        x = self.attention(x, bias, f"{prefix}.attention")
+        y = op.gelu(self.linear(x, f"{prefix}.intermediate.dense"), "erf")
+        y = self.linear(y, f"{prefix}.output.dense")
+        return self.norm(op.add(y, x), f"{prefix}.output.LayerNorm")
+
+
+def build(weights: Weights) -> ov.Model:
+    """input_ids and attention_mask (batch, length <= 384, int64) to unit vectors (batch, 768)."""
+    builder = _Builder(weights)
+    ids = op.parameter([-1, -1], np.int64, name="input_ids")
+    mask = op.parameter([-1, -1], np.int64, name="attention_mask")
+    present = op.convert(mask, "f32")
+    x = builder.embeddings(ids, mask)
+    bias = builder.attention_bias(ids, present)
+    for number in range(LAYERS):
+        x = builder.layer(x, bias, f"encoder.layer.{number}")
+    column = op.unsqueeze(present, _ints(2))
+    total = op.reduce_sum(op.multiply(x, column), _ints(1))
+    mean = op.divide(total, op.reduce_sum(column, _ints(1)))
+    vector = op.normalize_l2(mean, _ints(1), 1e-12, "max")
+    return ov.Model([vector], [ids, mask], "all-mpnet-base-v2")
+
+
+def convert(folder: Path) -> None:
+    """Write the graph beside the folder's model.safetensors (218 MB with fp16 weights)."""
+    model = build(read_safetensors(folder / "model.safetensors"))
+    ov.save_model(model, folder / IR_NAME, compress_to_fp16=True)
+
+
+def load(folder: Path) -> ov.Model:
+    """The prepared graph if there is one, else the one built from the safetensors file."""
+    if (folder / IR_NAME).exists():
+        return ov.Core().read_model(folder / IR_NAME)
+    if (folder / "model.safetensors").exists():
+        return build(read_safetensors(folder / "model.safetensors"))
+    raise FileNotFoundError(f"{folder} holds neither {IR_NAME} nor model.safetensors")
+
+
+if __name__ == "__main__":
+    convert(Path(sys.argv[1]))
