@@ -10,6 +10,9 @@ from .errors import BadAnswer
 ACCEPTED = "gzip, deflate"
 PIECE = 64 * 1024
 
+# Each member costs a new decompressor, however little it holds.
+MAX_GZIP_MEMBERS = 1000
+
 _GZIP_WINDOW = zlib.MAX_WBITS | 16
 
 
@@ -32,18 +35,20 @@ def decoder_for(content_encoding: str) -> Callable[[Iterable[bytes]], Iterator[b
 
 def _gunzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Gzip, one member after the other; padding after the last one is left alone."""
-    unzip = zlib.decompressobj(_GZIP_WINDOW)
-    started = False
+    unzip = None
+    members = 0
     for chunk in chunks:
         while chunk:
-            if unzip.eof:
-                if not chunk.startswith(b"\x1f"):
+            if unzip is None or unzip.eof:
+                if unzip and not chunk.startswith(b"\x1f"):
                     return
+                members += 1
+                if members > MAX_GZIP_MEMBERS:
+                    raise _damaged()
                 unzip = zlib.decompressobj(_GZIP_WINDOW)
-            started = True
             yield from _unfold(unzip, chunk)
             chunk = unzip.unused_data
-    if started and not unzip.eof:
+    if unzip and not unzip.eof:
         raise _damaged()
 
 

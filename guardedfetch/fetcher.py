@@ -22,6 +22,9 @@ from .urls import Target, join_url, parse_url
 _REDIRECTS = {301, 302, 303, 307, 308}
 _FOR_ONE_ORIGIN = {"authorization", "cookie"}
 
+# A chunk costs time however small it is, so past this the framing may not outweigh the content.
+_FRAMING_ALLOWANCE = 128 * 1024
+
 
 @dataclass(frozen=True)
 class Fetched:
@@ -70,6 +73,8 @@ class Stream:
                 count += len(chunk)
                 if count > cap:
                     raise TooLarge(f"The content is larger than {readable_size(cap)}")
+                if self._exchange.body_bytes > 2 * count + _FRAMING_ALLOWANCE:
+                    raise BadAnswer("The server cuts its content into too many small chunks")
                 yield chunk
 
 

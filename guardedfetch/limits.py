@@ -20,7 +20,7 @@ class Limits:
     counts the body as sent, `max_decompressed_bytes` as it reads after gzip or deflate.
     """
 
-    deadline: float = 10.0
+    deadline: float = 8.0
     max_redirects: int = 3
     max_header_bytes: int = 64 * 1024
     max_bytes: int = 10 * MEBIBYTE

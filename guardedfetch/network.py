@@ -112,13 +112,18 @@ def _resolve_in_time(target: Target, resolve: Resolver, deadline: Deadline) -> S
 
 @dataclass
 class Exchange:
-    """One request and its answer, as far as it has come. `answered`: all headers are in."""
+    """One request and its answer, as far as it has come.
+
+    `answered`: all headers are in. `header_bytes` and `body_bytes` count what was read from
+    the connection before and after that, chunk framing included.
+    """
 
     target: Target
     addresses: Sequence[str]
     deadline: Deadline
     max_header_bytes: int
     header_bytes: int = 0
+    body_bytes: int = 0
     answered: bool = False
 
     def seconds_left(self) -> float:
@@ -188,7 +193,9 @@ class GuardedStream(httpcore.NetworkStream):
             raise exchange.deadline.passed(exchange.complaint) from error
         except OSError as error:
             raise Unreachable("The connection to the server broke off") from error
-        if not exchange.answered:
+        if exchange.answered:
+            exchange.body_bytes += len(data)
+        else:
             exchange.header_bytes += len(data)
         return data
 

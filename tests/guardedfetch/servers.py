@@ -82,8 +82,9 @@ class Server:
 
 
 def read_head(connection: socket.socket) -> bytes:
+    """Up to the empty line, or what came first where that is no HTTP request."""
     head = b""
-    while b"\r\n\r\n" not in head:
+    while b"\r\n\r\n" not in head and head[:1] in (b"", b"G", b"H"):
         data = connection.recv(4096)
         if not data:
             break

@@ -3,7 +3,7 @@ from __future__ import annotations
 import ipaddress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardedfetch import is_public, parse_allow
@@ -21,12 +21,14 @@ def test_public(address: str) -> None:
     assert is_public(ipaddress.ip_address(address))
 
 
+@settings(deadline=None)
 @given(st.ip_addresses(v=4))
 def test_mapping_changes_no_verdict(address: ipaddress.IPv4Address) -> None:
     mapped = ipaddress.IPv6Address(b"\0" * 10 + b"\xff\xff" + address.packed)
     assert is_public(mapped) == is_public(address)
 
 
+@settings(deadline=None)
 @given(st.ip_addresses(v=4))
 def test_other_embeddings_are_never_public(address: ipaddress.IPv4Address) -> None:
     for embedded in (
@@ -38,6 +40,7 @@ def test_other_embeddings_are_never_public(address: ipaddress.IPv4Address) -> No
         assert not is_public(ipaddress.IPv6Address(embedded))
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(
         (
@@ -51,6 +54,7 @@ def test_never_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) ->
     assert not is_public(address)
 
 
+@settings(deadline=None)
 @given(st.ip_addresses())
 def test_public_is_a_part_of_what_the_library_calls_global(
     address: ipaddress.IPv4Address | ipaddress.IPv6Address,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import socket
 import ssl
 from collections.abc import Callable, Iterator
 
@@ -11,7 +12,7 @@ import pytest
 import trustme
 
 from guardedfetch import Fetcher, InsecureServer, Limits, TooSlow, Unreachable, parse_allow
-from tests.guardedfetch.servers import Script, Server, answer, say, serving
+from tests.guardedfetch.servers import Script, Server, answer, serving
 
 AUTHORITY = trustme.CA()
 NAME = "secure.example"
@@ -96,14 +97,16 @@ def test_the_authorities_of_the_world_are_the_default() -> None:
 
 
 def test_a_server_without_tls(fetcher: Fetcher, serve: Callable[[Script], Server]) -> None:
-    """It waits for the end of a head that never comes, so the answer is sent as a greeting."""
     server = serve(answer(b""))
-    with pytest.raises((InsecureServer, TooSlow)):
+    with pytest.raises(InsecureServer, match=f"{NAME} does not speak TLS"):
         fetcher.get(url(server))
 
 
 def test_a_handshake_that_stalls(fetcher: Fetcher, serve: Callable[[Script], Server]) -> None:
-    server = serve(say(b""))
+    def stall(_connection: socket.socket, _hello: bytes) -> None:
+        server.stopping.wait(10)
+
+    server = serve(stall)
     with pytest.raises(TooSlow, match="The server did not answer within 1 s"):
         fetcher.get(url(server))
 

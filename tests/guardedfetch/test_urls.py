@@ -5,7 +5,7 @@ import ssl
 import string
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardedfetch import AddressRefused, BadUrl, Fetcher, FetchError
@@ -102,6 +102,7 @@ _urls = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(_urls)
 def test_no_url_makes_anything_but_a_fetch_error(url: str) -> None:
     fetcher = Fetcher(resolve=lambda _host, _port: ["127.0.0.1"], ssl_context=NO_CONTEXT)
@@ -118,6 +119,7 @@ def test_no_url_makes_anything_but_a_fetch_error(url: str) -> None:
         fetcher.get(url)
 
 
+@settings(deadline=None)
 @given(_urls)
 def test_no_location_makes_anything_but_a_fetch_error(location: str) -> None:
     with contextlib.suppress(FetchError):
