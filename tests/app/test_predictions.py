@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from allthethings.errors import MalformedPrediction, UnusableThing
+from allthethings.predictions import (
+    DIMENSIONS,
+    Segment,
+    parse_embeddings,
+    parse_prediction,
+    parse_transcript,
+)
+
+VECTOR = [0.5] * DIMENSIONS
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=20,
+)
+
+
+def test_a_prediction_is_read() -> None:
+    prediction = parse_prediction(
+        {"id": "abc", "status": "succeeded", "output": {"x": 1}, "error": None, "logs": "…"}
+    )
+    assert (prediction.id, prediction.output, prediction.error) == ("abc", {"x": 1}, None)
+    assert prediction.finished
+    assert prediction.succeeded
+
+
+@pytest.mark.parametrize("status", ["failed", "canceled", "aborted"])
+def test_a_failure_has_a_reason_in_words(status: str) -> None:
+    assert status in parse_prediction({"id": "abc", "status": status}).why_it_failed()
+    told = parse_prediction({"id": "abc", "status": status, "error": "no audio in it"})
+    assert told.why_it_failed() == "no audio in it"
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        None,
+        [],
+        "text",
+        {},
+        {"id": "abc"},
+        {"status": "succeeded"},
+        {"id": 5, "status": "succeeded"},
+        {"id": "", "status": "succeeded"},
+        {"id": "abc", "status": "done"},
+        {"id": "abc", "status": ["succeeded"]},
+    ],
+)
+def test_what_is_no_prediction_is_refused(payload: object) -> None:
+    with pytest.raises(MalformedPrediction):
+        parse_prediction(payload)
+
+
+def test_a_transcript_keeps_its_segments() -> None:
+    transcript = parse_transcript(
+        {
+            "transcription": " Hello there. ",
+            "segments": [
+                {"start": 0, "end": 1.5, "text": " Hello there. ", "id": 0},
+                {"start": "x", "end": 2, "text": "lost"},
+                {"start": float("nan"), "end": 2, "text": "lost"},
+                "lost",
+            ],
+        }
+    )
+    assert transcript.text == "Hello there."
+    assert transcript.segments == (Segment(0.0, 1.5, "Hello there."),)
+
+
+@pytest.mark.parametrize("output", [None, [], {}, {"transcription": None}, "text", 5])
+def test_no_transcription_is_said_in_words(output: object) -> None:
+    with pytest.raises(UnusableThing, match="without a transcription"):
+        parse_transcript(output)
+
+
+def test_embeddings_are_read_in_order() -> None:
+    other = [1] * DIMENSIONS
+    assert parse_embeddings([{"embedding": VECTOR}, {"embedding": other}], 2) == [
+        VECTOR,
+        [1.0] * DIMENSIONS,
+    ]
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        None,
+        [],
+        {},
+        "text",
+        [{"embedding": VECTOR}, {"embedding": VECTOR}],
+        [{"embedding": VECTOR[1:]}],
+        [{"embedding": None}],
+        [VECTOR],
+        [{"embedding": [*VECTOR[1:], float("nan")]}],
+        [{"embedding": [*VECTOR[1:], "0.5"]}],
+        [{"embedding": [*VECTOR[1:], True]}],
+    ],
+)
+def test_wrong_embeddings_are_refused_in_words(output: object) -> None:
+    with pytest.raises(UnusableThing, match="The embedding model answered"):
+        parse_embeddings(output, 1)
+
+
+@given(json_values)
+def test_any_json_is_a_value_or_a_known_error(value: Any) -> None:
+    for parse in (parse_prediction, parse_transcript, lambda given: parse_embeddings(given, 1)):
+        try:
+            parse(value)
+        except (MalformedPrediction, UnusableThing):
+            continue
