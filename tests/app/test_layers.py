@@ -75,5 +75,6 @@ def test_routes_know_neither_the_database_driver_nor_the_http_client() -> None:
 
 def test_config_alone_reads_the_environment() -> None:
     for path in [*sources("allthethings"), ROOT / "app.py"]:
-        assert "environ" not in path.read_text("utf-8"), path
-        assert "getenv" not in path.read_text("utf-8"), path
+        assert not {name.split(".")[0] for name in imported(path)} & {"os", "dotenv"} or (
+            path.stem == "hookdeck"  # writes an env file, reads no environment
+        ), path
