@@ -34,6 +34,10 @@ class ModelDied(Exception):
     """The model's process ended before the prediction did. Trying again can help."""
 
 
+class ModelAway(Exception):
+    """The model did not take the prediction: it is about to start, or to end."""
+
+
 class CogModel:
     """A model in Cog's runtime. `status` is Cog's word for its health, or DEAD.
 
@@ -51,6 +55,7 @@ class CogModel:
         self._port = free_port()
         self._kill: Callable[[], None] = lambda: None
         self._run: _Run | None = None
+        self._look = asyncio.Event()
 
     def start(self, supervisor: Supervisor, logs: Path, environment: Mapping[str, str]) -> None:
         """Run the model's process under the supervisor."""
@@ -73,24 +78,31 @@ class CogModel:
             self.status = status
             if status in _HEALTHY:
                 self.ready.set()
-                await asyncio.sleep(1.0)
+                await self._pause()
                 continue
             self.ready.clear()
             if status in {"SETUP_FAILED", "DEFUNCT", "UNHEALTHY"}:
                 self._kill()
             await asyncio.sleep(_POLL)
 
+    async def _pause(self) -> None:
+        """A second, or until there is a reason to look at the model's health."""
+        self._look.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._look.wait(), 1.0)
+
     def died(self) -> None:
         """The process has ended; the supervisor starts it again."""
         self.status = "DEAD"
         self.ready.clear()
-        if self._run is not None and not self._run.done.done():
-            self._run.done.set_exception(ModelDied("the model's process ended"))
+        self._look.set()
+        if self._run is not None:
+            self._run.fail(ModelDied("the model's process ended"))
 
     async def predict(
         self, prediction_id: str, given: dict[str, Any], *, quick: bool, progress: Progress
     ) -> Result:
-        """Run one prediction to its end. Raises ModelDied.
+        """Run one prediction to its end. Raises ModelDied and ModelAway.
 
         A `quick` one reports no progress and, if it fails, no logs: it spares Cog the making
         of a web client (about 45 ms).
@@ -110,9 +122,8 @@ class CogModel:
             asking.cancel()
             self._run = None
         if result.status == "failed" and await self._health() not in _HEALTHY:
-            self._kill()
             self.died()
-            raise ModelDied(result.error or "the model's worker ended")
+            raise ModelDied("the model's worker ended")
         return result
 
     async def cancel(self, prediction_id: str, grace: float) -> None:
@@ -146,13 +157,16 @@ class CogModel:
             while answer.status_code == 409:  # Cog has not let go of the one before
                 await asyncio.sleep(_POLL)
                 answer = await self._client.put(url, json=body, headers=headers, timeout=None)
+        except httpx.ConnectError as error:
+            run.fail(ModelAway(f"the model does not listen: {error}"))
+            return
         except httpx.HTTPError as error:
             run.fail(ModelDied(f"the model's process does not answer: {error}"))
             return
         if answer.status_code == 200:
             run.finish(_result(answer.json()))
         elif answer.status_code == 503:
-            run.fail(ModelDied("the model is not ready"))
+            run.fail(ModelAway("the model is not ready"))
         elif answer.status_code != 202:
             run.finish(Result("failed", error=_refusal(answer)))
 
@@ -179,7 +193,7 @@ class _Run:
         if not self.done.done():
             self.done.set_result(result)
 
-    def fail(self, error: ModelDied) -> None:
+    def fail(self, error: ModelDied | ModelAway) -> None:
         if not self.done.done():
             self.done.set_exception(error)
 
