@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import stat
 import subprocess
 import sys
@@ -15,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from localcloud import leftovers
-from localcloud.ports import pick_port
 from tests.support.cloud import ROOT, Cloud, clean_environment, running_cloud
 from tests.support.processes import is_alive
 from tests.support.waiting import wait_for
@@ -154,9 +152,7 @@ def test_a_stop_leaves_nothing_and_the_next_start_is_quick(cloud: Cloud) -> None
     with running_cloud(cloud.data_dir) as third:
         moved = {"APP_URL"}
         assert {*third.endpoints} == NAMES
-        assert all(
-            third.endpoints[name] == cloud.endpoints[name] for name in NAMES - moved
-        )
+        assert all(third.endpoints[name] == cloud.endpoints[name] for name in NAMES - moved)
 
 
 def slowness() -> float:
