@@ -1,0 +1,29 @@
+"""One copy of the whole project, and a web site for it to index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.cloud import Cloud, running_cloud
+from tests.support.person import Person
+from tests.support.site import Site, running_site
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    env = {"FETCH_ALLOW": "127.0.0.1", "RECONCILE_AFTER": "5"}
+    with running_cloud(tmp_path_factory.mktemp("cloud") / "var", env) as cloud:
+        yield cloud
+
+
+@pytest.fixture(scope="session")
+def person(cloud: Cloud) -> Person:
+    return Person(cloud)
+
+
+@pytest.fixture(scope="session")
+def site() -> Iterator[Site]:
+    with running_site() as site:
+        yield site

@@ -1,0 +1,154 @@
+"""From a URL to a result, with the real models."""
+
+from __future__ import annotations
+
+import json
+import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.cloud import ROOT, Cloud
+from tests.support.person import Person
+from tests.support.site import Page, Site
+
+EXAMPLES = ROOT / "examples"
+SHARED = ROOT.parent / "shared" / "data"
+needs_shared = pytest.mark.skipif(
+    not SHARED.is_dir(), reason="the recordings and articles of the project's makers are not here"
+)
+examples = json.loads((EXAMPLES / "examples.json").read_text("utf-8"))
+STORY = [
+    "SUBMITTED",
+    "PROCESSING",
+    "PROCESSED",
+    "GENERATING_EMBEDDINGS",
+    "SEARCHABLE",
+]
+
+
+def words(text: str) -> list[str]:
+    return re.findall(r"[a-z']+", text.lower())
+
+
+def edits(found: list[str], wanted: list[str]) -> int:
+    """The words that have to be changed to make one text of the other (Levenshtein)."""
+    row = list(range(len(wanted) + 1))
+    for number, word in enumerate(found, 1):
+        previous, row[0] = row[0], number
+        for index, other in enumerate(wanted, 1):
+            previous, row[index] = (
+                row[index],
+                min(row[index] + 1, row[index - 1] + 1, previous + (word != other)),
+            )
+    return row[-1]
+
+
+@pytest.mark.parametrize("example", examples, ids=lambda example: example["file"])
+def test_an_example_is_found_in_other_words(
+    person: Person, cloud: Cloud, example: dict[str, str]
+) -> None:
+    url = f"{cloud.address}/examples/{example['file']}"
+    asset = person.index(url)
+    assert asset["error"] is None
+    first = person.search(example["query"])[0]
+    assert (first["asset_id"], first["url"]) == (asset["id"], url)
+    assert first["passages"][0]["text"] in re.sub(r"\s+", " ", asset["text"])
+
+
+def test_a_recording_goes_through_every_stage_and_keeps_its_times(
+    person: Person, cloud: Cloud
+) -> None:
+    spoken = next(example for example in examples if example["file"].endswith(".mp3"))
+    asset = person.index(f"{cloud.address}/examples/{spoken['file']}")
+    assert [entry["status"] for entry in asset["history"]] == STORY
+    script = (EXAMPLES / "texts" / spoken["file"]).with_suffix(".txt").read_text("utf-8")
+    assert edits(words(asset["text"]), words(script)) <= 0.15 * len(words(script))
+    locator = person.search(spoken["query"])[0]["passages"][0]["locator"]
+    assert 0 <= locator["start"] < locator["end"] < 120
+
+
+@needs_shared
+@pytest.mark.parametrize(
+    ("clip", "paraphrase"),
+    [
+        ("0870", "the relative at last found time to weigh what help he could sensibly offer"),
+        ("0890", "a person without warmth who only cares about himself"),
+        ("0920", "with a kinder wife people would have thought better of this husband"),
+    ],
+)
+def test_a_real_recording_is_found_in_other_words(
+    person: Person, site: Site, clip: str, paraphrase: str
+) -> None:
+    [recording] = (SHARED / "speech").glob(f"*{clip}.wav")
+    script = (SHARED / "speech" / "transcription.txt").read_text("utf-8")
+    [wanted] = re.findall(rf"<s> (.*) </s> \(.*{clip}\)", script)
+    asset = person.index(site.add(f"/{clip}.wav", Page(recording.read_bytes(), "audio/x-wav")))
+    assert edits(words(asset["text"]), words(wanted)) <= 2, asset["text"]
+    assert person.search(paraphrase)[0]["asset_id"] == asset["id"]
+
+
+@needs_shared
+def test_a_long_page_is_found_by_what_stands_in_its_middle(person: Person, site: Site) -> None:
+    articles = json.loads((SHARED / "xquad.en.json").read_text("utf-8"))["data"]
+    contexts = [part["context"] for article in articles[:9] for part in article["paragraphs"]]
+    text = "".join(f"<p>{context}</p>" for context in contexts)
+    assert len(words(text)) >= 5_000
+    page = f"<html><head><title>Long</title></head><body><article>{text}</article></body></html>"
+    asset = person.index(site.add("/long.html", Page(page.encode())))
+    middle = articles[4]["paragraphs"][2]
+    first = person.search(middle["qas"][0]["question"])[0]
+    assert first["asset_id"] == asset["id"]
+    assert first["passages"][0]["text"][:40] in re.sub(r"\s+", " ", asset["text"])
+
+
+def test_one_url_submitted_at_once_in_many_spellings_is_one_thing(
+    person: Person, site: Site
+) -> None:
+    paragraph = "A kingfisher dives from its branch into the stream and comes up with a minnow. "
+    page = f"<html><body><article><p>{paragraph * 4}</p></article></body></html>"
+    url = site.add("/kingfisher", Page(page.encode()))
+    spellings = [url, f"{url}#nest", url.replace("http:", "HTTP:"), url.replace("/k", "/x/../k")]
+    with ThreadPoolExecutor(16) as threads:
+        ids = set(threads.map(person.submit, spellings * 4))
+    assert len(ids) == 1
+    assert person.finished(ids.pop())["status"] == "SEARCHABLE"
+    assert sum("kingfisher" in asset["url"] for asset in person.assets()) == 1
+
+
+def test_a_recording_that_cannot_be_decoded_fails_once_and_says_why(
+    person: Person, site: Site, cloud: Cloud
+) -> None:
+    url = site.add("/broken.mp3", Page(b"this is no sound at all " * 100, "audio/mpeg"))
+    asset = person.finished(person.submit(url))
+    assert asset["status"] == "PROCESSING_ERROR"
+    assert "decoded" in asset["error"]
+    page = person.http.get(f"/assets/{asset['id']}", headers={"Accept": "text/html"}).text
+    assert "decoded" in page
+    gateway = httpx.Client(
+        base_url=f"{cloud.endpoints['HOOKDECK_API_URL']}/2025-07-01",
+        headers={"Authorization": f"Bearer {cloud.endpoints['HOOKDECK_PROJECT_API_KEY']}"},
+    )
+    with gateway:
+        events = gateway.get("/events", params={"limit": 250}).json()["models"]
+        ours = [event for event in events if asset["id"] in json.dumps(event)]
+    assert [(event["status"], event["attempts"]) for event in ours] == [("SUCCESSFUL", 1)]
+
+
+def test_a_kind_that_does_not_work_is_named_with_those_that_do(person: Person, site: Site) -> None:
+    message = person.refused(site.add("/cat.png", Page(b"\x89PNG", "image/png")))
+    assert "image/png" in message
+    assert "audio" in message
+    assert "web page" in message
+
+
+def test_every_part_is_well(person: Person) -> None:
+    answer = person.http.get("/healthz")
+    assert (answer.status_code, answer.json()["failing"]) == (200, [])
+
+
+def test_the_examples_exist() -> None:
+    assert all((EXAMPLES / example["file"]).is_file() for example in examples)
+    assert Path(EXAMPLES / "README.md").is_file()

@@ -1,0 +1,66 @@
+"""Any process may die at any moment, without a word; the thing arrives all the same, once."""
+
+from __future__ import annotations
+
+import os
+import signal
+from itertools import count
+
+import httpx
+import pytest
+
+from tests.journey.test_journey import EXAMPLES
+from tests.support.cloud import Cloud
+from tests.support.person import Person
+from tests.support.site import Page, Site
+from tests.support.waiting import wait_for
+
+PARTS = {
+    "the app": "gunicorn",
+    "the gateway": "localcloud.hookdeck",
+    "Replicate": "localcloud.replicate",
+    "a model": "cog.server.http",
+    "MongoDB": "secantus --host",
+    "the search proxy": "localcloud.atlas",
+    "the reconciler": "reconcile --every",
+}
+fresh = count()
+
+
+def kill(cloud: Cloud, part: str) -> None:
+    pids = cloud.pids_of(PARTS[part])
+    assert pids, part
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("stage", ["PROCESSING", "GENERATING_EMBEDDINGS"])
+def test_a_thing_under_way_survives_the_death_of(
+    person: Person, cloud: Cloud, site: Site, part: str, stage: str
+) -> None:
+    known = {asset["id"]: asset["status"] for asset in person.assets()}
+    recording = (EXAMPLES / "tea.mp3").read_bytes()
+    url = site.add(f"/tea-{next(fresh)}.mp3", Page(recording, "audio/mpeg"))
+    asset_id = person.submit(url)
+    wait_for(lambda: person.asset(asset_id)["status"] in (stage, "SEARCHABLE"), stage, 60)
+
+    kill(cloud, part)
+
+    asset = person.finished(asset_id, 180)
+    assert asset["status"] == "SEARCHABLE", asset["error"]
+    statuses = [entry["status"] for entry in asset["history"]]
+    assert len(statuses) == len(set(statuses))
+    assert asset["progress"]["embedded"] == asset["progress"]["total"] > 0
+    now = {each["id"]: each["status"] for each in person.assets()}
+    assert [each["url"] for each in person.assets()].count(url) == 1
+    assert {each: now[each] for each in known} == known
+    wait_for(lambda: _well(person), "every part well again", 60)
+    assert person.search("a hot drink made from dried leaves")
+
+
+def _well(person: Person) -> bool:
+    try:
+        return person.http.get("/healthz").status_code == 200
+    except httpx.TransportError:
+        return False
