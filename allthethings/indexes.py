@@ -9,7 +9,8 @@ from pymongo.collection import Collection
 from pymongo.errors import CollectionInvalid
 from pymongo.operations import SearchIndexModel
 
-from allthethings.mongo import Database, Document, available
+from allthethings.documents import Document, available
+from allthethings.mongo import Database
 from allthethings.predictions import DIMENSIONS
 
 VECTOR_INDEX = "vector_index"

@@ -11,7 +11,9 @@ import logging
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
+from allthethings.asset_store import AlreadyIndexed
 from allthethings.assets import Asset, AssetStatus, clean_url, url_key
+from allthethings.documents import Document
 from allthethings.errors import (
     IndexingError,
     NoSuchAsset,
@@ -21,7 +23,7 @@ from allthethings.errors import (
 )
 from allthethings.fetch import probe
 from allthethings.generators import AsyncEmbeddingsGenerator
-from allthethings.mongo import AlreadyIndexed, Database, Document
+from allthethings.mongo import Database
 from allthethings.passages import CountTokens, cut
 from allthethings.predictions import Prediction, parse_embeddings, parse_prediction
 from allthethings.processors import Content, Processor, Requested, Tools, get_asset_processor, kinds

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from allthethings.assets import Asset, AssetStatus
+from allthethings.documents import Document
 from allthethings.errors import BadInput
 from allthethings.generators import SyncEmbeddingsGenerator
-from allthethings.mongo import Database, Document
+from allthethings.mongo import Database
 
 MAX_QUERY = 2_000
 NEAREST = 100

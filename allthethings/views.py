@@ -20,10 +20,11 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 
+from allthethings.asset_store import AlreadyIndexed
 from allthethings.assets import UNFINISHED, Asset, AssetStatus
 from allthethings.errors import IndexingError, ServiceUnavailable
 from allthethings.health import Check, report
-from allthethings.mongo import AlreadyIndexed, Database
+from allthethings.mongo import Database
 from allthethings.pipeline import Pipeline
 from allthethings.processors import kind_of, kinds
 from allthethings.search import Result, Search

@@ -78,4 +78,4 @@ def test_a_document_comes_with_its_encoding(site: Site, fetcher: Fetcher) -> Non
     body = "<p>Łódź</p>".encode("iso-8859-2")
     url = site.add("/page", Page(body, "text/html; charset=ISO-8859-2"))
     document = download(fetcher, url)
-    assert (document.body, document.charset, document.url) == (body, "ISO-8859-2", url)
+    assert (document.body, document.charset, document.url) == (body, "iso-8859-2", url)

@@ -10,7 +10,9 @@ ROOT = Path(__file__).resolve().parents[2]
 LAYERS = [
     ["errors"],
     ["assets", "passages", "predictions", "signatures"],
-    ["mongo", "fetch", "hookdeck", "replicate_client", "tokens"],
+    ["documents", "fetch", "hookdeck", "replicate_client", "tokens"],
+    ["asset_store", "passage_store"],
+    ["mongo"],
     ["indexes", "processors", "generators"],
     ["pipeline", "search", "health"],
     ["views", "webhooks", "hygiene"],

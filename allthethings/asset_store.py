@@ -1,0 +1,212 @@
+"""The collection `assets`: one document per thing.
+
+Every change names the states it may come from in its filter, so that late, repeated and
+reordered callbacks change nothing. `update_one` and not `find_one_and_update`: the local
+server scans the whole collection for the latter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from bson import ObjectId
+from bson.errors import InvalidId
+from pymongo import ASCENDING, DESCENDING
+from pymongo.collection import Collection
+from pymongo.errors import DuplicateKeyError
+
+from allthethings.assets import COMES_FROM, UNFINISHED, Asset, AssetStatus
+from allthethings.documents import Document, available, now
+from allthethings.errors import IndexingError
+
+LEASE = timedelta(seconds=20)
+"""How long one worker may act on a thing before another takes over; longer than the slowest
+step with its timeouts, shorter than a person's patience."""
+
+
+class AlreadyIndexed(IndexingError):
+    """The URL, in one spelling or another, has an asset."""
+
+    def __init__(self, asset: Asset) -> None:
+        super().__init__("This URL has already been indexed.")
+        self.asset = asset
+
+
+class AssetStore:
+    """One document per thing."""
+
+    def __init__(self, collection: Collection[Document]) -> None:
+        self.collection = collection
+
+    def create_indexes(self) -> None:
+        """Creates what is missing; the unique index is what makes a URL one thing."""
+        self.collection.create_index([("url_key", ASCENDING)], unique=True, name="url_key")
+        self.collection.create_index([("created_at", DESCENDING)], name="created_at")
+        self.collection.create_index(
+            [("status", ASCENDING), ("lease_until", ASCENDING)], name="status_lease"
+        )
+
+    def insert(self, url: str, key: str, content_type: str, content_length: int | None) -> Asset:
+        """A new asset, SUBMITTED, leased to the caller. Raises AlreadyIndexed."""
+        moment = now()
+        document: Document = {
+            "_id": ObjectId(),
+            "url": url,
+            "url_key": key,
+            "content_type": content_type,
+            "content_length": content_length,
+            "status": AssetStatus.SUBMITTED.value,
+            "created_at": moment,
+            "updated_at": moment,
+            "lease_until": moment + LEASE,
+            "history": [{"status": AssetStatus.SUBMITTED.value, "at": moment}],
+        }
+        with available():
+            try:
+                self.collection.insert_one(document)
+            except DuplicateKeyError:
+                existing = self.find_url(key)
+                # Gone again in between: whoever removed it has the word.
+                raise AlreadyIndexed(existing or _asset(document)) from None
+        return _asset(document)
+
+    def get(self, asset_id: str) -> Asset | None:
+        """None when there is no such asset, also for an id that cannot be one."""
+        try:
+            key = ObjectId(asset_id)
+        except InvalidId:
+            return None
+        with available():
+            document = self.collection.find_one({"_id": key})
+        return _asset(document) if document else None
+
+    def find_url(self, key: str) -> Asset | None:
+        with available():
+            document = self.collection.find_one({"url_key": key})
+        return _asset(document) if document else None
+
+    def page(self, number: int, size: int) -> tuple[list[Asset], int]:
+        """The assets of one page, counted from 1, newest first, and how many there are in all."""
+        with available():
+            total = self.collection.estimated_document_count()
+            documents = (
+                self.collection.find({}, {"text": 0, "replicate_response": 0})
+                .sort("created_at", DESCENDING)
+                .skip((number - 1) * size)
+                .limit(size)
+            )
+            return [_asset(document) for document in documents], total
+
+    def many(self, asset_ids: Iterable[str]) -> dict[str, Asset]:
+        """The assets of those ids that there are, without their texts."""
+        keys = [ObjectId(asset_id) for asset_id in asset_ids]
+        with available():
+            documents = self.collection.find(
+                {"_id": {"$in": keys}}, {"text": 0, "replicate_response": 0, "history": 0}
+            )
+            return {str(document["_id"]): _asset(document) for document in documents}
+
+    def count(self, statuses: Iterable[AssetStatus]) -> int:
+        with available():
+            return self.collection.count_documents({"status": {"$in": _values(statuses)}})
+
+    def unfinished(self, limit: int) -> list[Asset]:
+        """Things that nobody works on, and that no state says are done; oldest lease first."""
+        with available():
+            documents = (
+                self.collection.find(
+                    {"status": {"$in": _values(UNFINISHED)}, "lease_until": {"$lt": now()}},
+                    {"text": 0},
+                )
+                .sort("lease_until", ASCENDING)
+                .limit(limit)
+            )
+            return [_asset(document) for document in documents]
+
+    def move(
+        self,
+        asset_id: str,
+        to: AssetStatus,
+        *,
+        prediction_id: str | None = None,
+        lease: timedelta = timedelta(0),
+        note: Mapping[str, Any] | None = None,
+        **fields: Any,
+    ) -> bool:
+        """Compare and set: change the status if it may come from the one it has.
+
+        With `prediction_id` only if that is the asset's prediction, or it knows none yet. The
+        lease is renewed for `lease`, so by default anybody may act on the asset next. Returns
+        whether this call made the change.
+        """
+        moment = now()
+        expected: Document = {
+            "_id": ObjectId(asset_id),
+            "status": {"$in": _values(COMES_FROM[to])},
+        }
+        if prediction_id is not None:
+            expected["replicate_process_id"] = {"$in": [prediction_id, None]}
+            fields["replicate_process_id"] = prediction_id
+        changes = {
+            "status": to.value,
+            "error": None,
+            "updated_at": moment,
+            "lease_until": moment + lease,
+            **fields,
+        }
+        entry = {"status": to.value, "at": moment, **(note or {})}
+        with available():
+            result = self.collection.update_one(
+                expected, {"$set": changes, "$push": {"history": entry}}
+            )
+        return result.modified_count == 1
+
+    def claim(self, asset_id: str, status: AssetStatus) -> bool:
+        """Take the asset, in that status, for the length of a lease; False if another has it."""
+        moment = now()
+        with available():
+            result = self.collection.update_one(
+                {
+                    "_id": ObjectId(asset_id),
+                    "status": status.value,
+                    "lease_until": {"$lte": moment},
+                },
+                {"$set": {"lease_until": moment + LEASE}},
+            )
+        return result.modified_count == 1
+
+    def release(
+        self, asset_id: str, *, hold_off: timedelta = timedelta(0), error: str | None = None
+    ) -> None:
+        """Give the asset back; nobody takes it before `hold_off`. `error` tells why it waits."""
+        changes: Document = {"lease_until": now() + hold_off}
+        if error is not None:
+            changes["error"] = error
+        with available():
+            self.collection.update_one(
+                {"_id": ObjectId(asset_id), "status": {"$in": _values(UNFINISHED)}},
+                {"$set": changes},
+            )
+
+
+def _values(statuses: Iterable[AssetStatus]) -> list[str]:
+    return sorted(status.value for status in statuses)
+
+
+def _asset(document: Mapping[str, Any]) -> Asset:
+    return Asset(
+        id=str(document["_id"]),
+        url=document["url"],
+        status=AssetStatus(document["status"]),
+        content_type=document["content_type"],
+        content_length=document.get("content_length"),
+        created_at=document["created_at"],
+        updated_at=document["updated_at"],
+        title=document.get("title"),
+        text=document.get("text"),
+        error=document.get("error"),
+        replicate_process_id=document.get("replicate_process_id"),
+        history=tuple(document.get("history", ())),
+    )

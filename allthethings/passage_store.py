@@ -1,0 +1,173 @@
+"""The collection `passages`: one document per searchable part of a thing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bson import ObjectId
+from bson.binary import Binary, BinaryVectorDtype
+from pymongo import ASCENDING, UpdateOne
+from pymongo.collection import Collection
+
+from allthethings.documents import Document, available
+from allthethings.passages import Passage
+
+
+class PassageStore:
+    """One document per passage; its `_id` is <asset id>:<position>, so writing twice is once."""
+
+    def __init__(self, collection: Collection[Document]) -> None:
+        self.collection = collection
+
+    def create_indexes(self) -> None:
+        self.collection.create_index(
+            [("asset_id", ASCENDING), ("position", ASCENDING)], name="asset_position"
+        )
+
+    def put(self, asset_id: str, content_type: str, passages: Sequence[Passage]) -> None:
+        """Keep the passages; those that are there already stay as they are."""
+        writes = [
+            UpdateOne(
+                {"_id": f"{asset_id}:{passage.position}"},
+                {
+                    "$setOnInsert": {
+                        "asset_id": ObjectId(asset_id),
+                        "position": passage.position,
+                        "text": passage.text,
+                        "locator": dict(passage.locator),
+                        "content_type": content_type,
+                        "replicate_embedding_id": None,
+                    }
+                },
+                upsert=True,
+            )
+            for passage in passages
+        ]
+        with available():
+            self.collection.bulk_write(writes, ordered=False)
+
+    def of(self, asset_id: str) -> list[Document]:
+        """The passages in reading order: position, text, locator, whether `embedded`, and
+        `replicate_embedding_id`."""
+        with available():
+            documents = self.collection.find({"asset_id": ObjectId(asset_id)}).sort("position", 1)
+            return [
+                {
+                    "position": document["position"],
+                    "text": document["text"],
+                    "locator": document["locator"],
+                    "embedded": "embedding" in document,
+                    "replicate_embedding_id": document.get("replicate_embedding_id"),
+                }
+                for document in documents
+            ]
+
+    def requested(self, asset_id: str, first: int, last: int, prediction_id: str) -> None:
+        """Note which prediction embeds the passages first..last, with that range: the note may
+        be interrupted half-way, the prediction's output is of the whole range."""
+        with available():
+            self.collection.update_many(
+                {"asset_id": ObjectId(asset_id), "position": {"$gte": first, "$lte": last}},
+                {
+                    "$set": {
+                        "replicate_embedding_id": prediction_id,
+                        "replicate_embedding_range": [first, last],
+                    }
+                },
+            )
+
+    def waiting(self, asset_id: str, first: int, last: int, prediction_id: str) -> int:
+        """How many of the passages first..last wait for the vectors of this prediction."""
+        with available():
+            return self.collection.count_documents(
+                {
+                    "asset_id": ObjectId(asset_id),
+                    "position": {"$gte": first, "$lte": last},
+                    "replicate_embedding_id": {"$in": [prediction_id, None]},
+                    "embedding": {"$exists": False},
+                }
+            )
+
+    def embed(
+        self, asset_id: str, first: int, vectors: Sequence[Sequence[float]], prediction_id: str
+    ) -> int:
+        """Keep the vectors of the passages first, first + 1, ... that this prediction embeds.
+
+        A passage that waits for another prediction, or has its vector, stays as it is. Returns
+        how many were there to be written.
+        """
+        writes = [
+            UpdateOne(
+                {
+                    "_id": f"{asset_id}:{position}",
+                    "replicate_embedding_id": {"$in": [prediction_id, None]},
+                },
+                {
+                    "$set": {
+                        "embedding": Binary.from_vector(list(vector), BinaryVectorDtype.FLOAT32),
+                        "replicate_embedding_id": prediction_id,
+                    }
+                },
+            )
+            for position, vector in enumerate(vectors, first)
+        ]
+        with available():
+            return self.collection.bulk_write(writes, ordered=False).matched_count
+
+    def owed(self, asset_id: str) -> list[tuple[str, int, int]]:
+        """The predictions that passages still wait for, each with its first and last position."""
+        with available():
+            documents = self.collection.find(
+                {
+                    "asset_id": ObjectId(asset_id),
+                    "embedding": {"$exists": False},
+                    "replicate_embedding_range": {"$exists": True},
+                },
+                {"replicate_embedding_id": 1, "replicate_embedding_range": 1},
+            )
+            owed = {
+                (document["replicate_embedding_id"], *document["replicate_embedding_range"])
+                for document in documents
+            }
+        return sorted(owed)
+
+    def progress(self, asset_id: str) -> tuple[int, int]:
+        """How many passages have their vector, and how many there are."""
+        key = ObjectId(asset_id)
+        with available():
+            total = self.collection.count_documents({"asset_id": key})
+            waiting = self.collection.count_documents(
+                {"asset_id": key, "embedding": {"$exists": False}}
+            )
+        return total - waiting, total
+
+    def nearest(self, vector: Sequence[float], limit: int) -> list[Document]:
+        """The passages whose vectors are nearest: asset_id, text, locator, score (0..1).
+
+        Raises ServiceUnavailable when the database is away.
+        """
+        stages: list[Document] = [
+            {
+                "$vectorSearch": {
+                    "index": "vector_index",
+                    "path": "embedding",
+                    "queryVector": Binary.from_vector(list(vector), BinaryVectorDtype.FLOAT32),
+                    "numCandidates": min(10_000, limit * 10),
+                    "limit": limit,
+                }
+            },
+            {
+                "$project": {
+                    "asset_id": 1,
+                    "text": 1,
+                    "locator": 1,
+                    "score": {"$meta": "vectorSearchScore"},
+                }
+            },
+        ]
+        with available():
+            return list(self.collection.aggregate(stages))
+
+    def delete(self, asset_id: str) -> None:
+        with available():
+            self.collection.delete_many({"asset_id": ObjectId(asset_id)})
