@@ -83,6 +83,10 @@ class Predictions:
         elif self.store.requeue(prediction_id):
             log.info("prediction %s is queued again: %s", prediction_id, reason)
 
+    def put_back(self, prediction_id: str) -> None:
+        """Its model did not take it: it stays first in the queue."""
+        self.store.requeue(prediction_id, deaths=0)
+
     def cancel(self, prediction_id: str) -> None:
         """End it now, if it has not ended. Its model learns of it by `on_ended`."""
         self.finish(prediction_id, Result("canceled"))

@@ -131,9 +131,11 @@ class CogModel:
         run = self._run
         if run is None:
             return
-        with contextlib.suppress(httpx.HTTPError):
-            await self._client.post(self._url(f"/predictions/{prediction_id}/cancel"))
-        await asyncio.wait([run.done], timeout=grace)
+        end = asyncio.get_running_loop().time() + grace
+        while not run.done.done() and asyncio.get_running_loop().time() < end:
+            with contextlib.suppress(httpx.HTTPError):  # 404 until Cog has taken it
+                await self._client.post(self._url(f"/predictions/{prediction_id}/cancel"))
+            await asyncio.wait([run.done], timeout=0.5)
         if not run.done.done():
             log.info("model %s does not stop: killed", self.model.full_name)
             self._kill()

@@ -129,12 +129,12 @@ class PredictionStore:
             ),
         )
 
-    def requeue(self, prediction_id: str) -> bool:
-        """Back to starting, because its model died."""
+    def requeue(self, prediction_id: str, deaths: int = 1) -> bool:
+        """Back to starting, because its model died (or, with no deaths, was away)."""
         return self._change(
             "UPDATE predictions SET status = 'starting', started_at = NULL, output = 'null',"
-            " logs = '', deaths = deaths + 1 WHERE id = ? AND status = 'processing'",
-            (prediction_id,),
+            " logs = '', deaths = deaths + ? WHERE id = ? AND status = 'processing'",
+            (deaths, prediction_id),
         )
 
     def requeue_all(self) -> int:
@@ -143,6 +143,15 @@ class PredictionStore:
             "UPDATE predictions SET status = 'starting', started_at = NULL, output = 'null',"
             " logs = '' WHERE status = 'processing'"
         ).rowcount
+
+    def stranded(self, versions: list[str]) -> list[str]:
+        """The unfinished ones of versions other than these."""
+        marks = ",".join("?" * len(versions))
+        rows = self._db.execute(
+            f"SELECT id FROM predictions WHERE completed_at IS NULL AND version NOT IN ({marks})",  # noqa: S608 - question marks
+            versions,
+        )
+        return [row["id"] for row in rows]
 
     def overdue(self, now: datetime) -> list[str]:
         """The unfinished ones whose deadline has passed."""
