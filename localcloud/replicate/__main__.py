@@ -1,0 +1,104 @@
+"""`python -m localcloud.replicate --port P --data-dir DIR`.
+
+Takes from the environment: REPLICATE_API_TOKEN, REPLICATE_WEBHOOKS_SECRET (whsec_...),
+FETCH_ALLOW, and whatever the models want.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import uvicorn
+
+from .app import create_app
+from .registry import BadManifest
+from .service import MEBIBYTE, Service, Settings, stage_models
+from .staging import BrokenModel
+from .webhooks import BadSecret, Signer
+
+log = logging.getLogger("localcloud.replicate")
+_MODELS = Path(__file__).resolve().parents[1] / "models"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    logging.basicConfig(stream=sys.stdout, format="%(asctime)s %(message)s", level=logging.INFO)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # its lines hold the models' URLs
+    try:
+        settings = read_settings(arguments, os.environ)
+        asyncio.run(serve(settings))
+    except (BadManifest, BadSecret, BrokenModel) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+def read_settings(arguments: Sequence[str] | None, environment: Mapping[str, str]) -> Settings:
+    """The settings from the command line and the environment; exits on wrong ones."""
+    parser = argparse.ArgumentParser(prog="localcloud.replicate")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--data-dir", type=Path, required=True)
+    parser.add_argument("--models-dir", type=Path, default=_MODELS)
+    parser.add_argument("--keep-data", type=float, default=3600.0, metavar="SECONDS")
+    parser.add_argument("--max-input", type=float, default=512.0, metavar="MIB")
+    parser.add_argument("--input-deadline", type=float, default=900.0, metavar="SECONDS")
+    parser.add_argument("--webhook-pause", type=float, default=1.0, metavar="SECONDS")
+    given = parser.parse_args(arguments)
+    for name in ("REPLICATE_API_TOKEN", "REPLICATE_WEBHOOKS_SECRET"):
+        if not environment.get(name):
+            parser.error(f"{name} is not set")
+    Signer(environment["REPLICATE_WEBHOOKS_SECRET"])
+    return Settings(
+        port=given.port,
+        data_dir=given.data_dir.resolve(),
+        models_dir=given.models_dir.resolve(),
+        token=environment["REPLICATE_API_TOKEN"],
+        webhook_secret=environment["REPLICATE_WEBHOOKS_SECRET"],
+        environment=dict(environment),
+        fetch_allow=environment.get("FETCH_ALLOW", ""),
+        max_input_bytes=int(given.max_input * MEBIBYTE),
+        input_deadline=given.input_deadline,
+        keep_data=timedelta(seconds=given.keep_data),
+        webhook_pause=given.webhook_pause,
+    )
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    service = Service(settings, await stage_models(settings))
+    config = uvicorn.Config(
+        create_app(service),
+        host="127.0.0.1",
+        port=settings.port,
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=2,
+    )
+    server = uvicorn.Server(config)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _ignore)  # uvicorn raises the signal again after its shutdown
+    working = asyncio.create_task(service.run())
+    working.add_done_callback(lambda _task: setattr(server, "should_exit", True))
+    log.info("Replicate's API is at %s", settings.base)
+    await server.serve()
+    working.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await working
+
+
+def _ignore(_number: int, _frame: object) -> None:
+    return
+
+
+if __name__ == "__main__":
+    sys.exit(main())

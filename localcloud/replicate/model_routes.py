@@ -1,0 +1,89 @@
+"""Models and their versions."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from .database import timestamp
+from .payloads import model_payload, page_payload, version_payload
+from .problems import not_found
+from .registry import MANIFEST
+from .runner import CogModel
+from .service import Service
+
+
+def find_model(service: Service, full_name: str) -> CogModel | None:
+    """The model by owner and name."""
+    found = [model for model in service.models.values() if model.model.full_name == full_name]
+    return found[0] if found else None
+
+
+async def _list(request: Request) -> Response:
+    service: Service = request.app.state.service
+    return _page([_payload(service, model) for model in service.models.values()])
+
+
+async def _search(request: Request) -> Response:
+    service: Service = request.app.state.service
+    words = (await request.body()).decode(errors="replace").lower().split()
+    found = [
+        model
+        for model in service.models.values()
+        if any(
+            word in f"{model.model.full_name} {model.model.description}".lower() for word in words
+        )
+    ]
+    return _page([_payload(service, model) for model in found])
+
+
+async def _get(request: Request) -> Response:
+    return JSONResponse(_payload(request.app.state.service, _model(request)))
+
+
+async def _versions(request: Request) -> Response:
+    model = _model(request)
+    return _page([version_payload(model.staged, _since(model))])
+
+
+async def _version(request: Request) -> Response:
+    model = _model(request)
+    if request.path_params["version"] != model.model.version:
+        raise not_found()
+    return JSONResponse(version_payload(model.staged, _since(model)))
+
+
+def _model(request: Request) -> CogModel:
+    parameters = request.path_params
+    model = find_model(request.app.state.service, f"{parameters['owner']}/{parameters['name']}")
+    if model is None:
+        raise not_found()
+    return model
+
+
+def _payload(service: Service, model: CogModel) -> dict[str, Any]:
+    runs = service.predictions.store.run_count(model.model.version)
+    return model_payload(model.staged, _since(model), runs, service.settings.base)
+
+
+def _since(model: CogModel) -> str:
+    changed = (model.model.folder / MANIFEST).stat().st_mtime
+    return timestamp(datetime.fromtimestamp(changed, UTC))
+
+
+def _page(results: list[dict[str, Any]]) -> Response:
+    return JSONResponse(page_payload(results, None, None))
+
+
+_ONE = "/models/{owner}/{name}"
+ROUTES = [
+    Route("/models", _list),
+    Route("/models", _search, methods=["QUERY"]),
+    Route(_ONE, _get),
+    Route(_ONE + "/versions", _versions),
+    Route(_ONE + "/versions/{version}", _version),
+]

@@ -1,0 +1,144 @@
+"""Everything that runs in the server, put together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+
+from guardedfetch import Fetcher, Limits, parse_allow
+from localcloud.processes import Supervisor
+
+from .database import open_database
+from .files import FileStore
+from .inputs import Inputs
+from .predictions import Predictions
+from .queue import ModelQueue
+from .registry import load_models
+from .runner import CogModel
+from .staging import Staged, stage
+from .store import Prediction, Result
+from .webhooks import FIRST_PAUSE, Courier, Signer
+
+log = logging.getLogger("localcloud.replicate")
+
+INTERNAL = "/_cog/"
+"""Where the models report and get their files: below this, a secret in each path."""
+MEBIBYTE = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the server runs. `environment` is what the models get, less the secrets."""
+
+    port: int
+    data_dir: Path
+    models_dir: Path
+    token: str
+    webhook_secret: str
+    environment: Mapping[str, str] = field(repr=False)
+    fetch_allow: str = ""
+    max_input_bytes: int = 512 * MEBIBYTE
+    input_deadline: float = 900.0
+    keep_data: timedelta = timedelta(hours=1)
+    webhook_pause: float = FIRST_PAUSE
+
+    @property
+    def base(self) -> str:
+        """This server's address in the URLs that it gives out."""
+        return f"http://127.0.0.1:{self.port}"
+
+
+class Service:
+    """The queues, the models and the courier. Make it in the event loop; `run` it there."""
+
+    def __init__(self, settings: Settings, staged: list[Staged]) -> None:
+        self.settings = settings
+        self.signer = Signer(settings.webhook_secret)
+        db = open_database(settings.data_dir / "replicate.sqlite3")
+        self.courier = Courier(db, self.signer, settings.webhook_pause)
+        self.predictions = Predictions(db, self.courier, settings.base)
+        self.files = FileStore(db, settings.data_dir / "files", settings.base)
+        callback = settings.base + INTERNAL
+        self.inputs = Inputs(settings.data_dir / "inputs", _fetcher(settings), self.files, callback)
+        self.http = httpx.AsyncClient(trust_env=False)
+        self.models = {one.model.version: CogModel(one, callback, self.http) for one in staged}
+        self.queues = {
+            version: ModelQueue(model, self.predictions, self.inputs)
+            for version, model in self.models.items()
+        }
+        self.predictions.on_queued = lambda new: self.queues[new.version].wake()
+        self.predictions.on_ended = self._ended
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        self._resume()
+        loop = asyncio.get_running_loop()
+        by_slug = {model.model.slug: model for model in self.models.values()}
+
+        def on_exit(slug: str, code: int) -> None:
+            log.info("model %s ended with %d", by_slug[slug].model.full_name, code)
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(by_slug[slug].died)
+
+        supervisor = Supervisor(on_exit=on_exit)
+        settings = self.settings
+        try:
+            for model in self.models.values():
+                model.start(supervisor, settings.data_dir / "logs", settings.environment)
+            async with asyncio.TaskGroup() as tasks:
+                for version, model in self.models.items():
+                    tasks.create_task(model.watch())
+                    tasks.create_task(self.queues[version].run())
+                tasks.create_task(self.courier.run())
+                tasks.create_task(self._keep_house())
+        finally:
+            await asyncio.to_thread(supervisor.stop)
+            await self.courier.close()
+            await self.http.aclose()
+
+    def _resume(self) -> None:
+        """Take up what an ended server left."""
+        store = self.predictions.store
+        if count := store.requeue_all():
+            log.info("%d predictions were running when the last server ended", count)
+        for prediction_id in store.stranded(list(self.models)):
+            error = "The model of this prediction is not here any more"
+            self.predictions.finish(prediction_id, Result("failed", error=error))
+
+    def _ended(self, prediction: Prediction) -> None:
+        if queue := self.queues.get(prediction.version):
+            queue.ended(prediction)
+
+    async def _keep_house(self) -> None:
+        """Deadlines, and what is to be forgotten after its time."""
+        while True:
+            now = datetime.now(UTC)
+            for prediction_id in self.predictions.store.overdue(now):
+                self.predictions.cancel(prediction_id)
+            self.predictions.store.remove_data(now - self.settings.keep_data)
+            self.files.expire(now)
+            await asyncio.sleep(0.5)
+
+
+async def stage_models(settings: Settings) -> list[Staged]:
+    """Every model of the folder, ready to run. Raises BadManifest and BrokenModel."""
+    parent = settings.data_dir / "models"
+    models = load_models(settings.models_dir)
+    return await asyncio.gather(
+        *(asyncio.to_thread(stage, model, parent, settings.environment) for model in models)
+    )
+
+
+def _fetcher(settings: Settings) -> Fetcher:
+    limits = Limits(
+        deadline=settings.input_deadline,
+        max_bytes=settings.max_input_bytes,
+        max_decompressed_bytes=settings.max_input_bytes,
+    )
+    return Fetcher(parse_allow(settings.fetch_allow), limits)
