@@ -47,7 +47,9 @@ def main() -> int:
     stop_on_signals(stop)
     log_to_terminal()
     try:
-        Launcher(ROOT, read_settings(ROOT, os.environ), stop).run()
+        chosen = read_settings(ROOT, os.environ)
+        os.environ.update(chosen.operator)  # localcloud.weights looks there for its settings
+        Launcher(ROOT, chosen, stop).run()
     except LaunchError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1

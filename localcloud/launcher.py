@@ -9,6 +9,8 @@ import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from localcloud import health, leftovers, weights
@@ -18,6 +20,7 @@ from localcloud.ports import choose_ports, wait_until_free
 from localcloud.processes import Program, Supervisor, spawn, sweep
 from localcloud.settings import LaunchError, Settings
 from localcloud.state import ENDPOINTS_FILE, State, lock_data_dir
+from localcloud.wheels import WeightsError
 
 NAME = "Index All The Things"
 STARTUP_SECONDS = 180.0
@@ -88,7 +91,7 @@ class Launcher:
 
     def _fetch_weights(self) -> None:
         """In a process of its own, which a signal can end in the middle of a download."""
-        if weights.complete():
+        if weights_paths() is not None:
             return
         log.info("fetching the models' weights")
         command = [sys.executable, "-m", "localcloud.weights"]
@@ -103,7 +106,8 @@ class Launcher:
         state.complete()
         found = endpoints(chosen, state.ports, state.secrets)
         write_endpoints(self._env_file, found)
-        parts = Parts(self._root, chosen, state.ports, found)
+        models = weights_paths() if chosen.local_replicate else None
+        parts = Parts(self._root, chosen, state.ports, found, models or {})
         if chosen.local_mongodb:
             self._add("MongoDB", parts.secantus(), parts.mongodb())
         if chosen.local_hookdeck:
@@ -126,8 +130,7 @@ class Launcher:
         for program, process in running:
             if self._finish(process) != 0:
                 raise LaunchError(f"{program.name}.py failed.\n{end_of(program.log)}")
-        found = read_endpoints(self._env_file)
-        return Parts(self._root, self._chosen, parts.ports, found)
+        return replace(parts, endpoints=read_endpoints(self._env_file))
 
     def _add(self, title: str, *programs: Program) -> None:
         log.info("starting %s", title)
@@ -170,6 +173,17 @@ class Launcher:
         self._exits[name] += 1
         reason = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         log.warning("%s ended (%s); starting it again", name, reason)
+
+
+def weights_paths() -> Mapping[str, str] | None:
+    """The settings that name the weights' folders; None when some have to be fetched."""
+    try:
+        found = {name: weights.present(name) for name in weights.MODELS}
+    except WeightsError as error:
+        raise LaunchError(str(error)) from error
+    if not all(found.values()):
+        return None
+    return {weights.MODELS[name].override: str(folder) for name, folder in found.items()}
 
 
 def log_to(folder: Path) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from localcloud import atlas, leftovers, settings, weights
+from localcloud import atlas, leftovers, settings
 from localcloud.processes import Program
 from localcloud.settings import Settings, in_url
 
@@ -26,12 +26,16 @@ CREDENTIALS = {
 
 @dataclass(frozen=True)
 class Parts:
-    """Builds the programs from the operator's settings and what was chosen for this copy."""
+    """Builds the programs from the operator's settings and what was chosen for this copy.
+
+    `weights` are the settings that name the folders of the models' weights.
+    """
 
     root: Path
     chosen: Settings
     ports: Mapping[str, int]
     endpoints: Mapping[str, str]
+    weights: Mapping[str, str] = field(default_factory=dict)
 
     def secantus(self) -> Program:
         argv = atlas.secantus_argv(self.ports["secantus"], self.chosen.data_dir / "secantus")
@@ -83,11 +87,18 @@ class Parts:
             **{name: value for name, value in self.chosen.operator.items() if name in CREDENTIALS},
             "APP_URL": self.chosen.operator.get("APP_URL", self.chosen.address),
             **self.endpoints,
+            **self._tokenizer(),
             "HOST": self.chosen.host,
             "PORT": str(self.chosen.port),
             "EXAMPLES": "1" if self.chosen.examples else "0",
             "FLASK_SKIP_DOTENV": "1",  # the launcher has read .env
         }
+
+    def _tokenizer(self) -> dict[str, str]:
+        """The app cuts texts with the tokenizer of the model that reads them."""
+        if "TOKENIZER" in self.chosen.operator or "MPNET_WEIGHTS" not in self.weights:
+            return {}
+        return {"TOKENIZER": str(Path(self.weights["MPNET_WEIGHTS"]) / "tokenizer.json")}
 
     def _program(
         self, name: str, argv: Sequence[str], more: Mapping[str, str] | None = None
@@ -102,6 +113,5 @@ class Parts:
             "FETCH_ALLOW": self.chosen.fetch_allow,
             leftovers.MARK: str(self.chosen.data_dir),
         }
-        if self.chosen.local_replicate:
-            environment |= weights.environment(operator)
+        environment |= self.weights
         return Program(name, argv, self.log(name), {**environment, **(more or {})}, self.root)
