@@ -1,0 +1,96 @@
+"""kill -9 of everything, at the worst moment."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.replicate.world import ECHO, Receiver, Server, until
+
+
+def test_the_server_is_killed(own: Server, receiver: Receiver, tmp_path: Path) -> None:
+    """A running and a queued prediction finish once after the restart; webhooks arrive."""
+    diary = tmp_path / "diary"
+    client = own.start().client()
+    given = {"mode": "sleep", "seconds": 1.5, "diary": str(diary)}
+    hook = {"webhook": receiver.url, "webhook_events_filter": ["completed"]}
+    running = client.predictions.create(ECHO, given, **hook)
+    queued = client.predictions.create(ECHO, {"text": "queued"}, **hook)
+    until(diary.exists)
+    cog = own.cog("echo")
+    own.kill()
+    if sys.platform == "linux":
+        until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in cog), 5)
+    own.start()
+    running.wait()
+    queued.wait()
+    assert (running.status, queued.status) == ("succeeded", "succeeded")
+    until(lambda: len(receiver.received) == 2)
+    assert receiver.statuses() == ["succeeded", "succeeded"]
+    assert {one["id"] for one in receiver.payloads()} == {running.id, queued.id}
+
+
+def test_a_webhook_survives_the_server(own: Server, receiver: Receiver) -> None:
+    receiver.answers = [503]
+    client = own.start().client()
+    done = client.predictions.create(
+        ECHO, {}, webhook=receiver.url, webhook_events_filter=["completed"]
+    )
+    until(lambda: len(receiver.received) == 1)
+    own.kill()
+    own.start()
+    until(lambda: len(receiver.received) == 2)
+    assert {one["id"] for one in receiver.payloads()} == {done.id}
+
+
+@pytest.mark.parametrize("victim", [0, 1], ids=["server", "worker"])
+def test_a_model_is_killed(own: Server, tmp_path: Path, victim: int) -> None:
+    diary = tmp_path / "diary"
+    client = own.start().client()
+    given = {"mode": "sleep", "seconds": 1, "diary": str(diary)}
+    running = client.predictions.create(ECHO, given)
+    until(diary.exists)
+    os.kill(own.cog("echo")[victim], signal.SIGKILL)
+    running.wait()
+    assert running.status == "succeeded"
+    assert len(diary.read_text().splitlines()) == 2
+    until(lambda: len(own.cog("echo")) == 2)
+
+
+def test_an_idle_model_is_killed(own: Server) -> None:
+    client = own.start().client()
+    for victim in (0, 1):
+        os.kill(own.cog("echo")[victim], signal.SIGKILL)
+        assert client.run("tests/echo", input={"text": "a"})["said"] == "a"
+        until(lambda: len(own.cog("echo")) == 2)
+
+
+def test_a_prediction_that_kills_its_model(own: Server, tmp_path: Path) -> None:
+    """It is tried four times; others go on."""
+    diary = tmp_path / "diary"
+    client = own.start().client()
+    deadly = client.predictions.create(ECHO, {"mode": "die", "diary": str(diary)})
+    harmless = client.predictions.create(ECHO, {"text": "after"})
+    until(lambda: client.predictions.get(harmless.id).status == "succeeded", 40)
+    deadly.reload()
+    assert deadly.status == "failed"
+    assert "stopped 4 times" in str(deadly.error)
+    assert len(diary.read_text().splitlines()) == 4
+
+
+def test_health_names_the_model_that_is_away(own: Server) -> None:
+    own.start()
+    os.kill(own.cog("echo")[0], signal.SIGKILL)
+    answer = until(lambda: _unhealthy(own))
+    assert answer["failing"] == ["tests/echo"]
+    until(own.healthy)
+
+
+def _unhealthy(server: Server) -> dict[str, object] | None:
+    answer = httpx.get(server.url + "/healthz")
+    return answer.json() if answer.status_code == 503 else None

@@ -1,0 +1,71 @@
+"""Inputs that are URLs: fetched under guard before the model runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from replicate.client import Client
+
+from tests.replicate.world import ECHO, MODELS, Receiver, Server, until
+
+
+def test_a_url_reaches_the_model_as_a_file(client: Client, receiver: Receiver) -> None:
+    receiver.files["/a/some%20words.txt?x=1"] = b"from afar"
+    url = f"{receiver.url}/a/some%20words.txt?x=1"
+    done = client.predictions.create(ECHO, {"file": url}, wait=True)
+    assert done.output == {"said": "from afar", "suffix": ".txt"}
+    assert done.input == {"file": url}
+
+
+def test_a_failed_download_fails_the_prediction(client: Client, receiver: Receiver) -> None:
+    failed = client.predictions.create(ECHO, {"file": f"{receiver.url}/none"})
+    failed.wait()
+    assert failed.status == "failed"
+    assert failed.error == f"could not download {receiver.url}/none: 404 Not Found"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://169.254.169.254/latest/meta-data/",
+        "http://10.0.0.1/",
+        "http://[::ffff:192.168.0.1]/",
+        "http://user:word@example.com/",
+    ],
+)
+def test_a_refused_address(client: Client, url: str) -> None:
+    failed = client.predictions.create(ECHO, {"file": url}, wait=10)
+    assert failed.status == "failed"
+    assert str(failed.error).startswith(f"could not download {url}: ")
+
+
+def test_an_own_file_that_is_gone(client: Client, shared: Server) -> None:
+    url = f"{shared.url}/v1/files/none"
+    failed = client.predictions.create(ECHO, {"file": url}, wait=10)
+    assert str(failed.error).startswith(f"could not download {url}: there is no such file")
+
+
+def test_loopback_is_refused_unless_allowed(own: Server, receiver: Receiver) -> None:
+    receiver.files["/a"] = b"secret"
+    failed = own.start().client().predictions.create(ECHO, {"file": f"{receiver.url}/a"}, wait=10)
+    assert failed.status == "failed"
+    assert "could not download" in str(failed.error)
+
+
+def test_too_large_and_too_slow(tmp_path: Path, receiver: Receiver) -> None:
+    server = Server(tmp_path / "data", "--max-input", "0.1", FETCH_ALLOW="127.0.0.1").start()
+    try:
+        receiver.files["/large"] = bytes(200_000)
+        failed = server.client().predictions.create(
+            ECHO, {"file": f"{receiver.url}/large"}, wait=10
+        )
+        assert "larger than" in str(failed.error)
+    finally:
+        server.stop()
+
+
+def test_nothing_of_an_input_is_left(shared: Server, client: Client) -> None:
+    until(lambda: list((shared.folder / "inputs").iterdir()) == [])
+    assert not list(MODELS.rglob(".cog")), "the models' folders stay as they are"
+    assert client.models.get("tests/echo").name == "echo"
