@@ -1,0 +1,107 @@
+"""One HTTP request to a destination, and its answer or what went wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import ssl
+
+import httpx
+
+from localcloud.hookdeck.models import Answer, now_ms
+from localcloud.hookdeck.signing import Delivery
+
+DEADLINE_SECONDS = 60.0
+_KEPT_BODY = 16 * 1024
+_ERRNO_CODES = {
+    errno.ECONNREFUSED: "CONNECTION_REFUSED",
+    errno.ECONNRESET: "CONNECTION_RESET",
+    errno.EPIPE: "CONNECTION_RESET",
+    errno.ENETUNREACH: "NETWORK_UNREACHABLE",
+    errno.EHOSTUNREACH: "HOST_UNREACHABLE",
+    errno.ETIMEDOUT: "TIMEOUT",
+}
+
+
+def new_client() -> httpx.AsyncClient:
+    """A client for deliveries: no proxy of the environment, no redirects, its own deadline."""
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=64)
+    return httpx.AsyncClient(trust_env=False, timeout=None, limits=limits)  # noqa: S113
+
+
+async def send(
+    client: httpx.AsyncClient, delivery: Delivery, deadline: float = DEADLINE_SECONDS
+) -> Answer:
+    """Make one attempt. Whatever the destination or the network does is an answer."""
+    requested_at = now_ms()
+    try:
+        async with asyncio.timeout(deadline):
+            status, body, retry_after = await _exchange(client, delivery)
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+        return Answer(requested_at, now_ms(), error_code=error_code(error))
+    return Answer(requested_at, now_ms(), status, None, body, retry_after)
+
+
+async def _exchange(client: httpx.AsyncClient, delivery: Delivery) -> tuple[int, str, str | None]:
+    request = httpx.Request(
+        delivery.method,
+        delivery.url,
+        headers=[(name.encode(), value.encode("latin-1")) for name, value in delivery.headers],
+        content=delivery.body,
+    )
+    response = await client.send(request, stream=True)
+    try:
+        kept = b""
+        async for chunk in response.aiter_bytes():
+            kept += chunk
+            if len(kept) > _KEPT_BODY:
+                break
+    finally:
+        await response.aclose()
+    text = kept[:_KEPT_BODY].decode("utf-8", "replace")
+    return response.status_code, text, response.headers.get("retry-after")
+
+
+def error_code(error: Exception) -> str:
+    """Hookdeck's name for a failure that left no answer."""
+    chain = _causes(error)
+    for cause in chain:
+        if isinstance(cause, socket.gaierror):
+            return "DNS_LOOKUP_FAILED"
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return "SELF_SIGNED_CERT" if cause.verify_code in {18, 19} else "NETWORK_ERROR"
+        if isinstance(cause, OSError) and cause.errno in _ERRNO_CODES:
+            return _ERRNO_CODES[cause.errno]
+    if isinstance(error, TimeoutError | httpx.TimeoutException):
+        return "TIMEOUT"
+    if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol):
+        return "INVALID_URL"
+    return _by_kind(error)
+
+
+def _by_kind(error: Exception) -> str:
+    if isinstance(error, httpx.RemoteProtocolError):
+        return "SOCKET_CLOSED" if "disconnected" in str(error) else "PROTOCOL_ERROR"
+    if isinstance(error, httpx.LocalProtocolError | ValueError):
+        return "INVALID_CHARACTER"
+    if isinstance(error, httpx.ConnectError):
+        # anyio hides the error number when it tried several addresses.
+        return "CONNECTION_REFUSED" if "All connection" in str(error) else "NETWORK_ERROR"
+    if isinstance(error, httpx.ReadError | httpx.WriteError):
+        return "CONNECTION_RESET"
+    return "NETWORK_ERROR"
+
+
+def _causes(error: BaseException | None) -> list[BaseException]:
+    chain: list[BaseException] = []
+    waiting = [error]
+    while waiting:
+        item = waiting.pop()
+        if item is None or item in chain:
+            continue
+        chain.append(item)
+        waiting += [item.__cause__, item.__context__]
+        if isinstance(item, BaseExceptionGroup):
+            waiting += item.exceptions
+    return chain

@@ -1,0 +1,84 @@
+"""What every route of the admin API shares: its JSON, its key, its errors."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import json
+import sqlite3
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from localcloud.hookdeck.errors import ApiError
+
+Handler = Callable[[Request], Awaitable[Any]]
+Answering = Callable[[Request], Awaitable[Response]]
+
+
+class JsonAnswer(Response):
+    """JSON in ASCII: a body of someone else's may hold text that UTF-8 cannot carry."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        """The bytes of the answer."""
+        return json.dumps(content, separators=(",", ":")).encode()
+
+
+def guarded(api_key: str, handler: Handler) -> Answering:
+    """The handler behind the project's API key; what it returns becomes JSON."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            if not _has_key(request, api_key):
+                raise ApiError(401, "The API key is missing or not this project's")
+            return JsonAnswer(await handler(request))
+        except ApiError as error:
+            return error_response(error)
+        except sqlite3.OperationalError as error:
+            return error_response(ApiError(503, f"The store did not answer: {error}"))
+
+    return answer
+
+
+def error_response(error: ApiError) -> Response:
+    """The error as the API document has it."""
+    headers = {"www-authenticate": "Bearer"} if error.status == 401 else None
+    return JsonAnswer(error.body(), status_code=error.status, headers=headers)
+
+
+async def http_exception(_request: Request, error: Exception) -> Response:
+    """Starlette's own 404 and 405 as errors of the API."""
+    if not isinstance(error, HTTPException):
+        raise error
+    message = error.detail if error.status_code != 404 else "Not a route of this local stand-in"
+    return error_response(ApiError(error.status_code, message))
+
+
+def _has_key(request: Request, api_key: str) -> bool:
+    scheme, _, value = request.headers.get("authorization", "").partition(" ")
+    given = value.strip()
+    if scheme.lower() == "basic":
+        try:
+            given = base64.b64decode(given, validate=True).decode("latin-1").partition(":")[0]
+        except binascii.Error:
+            return False
+    elif scheme.lower() != "bearer":
+        return False
+    return hmac.compare_digest(given.encode(), api_key.encode())
+
+
+async def json_body(request: Request, *, default: Any = None) -> Any:
+    """The body as JSON; `default` for an empty one; ApiError 400 otherwise."""
+    try:
+        raw = await request.body()
+        if not raw and default is not None:
+            return default
+        return json.loads(raw)
+    except (ValueError, RecursionError, ClientDisconnect) as error:
+        raise ApiError(400, "The body is not JSON") from error

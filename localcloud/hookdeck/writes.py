@@ -1,0 +1,252 @@
+"""The changes of requests, events and attempts, each a part of one commit.
+
+All of these run in the database's writing thread.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import dataclass
+
+from localcloud.hookdeck.models import (
+    Attempt,
+    Event,
+    Ignored,
+    Plan,
+    Planned,
+    Request,
+    new_id,
+    now_ms,
+)
+from localcloud.hookdeck.schema import EVENT_COLUMNS, insert, to_event
+
+
+@dataclass(frozen=True)
+class Due:
+    """An event whose next attempt is to be made at `at`."""
+
+    at: int
+    event_id: str
+    destination_id: str
+
+
+def set_event(
+    db: sqlite3.Connection, identifier: str, change: str, values: tuple[object, ...]
+) -> None:
+    """Change an event; `change` is an SQL assignment list of this package."""
+    db.execute(
+        f"UPDATE events SET {change}, updated_at = ? WHERE id = ?",  # noqa: S608 - ours
+        (*values, now_ms(), identifier),
+    )
+
+
+def requeue_event(
+    db: sqlite3.Connection,
+    identifier: str,
+    trigger: str,
+    now: int,
+    bulk_retry_id: str | None = None,
+) -> None:
+    """Make an event due now, without a change of its automatic schedule."""
+    set_event(
+        db,
+        identifier,
+        "status = 'QUEUED', due_at = ?, turn = turn + 1, bulk_retry_id = ?,"
+        " trigger = CASE WHEN attempts = 0 THEN trigger ELSE ? END,"
+        " next_attempt_at = CASE WHEN attempts = 0 THEN NULL ELSE next_attempt_at END",
+        (now, bulk_retry_id, trigger),
+    )
+
+
+def hold_event(db: sqlite3.Connection, identifier: str) -> None:
+    """Keep back an event that is still to be delivered."""
+    db.execute(
+        "UPDATE events SET status = 'HOLD', due_at = NULL, updated_at = ?"
+        " WHERE id = ? AND due_at NOT NULL",
+        (now_ms(), identifier),
+    )
+
+
+def insert_request(db: sqlite3.Connection, request: Request) -> None:
+    """Keep a request; `carry_out` counts its events."""
+    received = request.received
+    values = {
+        "id": request.id,
+        "source_id": request.source_id,
+        "data_id": request.data_id,
+        "method": received.method,
+        "path": received.path,
+        "query": received.query,
+        "headers": json.dumps(received.headers),
+        "verified": request.verified,
+        "rejection_cause": request.rejection_cause,
+        "events_count": 0,
+        "ignored_count": 0,
+        "created_at": request.created_at,
+        "updated_at": request.updated_at,
+        "body": received.body,
+    }
+    insert(db, "requests", values)
+
+
+def carry_out(db: sqlite3.Connection, request: Request, plan: Plan) -> list[Due]:
+    """Make the events of a plan; those that are to be attempted."""
+    due: list[Due] = []
+    made = 0
+    for planned in plan.events:
+        if _seen_before(db, planned):
+            continue
+        made += 1
+        identifier = _insert_event(db, request, planned)
+        if planned.due_at is not None:
+            due.append(Due(planned.due_at, identifier, planned.connection.destination.id))
+    for ignored in plan.ignored:
+        _insert_ignored(db, request, ignored)
+    left_out = len(plan.events) - made + len(plan.ignored)
+    db.execute(
+        "UPDATE requests SET events_count = events_count + ?, ignored_count = ignored_count + ?"
+        " WHERE id = ?",
+        (made, left_out, request.id),
+    )
+    return due
+
+
+def _seen_before(db: sqlite3.Connection, planned: Planned) -> bool:
+    rule = planned.connection.ruleset.dedupe
+    if rule is None or planned.dedupe_key is None:
+        return False
+    now = now_ms()
+    db.execute(
+        "DELETE FROM seen WHERE webhook_id = ? AND expires_at <= ?", (planned.connection.id, now)
+    )
+    added = db.execute(
+        "INSERT OR IGNORE INTO seen VALUES (?, ?, ?)",
+        (planned.connection.id, planned.dedupe_key, now + rule.window_ms),
+    )
+    return added.rowcount == 0
+
+
+def _insert_event(db: sqlite3.Connection, request: Request, planned: Planned) -> str:
+    now, identifier = now_ms(), new_id("evt")
+    connection = planned.connection
+    values = {
+        "id": identifier,
+        "request_id": request.id,
+        "data_id": request.data_id,
+        "webhook_id": connection.id,
+        "source_id": request.source_id,
+        "destination_id": connection.destination.id,
+        "status": planned.status,
+        "attempts": 0,
+        "automatic_retries": 0,
+        "trigger": "INITIAL",
+        "turn": 0,
+        "due_at": planned.due_at,
+        "next_attempt_at": planned.next_attempt_at,
+        "created_at": now,
+        "updated_at": now,
+    }
+    insert(db, "events", values)
+    return identifier
+
+
+def _insert_ignored(db: sqlite3.Connection, request: Request, ignored: Ignored) -> None:
+    values = {
+        "id": new_id("ige"),
+        "webhook_id": ignored.connection.id,
+        "request_id": request.id,
+        "cause": ignored.cause,
+        "meta": None if ignored.meta is None else json.dumps(ignored.meta),
+        "created_at": now_ms(),
+    }
+    insert(db, "ignored_events", values)
+
+
+def insert_attempt(db: sqlite3.Connection, attempt: Attempt) -> None:
+    """Keep an attempt."""
+    answer = attempt.answer
+    values = {
+        "id": attempt.id,
+        "event_id": attempt.event_id,
+        "destination_id": attempt.destination_id,
+        "number": attempt.number,
+        "trigger": attempt.trigger,
+        "requested_url": attempt.requested_url,
+        "http_method": attempt.http_method,
+        "bulk_retry_id": attempt.bulk_retry_id,
+        "successful": answer.successful,
+        "response_status": answer.response_status,
+        "error_code": answer.error_code,
+        "body": answer.body,
+        "retry_after": answer.retry_after,
+        "created_at": answer.requested_at,
+        "updated_at": answer.responded_at,
+    }
+    insert(db, "attempts", values)
+
+
+def after_attempt(
+    db: sqlite3.Connection, before: Event, attempt: Attempt, retry_in_ms: int | None
+) -> Event:
+    """Bring the event up to date with an attempt that was begun when it stood as `before`."""
+    answer, now = attempt.answer, now_ms()
+    values: dict[str, object] = {
+        "attempts": attempt.number,
+        "last_attempt_at": answer.requested_at,
+        "response_status": answer.response_status,
+        "error_code": answer.error_code,
+        "updated_at": now,
+    }
+    if answer.successful:
+        values["successful_at"] = answer.responded_at
+    if attempt.trigger in {"AUTOMATIC", "UNPAUSE"} and before.attempts:
+        values["automatic_retries"] = before.automatic_retries + 1
+    values |= _schedule(before, _row(db, before.id), attempt, retry_in_ms, now)
+    assignments = ", ".join(f"{name} = ?" for name in values)
+    db.execute(
+        f"UPDATE events SET {assignments} WHERE id = ?",  # noqa: S608 - names are ours
+        (*values.values(), before.id),
+    )
+    return _row(db, before.id)
+
+
+def _schedule(
+    before: Event, current: Event, attempt: Attempt, retry_in_ms: int | None, now: int
+) -> dict[str, object]:
+    if attempt.trigger in {"MANUAL", "BULK_RETRY"}:
+        next_at = before.next_attempt_at
+    else:
+        next_at = None if retry_in_ms is None else now + retry_in_ms
+    if attempt.answer.successful:
+        next_at = None
+    if current.turn == before.turn:
+        status = "SUCCESSFUL" if attempt.answer.successful else "FAILED"
+        schedule = {"due_at": next_at, "next_attempt_at": next_at}
+        return {"status": status, "trigger": "AUTOMATIC", "bulk_retry_id": None, **schedule}
+    # Overtaken while under way: by another retry, which keeps its turn, or by a cancellation.
+    return {"next_attempt_at": next_at} if current.due_at is not None else {}
+
+
+def _row(db: sqlite3.Connection, identifier: str) -> Event:
+    query = f"SELECT {EVENT_COLUMNS} FROM events WHERE id = ?"  # noqa: S608
+    return to_event(db.execute(query, (identifier,)).fetchone())
+
+
+def prune(db: sqlite3.Connection, before_ms: int) -> int:
+    """Forget what was received before and is over; how many requests that were."""
+    old = [
+        (row["id"],)
+        for row in db.execute(
+            "SELECT id FROM requests WHERE created_at < ? AND NOT EXISTS (SELECT 1 FROM events"
+            " WHERE request_id = requests.id AND (due_at NOT NULL OR status = 'HOLD'))",
+            (before_ms,),
+        ).fetchall()
+    ]
+    db.executemany(
+        "DELETE FROM attempts WHERE event_id IN (SELECT id FROM events WHERE request_id = ?)", old
+    )
+    for table in ("events", "ignored_events"):
+        db.executemany(f"DELETE FROM {table} WHERE request_id = ?", old)  # noqa: S608
+    db.executemany("DELETE FROM requests WHERE id = ?", old)
+    return len(old)
