@@ -15,13 +15,14 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from allthethings import health, views, webhooks
-from allthethings.errors import IndexingError, ServiceUnavailable
+from allthethings.errors import IndexingError, NoSuchAsset, ServiceUnavailable
 from allthethings.fetch import download
 from allthethings.generators import AsyncEmbeddingsGenerator, SyncEmbeddingsGenerator
 from allthethings.hygiene import protect
 from allthethings.mongo import Database
 from allthethings.pipeline import Pipeline
 from allthethings.processors import Tools
+from allthethings.reconciler import Reconciler
 from allthethings.replicate_client import ReplicateClient
 from allthethings.search import Search
 from allthethings.tokens import load_counter
@@ -41,13 +42,15 @@ def create_app(settings: Settings | None = None) -> Flask:
     database = Database(settings.mongo.uri, settings.mongo.name)
     replicate = ReplicateClient(settings.replicate_api_token, settings.replicate_base_url)
     fetcher = Fetcher(parse_allow(settings.fetch_allow), user_agent="index-all-the-things/1.0")
+    patience = timedelta(seconds=settings.reconcile_after)
+    deadline = timedelta(seconds=settings.prediction_deadline)
     pipeline = Pipeline(
         database,
         fetcher,
         Tools(replicate, lambda url: download(fetcher, url), settings.audio_webhook_url),
         AsyncEmbeddingsGenerator(replicate, settings.embeddings_webhook_url),
         load_counter(settings.tokenizer),
-        timedelta(seconds=settings.reconcile_after),
+        patience,
     )
     search = Search(database, SyncEmbeddingsGenerator(replicate))
     parts = health.checks(
@@ -77,7 +80,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     protect(app, exempt="/webhooks/")
     _add_filters(app)
     _add_error_handlers(app)
-    _add_reconciler(app, pipeline)
+    _add_reconciler(app, Reconciler(database, replicate, pipeline, patience, deadline))
     if settings.examples:
         app.add_url_rule("/examples/<path:name>", "example", _example)
     return app
@@ -138,24 +141,26 @@ def _add_error_handlers(app: Flask) -> None:
 
     @app.errorhandler(IndexingError)
     def indexing_error(error: IndexingError) -> ResponseReturnValue:
+        if isinstance(error, NoSuchAsset):
+            return answer(404, "Not found", str(error))
         if isinstance(error, ServiceUnavailable):
             return answer(503, "Not available", f"{error}. Try again in a moment.")
         return answer(400, "That did not work", str(error))
 
 
-def _add_reconciler(app: Flask, pipeline: Pipeline) -> None:
+def _add_reconciler(app: Flask, reconciler: Reconciler) -> None:
     @app.cli.command("reconcile")
     @click.option("--every", type=float, help="Go on for ever, with this many seconds between.")
     def reconcile(every: float | None) -> None:
         """Finish what stopped half-way."""
         while True:
             try:
-                looked_at = pipeline.reconcile()
+                taken = reconciler.reconcile()
             except ServiceUnavailable as error:
                 app.logger.warning("reconciler: %s", error)
             else:
                 if not every:
-                    click.echo(f"{looked_at} things taken up")
+                    click.echo(f"{taken} things taken up")
             if not every:
                 return
             time.sleep(every)

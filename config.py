@@ -121,6 +121,7 @@ class Settings:
     examples: bool = False
     app_url: str = ""
     reconcile_after: float = 30.0
+    prediction_deadline: float = 3_600.0
 
     @classmethod
     def from_env(cls, env_file: Path = DEFAULT_ENV_FILE) -> Settings:
@@ -142,4 +143,5 @@ class Settings:
             examples=env.flag("EXAMPLES"),
             app_url=env.optional("APP_URL").rstrip("/"),
             reconcile_after=env.number("RECONCILE_AFTER", 30.0),
+            prediction_deadline=env.number("PREDICTION_DEADLINE", 3_600.0),
         )

@@ -80,7 +80,7 @@ class AssetStore:
             return None
         with available():
             document = self.collection.find_one({"_id": key})
-        return _asset(document) if document else None
+        return _asset(document) if document and "deleted_at" not in document else None
 
     def find_url(self, key: str) -> Asset | None:
         with available():
@@ -145,9 +145,11 @@ class AssetStore:
         expected: Document = {
             "_id": ObjectId(asset_id),
             "status": {"$in": _values(COMES_FROM[to])},
+            "deleted_at": None,
         }
         if prediction_id is not None:
             expected["replicate_process_id"] = {"$in": [prediction_id, None]}
+            expected["replaced_process_ids"] = {"$ne": prediction_id}
             fields["replicate_process_id"] = prediction_id
         changes = {
             "status": to.value,
@@ -163,6 +165,52 @@ class AssetStore:
             )
         return result.modified_count == 1
 
+    def start_again(self, asset: Asset, status: AssetStatus) -> bool:
+        """Compare and set a failed asset back to the stage that failed.
+
+        Its prediction is remembered as given up, so that a replay of it changes nothing. To
+        SUBMITTED the asset is leased to the caller. Returns whether this call made the change.
+        """
+        moment = now()
+        lease = LEASE if status is AssetStatus.SUBMITTED else timedelta(0)
+        changes: Document = {
+            "$set": {
+                "status": status.value,
+                "error": None,
+                "updated_at": moment,
+                "lease_until": moment + lease,
+            },
+            "$push": {"history": {"status": status.value, "at": moment, "again": True}},
+        }
+        if status is AssetStatus.SUBMITTED and asset.replicate_process_id:
+            changes["$set"]["replicate_process_id"] = None
+            changes["$push"]["replaced_process_ids"] = asset.replicate_process_id
+        with available():
+            result = self.collection.update_one(
+                {"_id": ObjectId(asset.id), "status": asset.status.value, "deleted_at": None},
+                changes,
+            )
+        return result.modified_count == 1
+
+    def mark_deleted(self, asset_id: str) -> bool:
+        """From here on it is gone for everybody, and its URL is free; False if it was already."""
+        with available():
+            result = self.collection.update_one(
+                {"_id": ObjectId(asset_id), "deleted_at": None},
+                {"$set": {"deleted_at": now(), "url_key": f"deleted {asset_id}"}},
+            )
+        return result.modified_count == 1
+
+    def deleted(self, limit: int) -> list[Asset]:
+        """Assets that were marked as deleted, and not removed: somebody died in between."""
+        with available():
+            documents = self.collection.find({"url_key": {"$gte": "deleted ", "$lt": "deleted!"}})
+            return [_asset(document) for document in documents.limit(limit)]
+
+    def remove(self, asset_id: str) -> None:
+        with available():
+            self.collection.delete_one({"_id": ObjectId(asset_id)})
+
     def claim(self, asset_id: str, status: AssetStatus) -> bool:
         """Take the asset, in that status, for the length of a lease; False if another has it."""
         moment = now()
@@ -171,6 +219,7 @@ class AssetStore:
                 {
                     "_id": ObjectId(asset_id),
                     "status": status.value,
+                    "deleted_at": None,
                     "lease_until": {"$lte": moment},
                 },
                 {"$set": {"lease_until": moment + LEASE}},
@@ -208,5 +257,6 @@ def _asset(document: Mapping[str, Any]) -> Asset:
         text=document.get("text"),
         error=document.get("error"),
         replicate_process_id=document.get("replicate_process_id"),
+        replaced_process_ids=tuple(document.get("replaced_process_ids", ())),
         history=tuple(document.get("history", ())),
     )

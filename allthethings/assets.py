@@ -64,6 +64,7 @@ class Asset:
     text: str | None = None
     error: str | None = None
     replicate_process_id: str | None = None
+    replaced_process_ids: tuple[str, ...] = ()
     history: tuple[Mapping[str, Any], ...] = field(default=())
 
     @property
@@ -74,6 +75,13 @@ class Asset:
     @property
     def failed(self) -> bool:
         return self.status in FAILED
+
+    def awaits(self, prediction_id: str) -> bool:
+        """Whether this may be the prediction of its text: its own, or one that came back before
+        its id was noted; not one that was given up."""
+        if self.replicate_process_id is not None:
+            return self.replicate_process_id == prediction_id
+        return prediction_id not in self.replaced_process_ids
 
 
 def clean_url(text: str) -> str:

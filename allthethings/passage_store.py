@@ -168,6 +168,17 @@ class PassageStore:
         with available():
             return list(self.collection.aggregate(stages))
 
+    def forget_requests(self, asset_id: str) -> None:
+        """Passages without a vector wait for no prediction any more."""
+        with available():
+            self.collection.update_many(
+                {"asset_id": ObjectId(asset_id), "embedding": {"$exists": False}},
+                {
+                    "$set": {"replicate_embedding_id": None},
+                    "$unset": {"replicate_embedding_range": ""},
+                },
+            )
+
     def delete(self, asset_id: str) -> None:
         with available():
             self.collection.delete_many({"asset_id": ObjectId(asset_id)})

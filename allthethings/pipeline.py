@@ -8,14 +8,14 @@ holds its lease.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 
 from allthethings.asset_store import AlreadyIndexed
 from allthethings.assets import Asset, AssetStatus, clean_url, url_key
 from allthethings.documents import Document
 from allthethings.errors import (
-    IndexingError,
+    BadInput,
     NoSuchAsset,
     RequestRefused,
     ServiceUnavailable,
@@ -36,7 +36,6 @@ BATCH = 32
 """Passages in one embedding prediction: a few seconds of work, so that things share the model."""
 MAX_TEXT = 4_000_000
 """Characters; a MongoDB document holds 16 MiB."""
-FORGOTTEN = "Replicate does not know the prediction any more."
 HOLD_OFF = timedelta(seconds=5)
 """How long a thing rests when a service was away."""
 
@@ -79,10 +78,10 @@ class Pipeline:
             )
         asset = self._assets.insert(url, key, seen.content_type, seen.content_length)
         log.info("asset %s submitted, %s", asset.id, seen.content_type)
-        self._process(asset)
+        self.process(asset)
         return asset
 
-    def _process(self, asset: Asset, *, look_for_lost: bool = False) -> None:
+    def process(self, asset: Asset, *, look_for_lost: bool = False) -> None:
         """Take a SUBMITTED thing, leased to the caller, as far as it goes without waiting."""
         processor = self._processor(asset)
         try:
@@ -102,10 +101,14 @@ class Pipeline:
                     replicate_request=dict(outcome.request),
                 )
                 return
-            try:
-                self._record_content(asset, outcome)
-            except ServiceUnavailable as error:  # kept as far as it is; the reconciler goes on
-                log.warning("asset %s waits: %s", asset.id, error)
+            self._soon(asset.id, lambda: self._record_content(asset, outcome))
+
+    def _soon(self, asset_id: str, step: Callable[[], None]) -> None:
+        """A step that the reconciler takes up when a service is away now."""
+        try:
+            step()
+        except ServiceUnavailable as error:
+            log.warning("asset %s waits: %s", asset_id, error)
 
     def _processor(self, asset: Asset) -> Processor:
         processor = get_asset_processor(asset.content_type, self._tools)
@@ -123,14 +126,15 @@ class Pipeline:
         """
         prediction = parse_prediction(payload)
         asset = self._existing(asset_id)
-        if not prediction.finished or asset.replicate_process_id not in (None, prediction.id):
+        if not prediction.finished or not asset.awaits(prediction.id):
             return
         if asset.status is S.PROCESSED:  # its text is there, but the embeddings were not asked for
-            self._request_embeddings(asset.id, look_for_lost=True)
+            self.request_embeddings(asset.id, look_for_lost=True)
         elif asset.status in (S.SUBMITTED, S.PROCESSING):
-            self._record_text(asset, prediction)
+            self.text_arrived(asset, prediction)
 
-    def _record_text(self, asset: Asset, prediction: Prediction) -> None:
+    def text_arrived(self, asset: Asset, prediction: Prediction) -> None:
+        """Record a finished prediction of the asset's text, well or badly ended."""
         try:
             if not prediction.succeeded:
                 raise UnusableThing(prediction.why_it_failed())
@@ -163,11 +167,13 @@ class Pipeline:
         )
         if moved:
             log.info("asset %s processed, %d passages", asset.id, len(passages))
-            self._request_embeddings(asset.id)
+            self.request_embeddings(asset.id)
+        elif self._assets.get(asset.id) is None:  # deleted in the meantime
+            self._passages.delete(asset.id)
 
     # -- embeddings
 
-    def _request_embeddings(self, asset_id: str, *, look_for_lost: bool = False) -> None:
+    def request_embeddings(self, asset_id: str, *, look_for_lost: bool = False) -> None:
         """Ask for the vectors that nobody asked for yet, unless somebody is just doing so.
 
         Raises ServiceUnavailable; the thing stays PROCESSED then, to be tried again.
@@ -202,9 +208,9 @@ class Pipeline:
         prediction = parse_prediction(payload)
         asset = self._existing(asset_id)
         if prediction.finished and asset.status in (S.PROCESSED, S.GENERATING_EMBEDDINGS):
-            self._record_embeddings(asset, first, last, prediction)
+            self.embeddings_arrived(asset, first, last, prediction)
 
-    def _record_embeddings(
+    def embeddings_arrived(
         self, asset: Asset, first: int, last: int, prediction: Prediction
     ) -> None:
         if self._passages.waiting(asset.id, first, last, prediction.id):
@@ -216,9 +222,10 @@ class Pipeline:
                 self._assets.move(asset.id, S.EMBEDDINGS_ERROR, error=str(error))
                 return
             self._passages.embed(asset.id, first, vectors, prediction.id)
-        self._finish(asset.id)
+        self.finish(asset.id)
 
-    def _finish(self, asset_id: str) -> bool:
+    def finish(self, asset_id: str) -> bool:
+        """Make it SEARCHABLE if every passage has its vector; whether that is so."""
         embedded, total = self._passages.progress(asset_id)
         if not total or embedded < total:
             return False
@@ -226,56 +233,46 @@ class Pipeline:
             log.info("asset %s searchable", asset_id)
         return True
 
-    # -- what stopped half-way
+    # -- again, and away
 
-    def reconcile(self, limit: int = 100) -> int:
-        """Take up what nobody works on. Returns how many things were looked at.
+    def retry(self, asset_id: str) -> Asset:
+        """Go on with a failed thing from the stage that failed. Raises NoSuchAsset, BadInput.
 
-        Any number of reconcilers may run: who acts on a thing has its lease.
+        What came before is not asked for again: a text that is there is embedded anew, and only
+        its passages without a vector.
         """
-        looked_at = 0
-        for asset in self._assets.unfinished(limit):
-            if not self._assets.claim(asset.id, asset.status):
-                continue
-            looked_at += 1
-            try:
-                self._take_up(asset)
-            except IndexingError as error:
-                log.warning("asset %s waits: %s", asset.id, error)
-                self._assets.release(asset.id, hold_off=HOLD_OFF, error=str(error))
-        return looked_at
-
-    def _take_up(self, asset: Asset) -> None:
-        if asset.status is S.SUBMITTED:
-            self._process(asset, look_for_lost=True)
-        elif asset.status is S.PROCESSING:
-            self._ask_for_text(asset)
-        elif asset.status is S.PROCESSED:
-            self._assets.release(asset.id)
-            self._request_embeddings(asset.id, look_for_lost=True)
-        elif not self._finish(asset.id):
-            self._ask_for_embeddings(asset)
-
-    def _ask_for_text(self, asset: Asset) -> None:
-        """The callback is late, or was lost: ask Replicate what became of the prediction."""
-        prediction = self._replicate.get(asset.replicate_process_id or "")
-        if prediction is None:
-            self._assets.move(asset.id, S.PROCESSING_ERROR, error=FORGOTTEN)
-        elif prediction.finished:
-            self._record_text(asset, prediction)
+        asset = self._existing(asset_id)
+        if asset.status is S.PROCESSING_ERROR:
+            self._passages.delete(asset.id)
+            if self._assets.start_again(asset, S.SUBMITTED):
+                self.process(self._existing(asset.id))
+        elif asset.status is S.EMBEDDINGS_ERROR:
+            self._passages.forget_requests(asset.id)
+            if self._assets.start_again(asset, S.PROCESSED):
+                self._soon(asset.id, lambda: self.request_embeddings(asset.id))
         else:
-            self._assets.release(asset.id, hold_off=self._callback_patience)
+            raise BadInput("Only what has failed can be tried again.")
+        return asset
 
-    def _ask_for_embeddings(self, asset: Asset) -> None:
-        """As `_ask_for_text`, for each prediction that still owes vectors."""
-        for prediction_id, first, last in self._passages.owed(asset.id):
-            prediction = self._replicate.get(prediction_id)
-            if prediction is None:
-                self._assets.move(asset.id, S.EMBEDDINGS_ERROR, error=FORGOTTEN)
-                return
-            if prediction.finished:
-                self._record_embeddings(asset, first, last, prediction)
-        self._assets.release(asset.id, hold_off=self._callback_patience)
+    def delete(self, asset_id: str) -> None:
+        """Remove a thing at any stage, for good. Raises NoSuchAsset."""
+        asset = self._existing(asset_id)
+        if self._assets.mark_deleted(asset_id):
+            log.info("asset %s deleted", asset_id)
+            self.finish_deletion(asset)
+
+    def finish_deletion(self, asset: Asset) -> None:
+        """Cancel what runs for a thing that was marked as deleted, and remove what is left."""
+        running = [prediction_id for prediction_id, _, _ in self._passages.owed(asset.id)]
+        if asset.status is S.PROCESSING and asset.replicate_process_id:
+            running.append(asset.replicate_process_id)
+        for prediction_id in running:
+            try:
+                self._replicate.cancel(prediction_id)
+            except (ServiceUnavailable, RequestRefused) as error:
+                log.warning("prediction %s is not cancelled: %s", prediction_id, error)
+        self._passages.delete(asset.id)
+        self._assets.remove(asset.id)
 
     def _existing(self, asset_id: str) -> Asset:
         asset = self._assets.get(asset_id)

@@ -22,7 +22,7 @@ from flask.typing import ResponseReturnValue
 
 from allthethings.asset_store import AlreadyIndexed
 from allthethings.assets import UNFINISHED, Asset, AssetStatus
-from allthethings.errors import IndexingError, ServiceUnavailable
+from allthethings.errors import BadInput, IndexingError, ServiceUnavailable
 from allthethings.health import Check, report
 from allthethings.mongo import Database
 from allthethings.pipeline import Pipeline
@@ -142,6 +142,25 @@ def create_blueprint(
         return render_template(
             "asset.html", asset={**_shown(thing), "passages": rows, "progress": progress}
         )
+
+    @blueprint.post("/assets/<asset_id>/retry")
+    def retry(asset_id: str) -> ResponseReturnValue:
+        try:
+            thing = pipeline.retry(asset_id)
+        except BadInput as error:
+            if _wants_json():
+                return jsonify(error=str(error)), 409
+            flash(str(error), "error")
+            return redirect(url_for("views.asset", asset_id=asset_id), 303)
+        return _submitted(thing, f"Trying {thing.url} again", "success", 202)
+
+    @blueprint.post("/assets/<asset_id>/delete")
+    def delete(asset_id: str) -> ResponseReturnValue:
+        pipeline.delete(asset_id)
+        if _wants_json():
+            return jsonify(deleted=asset_id)
+        flash("The thing was deleted.", "success")
+        return redirect(url_for("views.index"), 303)
 
     @blueprint.get("/healthz")
     def healthz() -> ResponseReturnValue:

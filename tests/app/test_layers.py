@@ -15,6 +15,7 @@ LAYERS = [
     ["mongo"],
     ["indexes", "processors", "generators"],
     ["pipeline", "search", "health"],
+    ["reconciler"],
     ["views", "webhooks", "hygiene"],
 ]
 

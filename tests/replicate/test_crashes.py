@@ -6,19 +6,20 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
-from tests.replicate.world import ECHO, Receiver, Server, until
+from tests.replicate.world import ECHO, Receiver, Server, said, until
 
 
 def test_the_server_is_killed(own: Server, receiver: Receiver, tmp_path: Path) -> None:
     """A running and a queued prediction finish once after the restart; webhooks arrive."""
     diary = tmp_path / "diary"
     client = own.start().client()
-    given = {"mode": "sleep", "seconds": 1.5, "diary": str(diary)}
-    hook = {"webhook": receiver.url, "webhook_events_filter": ["completed"]}
+    given: Any = {"mode": "sleep", "seconds": 1.5, "diary": str(diary)}
+    hook: Any = {"webhook": receiver.url, "webhook_events_filter": ["completed"]}
     running = client.predictions.create(ECHO, given, **hook)
     queued = client.predictions.create(ECHO, {"text": "queued"}, **hook)
     until(diary.exists)
@@ -52,7 +53,7 @@ def test_a_webhook_survives_the_server(own: Server, receiver: Receiver) -> None:
 def test_a_model_is_killed(own: Server, tmp_path: Path, victim: int) -> None:
     diary = tmp_path / "diary"
     client = own.start().client()
-    given = {"mode": "sleep", "seconds": 1, "diary": str(diary)}
+    given: Any = {"mode": "sleep", "seconds": 1, "diary": str(diary)}
     running = client.predictions.create(ECHO, given)
     until(diary.exists)
     os.kill(own.cog("echo")[victim], signal.SIGKILL)
@@ -66,7 +67,7 @@ def test_an_idle_model_is_killed(own: Server) -> None:
     client = own.start().client()
     for victim in (0, 1):
         os.kill(own.cog("echo")[victim], signal.SIGKILL)
-        assert client.run("tests/echo", input={"text": "a"})["said"] == "a"
+        assert said(client.run("tests/echo", input={"text": "a"})) == "a"
         until(lambda: len(own.cog("echo")) == 2)
 
 

@@ -11,14 +11,15 @@ import pytest
 from replicate.client import Client
 from replicate.exceptions import ModelError, ReplicateError
 
-from tests.replicate.world import COUNT, ECHO, SECRET, TOKEN, Server
+from tests.replicate.world import COUNT, ECHO, SECRET, TOKEN, Server, said
 
 
 def test_models_and_versions(client: Client) -> None:
     model = client.models.get("tests/echo")
     assert (model.owner, model.name, model.description) == ("tests", "echo", "Says what it is told")
     version = client.models.get("tests/echo").versions.get(ECHO)
-    assert version.id == model.latest_version.id == ECHO
+    assert model.latest_version == version
+    assert version.id == ECHO
     properties = version.openapi_schema["components"]["schemas"]["Input"]["properties"]
     assert properties["file"]["format"] == "uri"
     assert [one.id for one in model.versions.list()] == [ECHO]
@@ -40,15 +41,16 @@ def test_models_and_versions(client: Client) -> None:
 def test_create_get_and_wait(client: Client) -> None:
     created = client.predictions.create(version=ECHO, input={"text": "ho", "times": 2})
     assert len(created.id) == 26
-    assert created.status == "starting"
+    assert client.predictions.get(created.id).status in {"starting", "processing", "succeeded"}
     assert created.input == {"text": "ho", "times": 2}
     created.wait()
     got = client.predictions.get(created.id)
-    assert got.status == created.status == "succeeded"
+    assert got.status == created.status
+    assert got.status == "succeeded"
     assert got.output == {"said": "hoho", "suffix": None}
     assert got.logs == "mode echo\n"
     assert got.error is None
-    assert got.metrics["predict_time"] > 0
+    assert (got.metrics or {})["predict_time"] > 0
     assert got.created_at <= got.started_at <= got.completed_at
     assert got.urls["get"].endswith(got.id)
 
@@ -56,12 +58,12 @@ def test_create_get_and_wait(client: Client) -> None:
 @pytest.mark.parametrize("version", [ECHO, f"tests/echo:{ECHO}", "tests/echo"])
 def test_each_way_to_name_a_version(client: Client, version: str) -> None:
     created = client.predictions.create(version=version, input={"text": "a"}, wait=True)
-    assert created.output["said"] == "a"
+    assert said(created.output) == "a"
 
 
 def test_run(client: Client) -> None:
-    assert client.run(f"tests/echo:{ECHO}", input={"text": "a"})["said"] == "a"
-    assert client.run("tests/echo", input={"text": "b"}, wait=False)["said"] == "b"
+    assert said(client.run(f"tests/echo:{ECHO}", input={"text": "a"})) == "a"
+    assert said(client.run("tests/echo", input={"text": "b"}, wait=False)) == "b"
     assert list(client.run(f"tests/count:{COUNT}", input={"to": 3})) == ["1", "2", "3"]
     polled = client.run(f"tests/count:{COUNT}", input={"to": 3, "pause": 0.1}, wait=False)
     assert list(polled) == ["1", "2", "3"]
@@ -72,8 +74,8 @@ def test_async_twins(shared: Server) -> None:
         client = shared.client()
         created = await client.predictions.async_create(version=ECHO, input={"text": "a"})
         await created.async_wait()
-        assert created.output["said"] == "a"
-        assert (await client.async_run("tests/echo", input={"text": "b"}))["said"] == "b"
+        assert said(created.output) == "a"
+        assert said(await client.async_run("tests/echo", input={"text": "b"})) == "b"
         assert (await client.models.async_get("tests/echo")).name == "echo"
         assert (await client.webhooks.default.async_secret()).key == SECRET
         page = await client.predictions.async_list()
@@ -103,10 +105,9 @@ def test_waiting_is_over_before_the_prediction(client: Client) -> None:
     slow = client.predictions.create(version=ECHO, input={"mode": "sleep", "seconds": 2}, wait=1)
     assert slow.status == "starting"
     assert time.monotonic() - began < 1.8
-    slow.reload()
-    assert slow.status == "processing"
+    assert client.predictions.get(slow.id).status == "processing"
     slow.wait()
-    assert slow.status == "succeeded"
+    assert client.predictions.get(slow.id).status == "succeeded"
 
 
 @pytest.mark.parametrize(
@@ -134,8 +135,7 @@ def test_wrong_input(client: Client, given: Any, field: str, words: str) -> None
 def test_missing_input_and_unknown_fields(client: Client) -> None:
     with pytest.raises(ReplicateError, match="to is required"):
         client.predictions.create(version=COUNT, input={})
-    said = client.run("tests/echo", input={"text": "a", "unknown": 1})
-    assert said["said"] == "a"
+    assert said(client.run("tests/echo", input={"text": "a", "unknown": 1})) == "a"
 
 
 @pytest.mark.parametrize("version", ["0" * 64, f"tests/count:{ECHO}", "tests/none", "none"])
@@ -147,7 +147,7 @@ def test_unknown_version(client: Client, version: str) -> None:
 
 
 def test_wrong_token(shared: Server) -> None:
-    for token in ("wrong", TOKEN + "x", ""):
+    for token in ("wrong", TOKEN + "x", TOKEN[:-1], "\xe9"):
         client = shared.client(headers={"Authorization": f"Bearer {token}"})
         with pytest.raises(ReplicateError) as error:
             client.models.get("tests/echo")
@@ -173,7 +173,8 @@ def test_files(client: Client, tmp_path: Path) -> None:
 def test_files_as_inputs(client: Client, tmp_path: Path) -> None:
     path = tmp_path / "some words.txt"
     path.write_text("from a file")
-    for more in ({}, {"file_encoding_strategy": "base64"}):
+    ways: list[Any] = [{}, {"file_encoding_strategy": "base64"}]
+    for way in ways:
         with path.open("rb") as file:
-            said = client.run(f"tests/echo:{ECHO}", input={"file": file}, **more)
-        assert said == {"said": "from a file", "suffix": ".txt"}
+            output = client.run(f"tests/echo:{ECHO}", input={"file": file}, **way)
+        assert output == {"said": "from a file", "suffix": ".txt"}

@@ -38,6 +38,11 @@ def until(condition: Callable[[], T | None], seconds: float = 15.0) -> T:
     return value
 
 
+def said(output: Any) -> Any:
+    """What the model `echo` said, in an output that the SDK's types know nothing of."""
+    return output["said"]
+
+
 class Server:
     """`python -m localcloud.replicate` on a port and a folder that last over restarts."""
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from audio import Window, speech_windows
 from faster_whisper import BatchedInferencePipeline, WhisperModel
+from faster_whisper.vad import get_vad_model
 from numpy.typing import NDArray
 from sentences import Word, sentences
 
@@ -61,6 +62,8 @@ class Transcriber:
         threads = threads or os.cpu_count() or 1
         self._model = WhisperModel(folder, device="cpu", compute_type="int8", cpu_threads=threads)
         self._pipeline = BatchedInferencePipeline(self._model)
+        self._end_of_text = self._model.hf_tokenizer.token_to_id("<|endoftext|>")
+        get_vad_model()
 
     def knows(self, language: str) -> bool:
         return self._model.hf_tokenizer.token_to_id(f"<|{language}|>") is not None
@@ -144,17 +147,29 @@ class Transcriber:
         """Segments the size of a sentence; what is measured for the chunk stands in each."""
         offset, chunk = heard
         words = [Word(w.start + offset, w.end + offset, w.word) for w in chunk.words or ()]
+        tokens = [token for token in chunk.tokens if token < self._end_of_text]
         for number, group in enumerate(sentences(words, language), count):
             text = "".join(word.text for word in group)
+            used = self._tokens_of(text, tokens)
             yield {
                 "id": number,
                 "seek": int(window.start * FRAMES_PER_SECOND),
                 "start": round(float(group[0].start), 2),
                 "end": round(float(group[-1].end), 2),
                 "text": text,
-                "tokens": self._model.hf_tokenizer.encode(text, add_special_tokens=False).ids,
+                "tokens": tokens[:used],
                 "temperature": chunk.temperature,
                 "avg_logprob": chunk.avg_logprob,
                 "compression_ratio": chunk.compression_ratio,
                 "no_speech_prob": chunk.no_speech_prob,
             }
+            tokens = tokens[used:]
+
+    def _tokens_of(self, text: str, tokens: Sequence[int]) -> int:
+        """How many of the tokens make up the text, which they begin with."""
+        for count in range(1, len(tokens)):
+            heard = self._model.hf_tokenizer.decode(tokens[:count])
+            # A letter of several bytes can be spread over tokens.
+            if len(heard) >= len(text) and not heard.endswith("\ufffd"):
+                return count
+        return len(tokens)

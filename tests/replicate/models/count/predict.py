@@ -3,10 +3,10 @@
 import time
 from collections.abc import Iterator
 
-from cog import BaseRunner, Input
+from cog import BaseRunner, Input  # type: ignore[import-untyped]
 
 
-class Predictor(BaseRunner):
+class Predictor(BaseRunner):  # type: ignore[misc]
     def run(
         self,
         to: int = Input(description="The last number", ge=1, le=100),

@@ -6,10 +6,10 @@ import signal
 import time
 from typing import Any
 
-from cog import BaseRunner, Input, Path
+from cog import BaseRunner, Input, Path  # type: ignore[import-untyped]
 
 
-class Predictor(BaseRunner):
+class Predictor(BaseRunner):  # type: ignore[misc]
     def run(
         self,
         text: str = Input(description="What to say", default="hello", max_length=1000),

@@ -1,0 +1,101 @@
+"""Take up what stopped half-way: a crash between two steps, a callback that never came.
+
+Any number of reconcilers may run: who acts on a thing has its lease, and every step is a
+compare and set.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+from allthethings.assets import Asset, AssetStatus
+from allthethings.documents import now
+from allthethings.errors import IndexingError
+from allthethings.mongo import Database
+from allthethings.pipeline import HOLD_OFF, Pipeline
+from allthethings.predictions import Prediction
+from allthethings.replicate_client import ReplicateClient
+
+log = logging.getLogger(__name__)
+
+S = AssetStatus
+FORGOTTEN = "Replicate does not know the prediction any more."
+STUCK = "The model did not finish in time; the prediction was cancelled."
+
+
+class Reconciler:
+    """`callback_patience`: how long a callback may be late before Replicate is asked;
+    `deadline`: how long a prediction may take before it is given up."""
+
+    def __init__(
+        self,
+        database: Database,
+        replicate: ReplicateClient,
+        pipeline: Pipeline,
+        callback_patience: timedelta,
+        deadline: timedelta,
+    ) -> None:
+        self._assets = database.assets
+        self._passages = database.passages
+        self._replicate = replicate
+        self._pipeline = pipeline
+        self._callback_patience = callback_patience
+        self._deadline = deadline
+
+    def reconcile(self, limit: int = 100) -> int:
+        """Take up what nobody works on. Returns how many things that were."""
+        for asset in self._assets.deleted(limit):
+            self._pipeline.finish_deletion(asset)
+        taken = [
+            asset
+            for asset in self._assets.unfinished(limit)
+            if self._assets.claim(asset.id, asset.status)
+        ]
+        for asset in taken:
+            try:
+                self._take_up(asset)
+            except IndexingError as error:
+                log.warning("asset %s waits: %s", asset.id, error)
+                self._assets.release(asset.id, hold_off=HOLD_OFF, error=str(error))
+        return len(taken)
+
+    def _take_up(self, asset: Asset) -> None:
+        if asset.status is S.SUBMITTED:
+            self._pipeline.process(asset, look_for_lost=True)
+        elif asset.status is S.PROCESSING:
+            self._ask_for_text(asset)
+        elif asset.status is S.PROCESSED:
+            self._assets.release(asset.id)
+            self._pipeline.request_embeddings(asset.id, look_for_lost=True)
+        elif not self._pipeline.finish(asset.id):
+            self._ask_for_embeddings(asset)
+
+    def _ask_for_text(self, asset: Asset) -> None:
+        """The callback is late, or was lost: ask Replicate what became of the prediction."""
+        prediction = self._replicate.get(asset.replicate_process_id or "")
+        if self._came_to_an_end(asset, prediction, S.PROCESSING_ERROR) and prediction:
+            self._pipeline.text_arrived(asset, prediction)
+
+    def _ask_for_embeddings(self, asset: Asset) -> None:
+        """As `_ask_for_text`, for each prediction that still owes vectors."""
+        for prediction_id, first, last in self._passages.owed(asset.id):
+            prediction = self._replicate.get(prediction_id)
+            if self._came_to_an_end(asset, prediction, S.EMBEDDINGS_ERROR) and prediction:
+                self._pipeline.embeddings_arrived(asset, first, last, prediction)
+
+    def _came_to_an_end(
+        self, asset: Asset, prediction: Prediction | None, failure: AssetStatus
+    ) -> bool:
+        """Whether there is an outcome to record; one that is forgotten or stuck fails the asset."""
+        if prediction is None:
+            self._assets.move(asset.id, failure, error=FORGOTTEN)
+            return False
+        if prediction.finished:
+            return True
+        if now() - asset.updated_at > self._deadline:
+            self._replicate.cancel(prediction.id)
+            self._assets.move(asset.id, failure, error=STUCK)
+        else:
+            self._assets.release(asset.id, hold_off=self._callback_patience)
+        return False
