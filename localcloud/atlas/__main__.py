@@ -1,0 +1,65 @@
+"""python -m localcloud.atlas --port P --upstream-port U --data-dir DIR"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import fcntl
+import logging
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from localcloud.atlas.indexes import Indexes
+from localcloud.atlas.proxy import Proxy
+from localcloud.atlas.upstream import Upstream, WriteClock
+
+log = logging.getLogger("atlas")
+
+
+def main() -> None:
+    """Serve until SIGTERM or SIGINT."""
+    parser = argparse.ArgumentParser(prog="python -m localcloud.atlas", description=__doc__)
+    parser.add_argument("--port", type=int, required=True, help="where drivers connect")
+    parser.add_argument("--upstream-port", type=int, required=True, help="SecantusDB's port")
+    parser.add_argument("--data-dir", type=Path, required=True, help="where the indexes are kept")
+    arguments = parser.parse_args()
+    logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(name)s %(message)s")
+    threading.excepthook = _die
+    arguments.data_dir.mkdir(parents=True, exist_ok=True)
+    with (arguments.data_dir / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            parser.error(f"another process uses {arguments.data_dir}")
+        asyncio.run(_serve(arguments.port, arguments.upstream_port, arguments.data_dir))
+
+
+def _die(arguments: threading.ExceptHookArgs) -> None:
+    """An index that nothing follows any more must not go on answering."""
+    error = arguments.exc_value or arguments.exc_type()
+    log.critical("thread failed, ending the process", exc_info=error)
+    logging.shutdown()
+    os._exit(1)
+
+
+async def _serve(port: int, upstream_port: int, data_dir: Path) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stopping.set)
+    upstream, clock = Upstream(upstream_port), WriteClock()
+    indexes = Indexes(data_dir, upstream, clock)
+    proxy = Proxy(upstream_port, indexes, clock)
+    await proxy.start(port)
+    log.info("listening on 127.0.0.1:%d for the server on port %d", port, upstream_port)
+    await stopping.wait()
+    await proxy.stop()
+    await asyncio.to_thread(indexes.stop)
+    upstream.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,184 @@
+"""Nearest rows of a float32 matrix: exactly, or by a shortlist of sign bits.
+
+A sketch keeps one bit a dimension: the sign of the row's difference to the mean row. The
+share of bits in which a row differs from the query estimates their angle, and with the
+row's length the estimate ranks by any of the three similarities. The shortlist it gives
+is then ordered by the exact similarity, so scores are always exact.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.intp]
+Mask = npt.NDArray[np.bool_]
+
+CHUNK = 8192
+# Up to so many rows a scan costs no more than a shortlist.
+SCAN_ROWS = 16_384
+GATHER_ROWS = 4_096
+SHORTLIST = 800
+_CENTRE_SAMPLE = 4_096
+
+
+def exact_scores(rows: Floats, query: Doubles, similarity: str) -> Doubles:
+    """The documented scores, in double precision: 1/(1+d^2), or (1+x)/2 with x the cosine or
+    the dot product."""
+    wide = rows.astype(np.float64)
+    if similarity == "euclidean":
+        difference = wide - query
+        squared = np.einsum("ij,ij->i", difference, difference)
+        return np.asarray(1.0 / (1.0 + squared))
+    product = wide @ query
+    if similarity == "cosine":
+        product = product / (np.linalg.norm(wide, axis=1) * np.linalg.norm(query))
+    return np.asarray((1.0 + product) / 2.0)
+
+
+def top(closeness: Floats, count: int) -> Rows:
+    """Positions of the `count` largest values, in no order."""
+    if count >= len(closeness):
+        return np.arange(len(closeness))
+    return np.argpartition(closeness, len(closeness) - count)[len(closeness) - count :]
+
+
+def rank(
+    matrix: Floats, rows: Rows, query: Doubles, similarity: str, limit: int
+) -> tuple[Rows, Doubles]:
+    """The best `limit` of `rows` with their scores, best first; equal scores by row."""
+    scores = np.empty(len(rows))
+    for start in range(0, len(rows), 1024):
+        part = slice(start, start + 1024)
+        scores[part] = exact_scores(matrix[rows[part]], query, similarity)
+    order = np.lexsort((rows, -scores))[:limit]
+    return rows[order], scores[order]
+
+
+def scan(
+    matrix: Floats, lengths: Floats, mask: Mask, query: Doubles, similarity: str, count: int
+) -> Rows:
+    """The `count` rows under the mask that are closest by single-precision arithmetic."""
+    rows = np.flatnonzero(mask)
+    if 2 * len(rows) < len(mask):
+        return sift(matrix, lengths, rows, query, similarity, count)
+    narrow = query.astype(np.float32)
+    closeness = np.empty(len(mask), np.float32)
+    for start in range(0, len(mask), CHUNK):
+        part = slice(start, min(start + CHUNK, len(mask)))
+        closeness[part] = _closeness(matrix[part], lengths[part], narrow, similarity)
+    closeness[~mask] = -np.inf
+    return top(closeness, min(count, len(rows)))
+
+
+def sift(
+    matrix: Floats, lengths: Floats, rows: Rows, query: Doubles, similarity: str, count: int
+) -> Rows:
+    """The `count` of `rows` that are closest by single-precision arithmetic."""
+    if len(rows) <= count:
+        return rows
+    narrow = query.astype(np.float32)
+    closeness = np.empty(len(rows), np.float32)
+    for start in range(0, len(rows), CHUNK):
+        part = rows[start : start + CHUNK]
+        closeness[start : start + CHUNK] = _closeness(
+            matrix[part], lengths[part], narrow, similarity
+        )
+    return rows[top(closeness, count)]
+
+
+def _closeness(rows: Floats, lengths: Floats, query: Floats, similarity: str) -> Floats:
+    product = rows @ query
+    if similarity == "euclidean":
+        return np.asarray(2.0 * product - lengths * lengths)
+    return np.asarray(product / lengths) if similarity == "cosine" else product
+
+
+class Sketch:
+    """Sign bits, and for each row the length of its difference to the centre and a bias.
+
+    The centre is the mean of the rows that the sketch was made with. Rows can be added while
+    others search, as long as one thread at a time adds.
+    """
+
+    def __init__(self, matrix: Floats, lengths: Floats, rows: int, similarity: str) -> None:
+        dimensions = matrix.shape[1]
+        self._similarity = similarity
+        self._words = math.ceil(dimensions / 64)
+        step = max(1, rows // _CENTRE_SAMPLE)
+        sample = self._normal(matrix[0:rows:step], lengths[0:rows:step])
+        self._centre = sample.mean(axis=0, dtype=np.float64).astype(np.float32)
+        self._bits = np.empty((self._words, 0), np.uint64)
+        self._reach = np.empty(0, np.float32)
+        self._bias = np.empty(0, np.float32)
+        self._made_with = rows
+        self.rows = 0
+        # cosine of the angle that so many differing bits stand for
+        self._cosines = np.cos(np.pi * np.arange(dimensions + 1) / dimensions).astype(np.float32)
+        self.extend(matrix, lengths, rows)
+
+    def outgrown(self, rows: int) -> bool:
+        """Whether there are so many rows that the centre may have moved: make another."""
+        return rows >= 2 * self._made_with
+
+    def extend(self, matrix: Floats, lengths: Floats, rows: int) -> None:
+        """Take in the rows that are new."""
+        self._reserve(rows)
+        for start in range(self.rows, rows, CHUNK):
+            part = slice(start, min(start + CHUNK, rows))
+            self._take(part, self._normal(matrix[part], lengths[part]))
+        self.rows = max(rows, self.rows)
+
+    def _normal(self, rows: Floats, lengths: Floats) -> Floats:
+        return rows / lengths[:, None] if self._similarity == "cosine" else rows
+
+    def _reserve(self, rows: int) -> None:
+        """New arrays rather than longer ones: a search under way keeps the old."""
+        if rows <= len(self._reach):
+            return
+        size, kept = max(rows + rows // 2, 1024), self.rows
+        bits, reach, bias = self._bits, self._reach, self._bias
+        self._bits = np.empty((self._words, size), np.uint64)
+        self._reach = np.empty(size, np.float32)
+        self._bias = np.empty(size, np.float32)
+        self._bits[:, :kept] = bits[:, :kept]
+        self._reach[:kept], self._bias[:kept] = reach[:kept], bias[:kept]
+
+    def _take(self, part: slice, rows: Floats) -> None:
+        difference = rows - self._centre
+        self._bits[:, part] = self._pack(difference)
+        reach = np.linalg.norm(difference, axis=1)
+        self._reach[part] = reach
+        dot = self._similarity == "dotProduct"
+        self._bias[part] = rows @ self._centre if dot else -reach * reach / 2
+
+    def _pack(self, difference: Floats) -> npt.NDArray[np.uint64]:
+        """One column a row, in machine words. Shape (words, rows)."""
+        packed = np.packbits(difference > 0, axis=1)
+        whole = np.zeros((len(difference), self._words * 8), np.uint8)
+        whole[:, : packed.shape[1]] = packed
+        return np.ascontiguousarray(whole.view(np.uint64).T)
+
+    def shortlist(self, mask: Mask, query: Doubles, count: int) -> Rows:
+        """The `count` rows under the mask that seem closest. The mask covers known rows."""
+        wanted = query / np.linalg.norm(query) if self._similarity == "cosine" else query
+        difference = (wanted - self._centre).astype(np.float32)
+        word = self._pack(difference[None, :])[:, 0]
+        rows = np.flatnonzero(mask)
+        few = 4 * len(rows) < len(mask)
+        chosen: Rows | slice = rows if few else slice(0, len(mask))
+        differing = np.zeros(len(rows) if few else len(mask), np.uint16)
+        for bits, bit in zip(self._bits, word, strict=True):
+            differing += np.bitwise_count(bits[chosen] ^ bit)
+        estimate = self._cosines[differing]
+        estimate *= self._reach[chosen]
+        estimate *= np.float32(np.linalg.norm(difference))
+        estimate += self._bias[chosen]
+        if few:
+            return rows[top(estimate, count)]
+        estimate[~mask] = -np.inf
+        return top(estimate, min(count, len(rows)))

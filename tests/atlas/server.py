@@ -1,0 +1,147 @@
+"""SecantusDB and the proxy before it, as real processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bson.binary import Binary, BinaryVectorDtype
+from pymongo import MongoClient
+from pymongo.collection import Collection
+from pymongo.errors import ConnectionFailure
+from pymongo.operations import SearchIndexModel
+
+from localcloud.atlas import secantus_argv
+from localcloud.processes import Program, free_port, spawn
+
+Document = dict[str, Any]
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    """Poll until the condition holds; a failed connection counts as not yet."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if condition():
+                return
+        except ConnectionFailure:
+            pass
+        time.sleep(0.02)
+    raise AssertionError("the condition did not come true in time")
+
+
+class Atlas:
+    """Both processes, each of which can be killed and started again on its port."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.port, self.upstream_port = free_port(), free_port()
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.client: MongoClient[Document] = MongoClient(
+            f"mongodb://127.0.0.1:{self.port}/?directConnection=true",
+            serverSelectionTimeoutMS=10_000,
+        )
+        self.direct: MongoClient[Document] = MongoClient(
+            f"mongodb://127.0.0.1:{self.upstream_port}/?directConnection=true"
+        )
+
+    def start(self, *names: str) -> None:
+        for name in names:
+            self.processes[name] = spawn(self._program(name))
+        wait_until(lambda: bool(self.client.admin.command("ping")["ok"]))
+
+    def _program(self, name: str) -> Program:
+        if name == "secantus":
+            argv = secantus_argv(self.upstream_port, self.directory / "db")
+        else:
+            argv = [
+                *(sys.executable, "-m", "localcloud.atlas", "--port", str(self.port)),
+                *("--upstream-port", str(self.upstream_port)),
+                *("--data-dir", str(self.directory / "atlas")),
+            ]
+        return Program(name, argv, self.directory / f"{name}.log")
+
+    def kill(self, name: str, how: int = signal.SIGKILL) -> int:
+        """End a process and wait for it. Returns its exit code."""
+        process = self.processes.pop(name)
+        os.kill(process.pid, how)
+        return process.wait(20)
+
+    def stop(self) -> None:
+        self.client.close()
+        self.direct.close()
+        for name in reversed(list(self.processes)):
+            self.kill(name, signal.SIGTERM)
+
+
+def vector_field(similarity: str = "euclidean", dimensions: int = 8) -> Document:
+    return {
+        "type": "vector",
+        "path": "embedding",
+        "numDimensions": dimensions,
+        "similarity": similarity,
+    }
+
+
+def create_index(
+    collection: Collection[Document],
+    *filters: str,
+    name: str = "vector_index",
+    similarity: str = "euclidean",
+    dimensions: int = 8,
+) -> None:
+    """Create a vector index on `embedding` and wait until it can be asked."""
+    fields = [vector_field(similarity, dimensions)]
+    fields += [{"type": "filter", "path": path} for path in filters]
+    collection.create_search_index(SearchIndexModel({"fields": fields}, name, "vectorSearch"))
+    wait_queryable(collection, name)
+
+
+def wait_queryable(collection: Collection[Document], name: str = "vector_index") -> None:
+    wait_until(
+        lambda: any(
+            index["queryable"] and index["status"] == "READY"
+            for index in collection.list_search_indexes(name)
+        )
+    )
+
+
+def search_stage(vector: Any, limit: int = 10, **options: Any) -> Document:
+    """A $vectorSearch stage: exact, unless numCandidates is given."""
+    stage = {
+        "index": "vector_index",
+        "path": "embedding",
+        "queryVector": vector if isinstance(vector, Binary) else [float(x) for x in vector],
+        "limit": limit,
+        **options,
+    }
+    if "numCandidates" not in stage:
+        stage.setdefault("exact", True)
+    return {"$vectorSearch": stage}
+
+
+SCORE = {"$meta": "vectorSearchScore"}
+
+
+def found(
+    collection: Collection[Document], vector: Any, limit: int = 10, **options: Any
+) -> list[tuple[Any, float]]:
+    """_ids and scores, best first."""
+    pipeline = [search_stage(vector, limit, **options), {"$project": {"score": SCORE}}]
+    return [(hit["_id"], hit["score"]) for hit in collection.aggregate(pipeline)]
+
+
+def ids(
+    collection: Collection[Document], vector: Any, limit: int = 10, **options: Any
+) -> list[Any]:
+    return [key for key, _ in found(collection, vector, limit, **options)]
+
+
+def binary(vector: Any) -> Binary:
+    return Binary.from_vector([float(x) for x in vector], BinaryVectorDtype.FLOAT32)
