@@ -22,7 +22,7 @@ def main() -> int:
         for line in create_indexes(Database(settings.uri, settings.name)):
             print(line)
     except (SettingsError, IndexingError, PyMongoError) as error:
-        print(error, file=sys.stderr)
+        print(str(error).partition(", full error")[0], file=sys.stderr)
         return 1
     return 0
 
