@@ -1,0 +1,64 @@
+"""The examples are there, small, our own size, and not to be found by their words."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trafilatura
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+LISTED: list[dict[str, Any]] = json.loads((EXAMPLES / "examples.json").read_text())
+LITTLE_WORDS = re.compile(
+    r"an?|after|and|are|at|before|by|each|for|from|how|in|is|its?|of|on|or|other|so|that|the|their|"
+    r"this|to|used|was|were|what|when|where|which|while|who|why|with"
+)
+BOILERPLATE = ("Cookie settings", "Subscribe", "made-up magazine", "Elsewhere in the almanac")
+# Word forms of one stem mostly agree in their first letters.
+STEM = 5
+
+every_example = pytest.mark.parametrize("example", LISTED, ids=lambda example: example["file"])
+every_page = pytest.mark.parametrize("page", sorted(EXAMPLES.glob("*.html")), ids=lambda p: p.name)
+
+
+def text_of(file: Path) -> str:
+    if file.suffix == ".mp3":
+        return (EXAMPLES / "texts" / f"{file.stem}.txt").read_text()
+    return trafilatura.extract(file.read_text()) or ""
+
+
+def stems(text: str) -> set[str]:
+    words = re.findall(r"[a-z]+", text.lower())
+    return {word[:STEM] for word in words if not LITTLE_WORDS.fullmatch(word)}
+
+
+def test_both_kinds_are_offered_and_nothing_is_left_out() -> None:
+    files = {example["file"] for example in LISTED}
+    assert files == {file.name for file in EXAMPLES.iterdir() if file.suffix in (".mp3", ".html")}
+    assert {example["kind"] for example in LISTED} == {"audio", "web page"}
+
+
+@every_example
+def test_it_is_complete_and_small(example: dict[str, Any]) -> None:
+    assert set(example) == {"file", "title", "kind", "about", "query"}
+    assert all(isinstance(value, str) and value for value in example.values())
+    assert 0 < (EXAMPLES / example["file"]).stat().st_size < 300_000
+
+
+@every_example
+def test_its_query_shares_no_content_word_with_it(example: dict[str, Any]) -> None:
+    text = text_of(EXAMPLES / example["file"])
+    shared = stems(example["query"]) & stems(f"{example['title']} {text}")
+    assert shared == set()
+
+
+@every_page
+def test_a_page_is_an_article_with_something_around_it(page: Path) -> None:
+    source, text = page.read_text(), text_of(page)
+    assert 600 <= len(text.split()) <= 1500
+    for phrase in BOILERPLATE:
+        assert phrase in source
+        assert phrase not in text
