@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 from collections.abc import Callable
 
-from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+from standardwebhooks.webhooks import (
+    EmptyWebhookSecretError,
+    Webhook,
+    WebhookVerificationError,
+)
 
 from localcloud.hookdeck.models import Endpoint, Json, Received
 
@@ -42,7 +45,7 @@ def check_standard_secret(secret: str) -> None:
     """Raises ValueError when the secret is not one that Standard Webhooks can use."""
     try:
         Webhook(secret)
-    except (binascii.Error, RuntimeError) as error:
+    except (ValueError, EmptyWebhookSecretError) as error:
         raise ValueError("not a Standard Webhooks secret (whsec_ and base64)") from error
 
 
