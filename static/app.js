@@ -1,0 +1,196 @@
+// Makes the pages livelier; each of them works without this script.
+"use strict";
+
+(() => {
+  const EVERY = 2000; // ms between two looks at things under way
+  const AT_MOST = 30000; // ms, when the server does not answer
+  const FINISHED = /^SEARCHABLE$|_ERROR$/;
+
+  const find = (selector, root = document) => root.querySelector(selector);
+  const findAll = (selector, root = document) => [...root.querySelectorAll(selector)];
+
+  const inWords = (status) => {
+    const words = status.replaceAll("_", " ").toLowerCase();
+    return words[0].toUpperCase() + words.slice(1);
+  };
+
+  const say = (text) => {
+    const line = document.createElement("p");
+    line.textContent = text;
+    find("#announcements").append(line);
+  };
+
+  const get = async (url, type) => {
+    const answer = await fetch(url, { headers: { Accept: type }, credentials: "same-origin" });
+    if (!answer.ok) throw new Error(`${url} answered ${answer.status}`);
+    return type === "application/json" ? answer.json() : answer.text();
+  };
+
+  // -- times in the reader's own zone
+
+  const localTimes = (root) => {
+    const format = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+    for (const time of findAll("time[datetime]", root)) {
+      time.title = time.textContent;
+      time.textContent = format.format(new Date(time.dateTime));
+    }
+  };
+
+  // -- one thing, wherever it is shown
+
+  const statusOf = (root) => find("[data-status]", root).dataset.status;
+
+  /** Bring what `root` shows up to date; returns whether the status is another one now. */
+  const show = (root, asset) => {
+    const badge = find("[data-status]", root);
+    const name = find("[data-name]", root);
+    const changed = badge.dataset.status !== asset.status;
+    const failed = asset.status.endsWith("_ERROR");
+    badge.dataset.status = badge.title = asset.status;
+    badge.textContent = inWords(asset.status);
+    if (asset.title) name.textContent = asset.title;
+    find("[data-problem]", root).hidden = !asset.error || asset.status === "SEARCHABLE";
+    find("[data-error]", root).textContent = asset.error ?? "";
+    find("[data-waiting]", root).hidden = failed;
+    find("[data-retry]", root).hidden = !failed;
+    if (changed) say(`${name.textContent}: ${inWords(asset.status)}`);
+    return changed;
+  };
+
+  // -- the list
+
+  const watchList = (section) => {
+    const rows = findAll("[data-asset]", section);
+    const busy = () => rows.filter((row) => !FINISHED.test(statusOf(row))).length;
+
+    const look = async () => {
+      const page = await get(section.dataset.poll, "application/json");
+      const assets = new Map(page.assets.map((asset) => [asset.id, asset]));
+      for (const row of rows) {
+        const asset = assets.get(row.dataset.asset);
+        if (asset) show(row, asset);
+      }
+      const number = page.under_way ?? busy();
+      const counter = find("[data-under-way]", section);
+      counter.hidden = !number;
+      find("[data-number]", counter).textContent = number.toLocaleString("en");
+    };
+    repeat(look, () => busy() > 0);
+  };
+
+  // -- the page of one thing
+
+  /** Replace the parts that the server says otherwise now; a recording plays on. */
+  const refresh = async (url) => {
+    const page = new DOMParser().parseFromString(await get(url, "text/html"), "text/html");
+    for (const old of findAll("[data-region]")) {
+      const fresh = find(`[data-region="${old.dataset.region}"]`, page);
+      if (fresh) {
+        localTimes(fresh);
+        old.replaceWith(fresh);
+      }
+    }
+    document.title = page.title;
+  };
+
+  const watchThing = (article) => {
+    const url = article.dataset.poll;
+    let stale = false; // the regions are behind the status
+
+    const look = async () => {
+      const { asset } = await get(url, "application/json");
+      stale = show(article, asset) || stale;
+      if (stale) {
+        await refresh(url);
+        stale = false;
+      }
+      const progress = find("[data-progress]", article);
+      if (progress && asset.progress.total) {
+        const { embedded, total } = asset.progress;
+        const bar = find("progress", progress);
+        bar.max = total;
+        bar.value = embedded;
+        find("[data-embedded]", progress).textContent = embedded;
+        find("[data-total]", progress).textContent = total;
+        progress.hidden = false;
+      }
+    };
+    repeat(look, () => stale || !FINISHED.test(statusOf(article)));
+  };
+
+  /** `look` again and again while `wanted`, and only while somebody can see it. */
+  const repeat = (look, wanted) => {
+    let pause = EVERY;
+    let timer = 0;
+    let looking = false;
+
+    const turn = async () => {
+      if (looking || document.hidden || !wanted()) return;
+      looking = true;
+      try {
+        await look();
+        pause = EVERY;
+      } catch {
+        pause = Math.min(pause * 2, AT_MOST); // the server is away: the page stays as it is
+      }
+      looking = false;
+      later();
+    };
+    const later = () => {
+      clearTimeout(timer);
+      timer = setTimeout(turn, pause);
+    };
+    document.addEventListener("visibilitychange", () => {
+      clearTimeout(timer);
+      turn();
+    });
+    later();
+  };
+
+  // -- a recording: hear a passage by its time, and see which one is spoken
+
+  const player = find("audio");
+
+  if (player) {
+    document.addEventListener("click", (event) => {
+      const link = event.target.closest("[data-seek]");
+      if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      player.currentTime = Number(link.dataset.seek);
+      player.play().catch(() => location.assign(link.href));
+    });
+    player.addEventListener("timeupdate", () => {
+      const now = player.currentTime;
+      for (const passage of findAll("[data-start]")) {
+        const { start, end } = passage.dataset;
+        const spoken = !player.ended && now >= Number(start) && now < Number(end);
+        passage.toggleAttribute("data-spoken", spoken);
+      }
+    });
+  }
+
+  // -- forms are sent once
+
+  document.addEventListener("submit", (event) => {
+    for (const button of findAll("button", event.target)) {
+      button.disabled = true;
+      if (button.dataset.busy) {
+        button.dataset.idle = button.textContent;
+        button.textContent = button.dataset.busy;
+      }
+    }
+  });
+
+  addEventListener("pageshow", (event) => {
+    if (!event.persisted) return;
+    for (const button of findAll("button:disabled")) {
+      button.disabled = false;
+      button.textContent = button.dataset.idle ?? button.textContent;
+    }
+  });
+
+  localTimes(document);
+  for (const root of findAll("[data-poll]")) {
+    (root.matches("article") ? watchThing : watchList)(root);
+  }
+})();
