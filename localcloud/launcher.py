@@ -9,8 +9,9 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from localcloud import health, leftovers, weights
@@ -18,7 +19,7 @@ from localcloud.endpoints import endpoints, read_endpoints, write_endpoints
 from localcloud.parts import Parts
 from localcloud.ports import choose_ports, wait_until_free
 from localcloud.processes import Program, Supervisor, spawn, sweep
-from localcloud.settings import LaunchError, Settings
+from localcloud.settings import MONGODB_CONNECTION_URI, LaunchError, Settings
 from localcloud.state import ENDPOINTS_FILE, State, lock_data_dir
 from localcloud.wheels import WeightsError
 
@@ -73,8 +74,8 @@ class Launcher:
         parts = self._set_up(parts)
         self._add("the app", parts.app())
         if self._chosen.local_replicate:
-            self._await("replicate", parts)
-        self._await_health("app", self._chosen.address, parts.log("app"))
+            self._await_part("replicate", parts)
+        self._await("app", partial(health.http_trouble, self._chosen.address), parts)
         self._add("the reconciler", parts.reconciler())
 
     def _check_port(self) -> None:
@@ -120,11 +121,12 @@ class Launcher:
         """Run the setup scripts against the stand-ins; their findings join the endpoints."""
         running = []
         if self._chosen.local_hookdeck:
-            self._await("hookdeck", parts)
+            self._await_part("hookdeck", parts)
             program = parts.script("create-hookdeck-connections", self._env_file)
             running.append((program, self._spawn(program)))
         if self._chosen.local_mongodb:
-            self._await("mongodb", parts)
+            address = parts.endpoints[MONGODB_CONNECTION_URI]
+            self._await_health("mongodb", address, parts.log("mongodb"))
             program = parts.script("create-indexes", self._env_file)
             running.append((program, self._spawn(program)))
         for program, process in running:
@@ -152,16 +154,17 @@ class Launcher:
                 process.wait()
         return code
 
-    def _await(self, name: str, parts: Parts) -> None:
+    def _await_part(self, name: str, parts: Parts) -> None:
         address = f"http://127.0.0.1:{parts.ports[name]}"
-        self._await_health(name, address, parts.log(name))
+        self._await(name, partial(health.http_trouble, address), parts)
 
-    def _await_health(self, name: str, address: str, output: Path) -> None:
-        while (trouble := health.trouble(address)) is not None:
+    def _await(self, name: str, trouble: Callable[[], str | None], parts: Parts) -> None:
+        """Wait until nothing is wrong with the part any more."""
+        while (reason := trouble()) is not None:
             if self._exits[name] >= HOPELESS_EXITS:
-                raise LaunchError(f"{name} ends again and again.\n{end_of(output)}")
+                raise LaunchError(f"{name} ends again and again.\n{end_of(parts.log(name))}")
             if time.monotonic() > self._deadline:
-                raise LaunchError(f"{name} does not come up: {trouble}\n{end_of(output)}")
+                raise LaunchError(f"{name} does not come up: {reason}\n{end_of(parts.log(name))}")
             self._pause()
         log.info("%s is up", name)
 
