@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from replicate.client import Client
 
-from tests.replicate.world import MODELS, Receiver, Server
+from tests.replicate.world import MODELS, Receiver, Server, until
 
 
 @pytest.fixture(scope="session")
@@ -28,14 +28,44 @@ def client(shared: Server) -> Client:
     return shared.client()
 
 
+@pytest.fixture(scope="session")
+def echo_alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of models with one in it."""
+    models = tmp_path_factory.mktemp("models")
+    (models / "echo").symlink_to(MODELS / "echo")
+    return models
+
+
 @pytest.fixture
-def own(tmp_path: Path) -> Iterator[Server]:
-    """A server that the test may kill, of the model `echo` alone. Not started."""
-    (tmp_path / "models").mkdir()
-    (tmp_path / "models" / "echo").symlink_to(MODELS / "echo")
-    server = Server(tmp_path / "data", "--webhook-pause", "0.5", models=tmp_path / "models")
+def make_server(tmp_path: Path, echo_alone: Path) -> Iterator[Callable[..., Server]]:
+    """Makes a server of the model `echo`, with options and environment, and starts it."""
+    made = []
+
+    def make(*options: str, **environment: str) -> Server:
+        made.append(Server(tmp_path / "data", *options, models=echo_alone, **environment))
+        return made[-1].start()
+
+    yield make
+    for server in made:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def mortal(tmp_path_factory: pytest.TempPathFactory, echo_alone: Path) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("victim") / "data"
+    server = Server(folder, "--webhook-pause", "0.5", models=echo_alone)
     yield server
-    server.stop()
+    if server.process is not None:
+        server.stop()
+
+
+@pytest.fixture
+def own(mortal: Server) -> Server:
+    """A server of the model `echo` that the test may kill."""
+    if mortal.process is None or mortal.process.poll() is not None:
+        mortal.start()
+    until(mortal.healthy)
+    return mortal
 
 
 @pytest.fixture

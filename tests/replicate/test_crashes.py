@@ -17,7 +17,7 @@ from tests.replicate.world import ECHO, Receiver, Server, said, until
 def test_the_server_is_killed(own: Server, receiver: Receiver, tmp_path: Path) -> None:
     """A running and a queued prediction finish once after the restart; webhooks arrive."""
     diary = tmp_path / "diary"
-    client = own.start().client()
+    client = own.client()
     given: Any = {"mode": "sleep", "seconds": 1.5, "diary": str(diary)}
     hook: Any = {"webhook": receiver.url, "webhook_events_filter": ["completed"]}
     running = client.predictions.create(ECHO, given, **hook)
@@ -38,7 +38,7 @@ def test_the_server_is_killed(own: Server, receiver: Receiver, tmp_path: Path) -
 
 def test_a_webhook_survives_the_server(own: Server, receiver: Receiver) -> None:
     receiver.answers = [503]
-    client = own.start().client()
+    client = own.client()
     done = client.predictions.create(
         ECHO, {}, webhook=receiver.url, webhook_events_filter=["completed"]
     )
@@ -52,7 +52,7 @@ def test_a_webhook_survives_the_server(own: Server, receiver: Receiver) -> None:
 @pytest.mark.parametrize("victim", [0, 1], ids=["server", "worker"])
 def test_a_model_is_killed(own: Server, tmp_path: Path, victim: int) -> None:
     diary = tmp_path / "diary"
-    client = own.start().client()
+    client = own.client()
     given: Any = {"mode": "sleep", "seconds": 1, "diary": str(diary)}
     running = client.predictions.create(ECHO, given)
     until(diary.exists)
@@ -64,7 +64,7 @@ def test_a_model_is_killed(own: Server, tmp_path: Path, victim: int) -> None:
 
 
 def test_an_idle_model_is_killed(own: Server) -> None:
-    client = own.start().client()
+    client = own.client()
     for victim in (0, 1):
         os.kill(own.cog("echo")[victim], signal.SIGKILL)
         assert said(client.run("tests/echo", input={"text": "a"})) == "a"
@@ -74,7 +74,7 @@ def test_an_idle_model_is_killed(own: Server) -> None:
 def test_a_prediction_that_kills_its_model(own: Server, tmp_path: Path) -> None:
     """It is tried four times; others go on."""
     diary = tmp_path / "diary"
-    client = own.start().client()
+    client = own.client()
     deadly = client.predictions.create(ECHO, {"mode": "die", "diary": str(diary)})
     harmless = client.predictions.create(ECHO, {"text": "after"})
     until(lambda: client.predictions.get(harmless.id).status == "succeeded", 40)
@@ -85,7 +85,6 @@ def test_a_prediction_that_kills_its_model(own: Server, tmp_path: Path) -> None:
 
 
 def test_health_names_the_model_that_is_away(own: Server) -> None:
-    own.start()
     os.kill(own.cog("echo")[0], signal.SIGKILL)
     answer = until(lambda: _unhealthy(own))
     assert answer["failing"] == ["tests/echo"]

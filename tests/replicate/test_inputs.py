@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import socket
+from collections.abc import Callable, Iterator
 
 import pytest
 from replicate.client import Client
 
-from tests.replicate.world import ECHO, MODELS, Receiver, Server, until
+from tests.replicate.world import ECHO, MODELS, Receiver, Server, said, until
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """The URL of a server that never answers."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
 
 
 def test_a_url_reaches_the_model_as_a_file(client: Client, receiver: Receiver) -> None:
@@ -48,21 +58,30 @@ def test_an_own_file_that_is_gone(client: Client, shared: Server) -> None:
 
 def test_loopback_is_refused_unless_allowed(own: Server, receiver: Receiver) -> None:
     receiver.files["/a"] = b"secret"
-    failed = own.start().client().predictions.create(ECHO, {"file": f"{receiver.url}/a"}, wait=10)
+    url = f"{receiver.url}/a"
+    failed = own.client().predictions.create(ECHO, {"file": url}, wait=10)
     assert failed.status == "failed"
-    assert "could not download" in str(failed.error)
+    assert str(failed.error).startswith(f"could not download {url}: ")
 
 
-def test_too_large_and_too_slow(tmp_path: Path, receiver: Receiver) -> None:
-    server = Server(tmp_path / "data", "--max-input", "0.1", FETCH_ALLOW="127.0.0.1").start()
-    try:
-        receiver.files["/large"] = bytes(200_000)
-        failed = server.client().predictions.create(
-            ECHO, {"file": f"{receiver.url}/large"}, wait=10
-        )
-        assert "larger than" in str(failed.error)
-    finally:
-        server.stop()
+def test_too_large_and_too_slow(
+    make_server: Callable[..., Server], receiver: Receiver, silent: str
+) -> None:
+    options = ("--max-input", "0.1", "--input-deadline", "1")
+    client = make_server(*options, FETCH_ALLOW="127.0.0.1").client()
+    receiver.files["/large"] = bytes(200_000)
+    for url, reason in ((f"{receiver.url}/large", "larger than"), (silent, "within 1 s")):
+        failed = client.predictions.create(ECHO, {"file": url}, wait=10)
+        assert failed.status == "failed"
+        assert reason in str(failed.error)
+
+
+def test_a_slow_download_does_not_hold_up_the_model(client: Client, silent: str) -> None:
+    slow = client.predictions.create(ECHO, {"file": silent})
+    assert said(client.run("tests/echo", input={"text": "next"})) == "next"
+    assert client.predictions.get(slow.id).status == "starting"
+    slow.cancel()
+    assert slow.status == "canceled"
 
 
 def test_nothing_of_an_input_is_left(shared: Server, client: Client) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -133,17 +134,14 @@ def test_pages(shared: Server, client: Client) -> None:
     assert [one["id"] for one in newer["results"]] == ids[:199:-1]
 
 
-def test_data_is_removed_after_its_time(tmp_path: Path) -> None:
-    server = Server(tmp_path / "data", "--keep-data", "1").start()
-    try:
-        client = server.client()
-        done = client.predictions.create(ECHO, {"text": "a"}, wait=True)
-        assert said(done.output) == "a"
-        answer = until(lambda: _removed(server, done.id))
-        assert (answer["status"], answer["output"], answer["input"]) == ("succeeded", None, {})
-        assert answer["logs"] == ""
-    finally:
-        assert server.stop() == 0
+def test_data_is_removed_after_its_time(make_server: Callable[..., Server]) -> None:
+    server = make_server("--keep-data", "1")
+    done = server.client().predictions.create(ECHO, {"text": "a"}, wait=True)
+    assert said(done.output) == "a"
+    answer = until(lambda: _removed(server, done.id))
+    assert (answer["status"], answer["output"], answer["input"]) == ("succeeded", None, {})
+    assert answer["logs"] == ""
+    assert server.stop() == 0
     assert server.cog("echo") == []
 
 

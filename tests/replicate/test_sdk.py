@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from replicate.client import Client
 from replicate.exceptions import ModelError, ReplicateError
@@ -41,7 +42,7 @@ def test_models_and_versions(client: Client) -> None:
 def test_create_get_and_wait(client: Client) -> None:
     created = client.predictions.create(version=ECHO, input={"text": "ho", "times": 2})
     assert len(created.id) == 26
-    assert client.predictions.get(created.id).status in {"starting", "processing", "succeeded"}
+    assert str(created.status) == "starting"
     assert created.input == {"text": "ho", "times": 2}
     created.wait()
     got = client.predictions.get(created.id)
@@ -51,8 +52,9 @@ def test_create_get_and_wait(client: Client) -> None:
     assert got.logs == "mode echo\n"
     assert got.error is None
     assert (got.metrics or {})["predict_time"] > 0
-    assert got.created_at <= got.started_at <= got.completed_at
-    assert got.urls["get"].endswith(got.id)
+    moments = [str(got.created_at), str(got.started_at), str(got.completed_at)]
+    assert moments == sorted(moments)
+    assert (got.urls or {})["get"].endswith(got.id)
 
 
 @pytest.mark.parametrize("version", [ECHO, f"tests/echo:{ECHO}", "tests/echo"])
@@ -147,11 +149,14 @@ def test_unknown_version(client: Client, version: str) -> None:
 
 
 def test_wrong_token(shared: Server) -> None:
-    for token in ("wrong", TOKEN + "x", TOKEN[:-1], "\xe9"):
+    for token in ("wrong", TOKEN + "x", TOKEN[:-1]):
         client = shared.client(headers={"Authorization": f"Bearer {token}"})
         with pytest.raises(ReplicateError) as error:
             client.models.get("tests/echo")
         assert (error.value.status, error.value.title) == (401, "Unauthenticated")
+    for header in (b"Bearer \xc3\xa9", b"Basic " + TOKEN.encode(), TOKEN.encode()):
+        answer = httpx.get(f"{shared.url}/v1/account", headers={b"Authorization": header})
+        assert answer.status_code == 401
     client = shared.client(headers={"Authorization": f"Token {TOKEN}"})
     assert client.models.get("tests/echo").name == "echo"
 
