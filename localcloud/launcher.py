@@ -125,8 +125,8 @@ class Launcher:
             program = parts.script("create-hookdeck-connections", self._env_file)
             running.append((program, self._spawn(program)))
         if self._chosen.local_mongodb:
-            address = parts.endpoints[MONGODB_CONNECTION_URI]
-            self._await_health("mongodb", address, parts.log("mongodb"))
+            uri = parts.endpoints[MONGODB_CONNECTION_URI]
+            self._await("mongodb", partial(health.mongodb_trouble, uri), parts)
             program = parts.script("create-indexes", self._env_file)
             running.append((program, self._spawn(program)))
         for program, process in running:
