@@ -161,8 +161,9 @@ class Launcher:
     def _await(self, name: str, trouble: Callable[[], str | None], parts: Parts) -> None:
         """Wait until nothing is wrong with the part any more."""
         while (reason := trouble()) is not None:
-            if self._exits[name] >= HOPELESS_EXITS:
-                raise LaunchError(f"{name} ends again and again.\n{end_of(parts.log(name))}")
+            for dying, times in self._exits.items():
+                if times >= HOPELESS_EXITS:
+                    raise LaunchError(f"{dying} ends again and again.\n{end_of(parts.log(dying))}")
             if time.monotonic() > self._deadline:
                 raise LaunchError(f"{name} does not come up: {reason}\n{end_of(parts.log(name))}")
             self._pause()

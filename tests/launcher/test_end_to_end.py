@@ -104,8 +104,11 @@ def test_a_taken_port_is_named(cloud: Cloud, tmp_path: Path) -> None:
     assert f"Port {port} of 127.0.0.1 is taken" in refusal(tmp_path / "var", PORT=port)
 
 
-def test_an_open_door_is_refused(tmp_path: Path) -> None:
-    assert "APP_PASSWORD" in refusal(tmp_path / "var", HOST="0.0.0.0")  # noqa: S104
+def test_a_refusal_of_the_app_is_passed_on(tmp_path: Path) -> None:
+    said = refusal(tmp_path / "var", RECONCILE_AFTER="never")
+    assert "app ends again and again" in said
+    assert "RECONCILE_AFTER has to be a number greater than 0." in said
+    assert leftovers.find(tmp_path / "var") == []
 
 
 @pytest.mark.parametrize("part", ["secantus", "localcloud.hookdeck", "gunicorn"])
