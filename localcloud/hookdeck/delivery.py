@@ -29,7 +29,7 @@ from localcloud.hookdeck.models import (
     now_ms,
 )
 from localcloud.hookdeck.rules import RetryRule, next_retry_ms
-from localcloud.hookdeck.sending import new_client, send
+from localcloud.hookdeck.sending import Clients, send
 from localcloud.hookdeck.writes import Due
 
 # Deliveries under way at once to one destination that sets no limit of its own: what the
@@ -68,7 +68,7 @@ class Courier:
         self._under_way: set[str] = set()
         self._wake = asyncio.Event()
         self._stopping = False
-        self._client = new_client()
+        self._clients = Clients()
 
     def schedule(self, due: Iterable[Due]) -> None:
         """Have attempts made when they are due."""
@@ -82,7 +82,7 @@ class Courier:
         A cancellation breaks those off; they are made again after the next start.
         """
         self.schedule(self._journal.pending())
-        async with self._client, asyncio.TaskGroup() as tasks:
+        async with contextlib.aclosing(self._clients), asyncio.TaskGroup() as tasks:
             while not self._stopping:
                 self._wake.clear()
                 pause = self._dispatch(tasks)
@@ -175,7 +175,8 @@ class Courier:
                 will_retry_after(event, connection.ruleset.retry, now_ms()),
             )
             url, method = delivery.url, delivery.method
-            answer = await send(self._client, delivery)
+            async with self._clients.lease(destination.id) as client:
+                answer = await send(client, delivery)
         return Attempt(
             id=new_id("atm"),
             event_id=event.id,

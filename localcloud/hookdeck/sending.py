@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import socket
 import ssl
+from collections import defaultdict
+from collections.abc import AsyncIterator
 
 import httpx
 
@@ -24,10 +27,43 @@ _ERRNO_CODES = {
 }
 
 
-def new_client() -> httpx.AsyncClient:
-    """A client for deliveries: no proxy of the environment, no redirects, its own deadline."""
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=64)
-    return httpx.AsyncClient(trust_env=False, timeout=None, limits=limits)  # noqa: S113
+class Clients:
+    """HTTP clients for deliveries, each with one connection that it keeps for a moment.
+
+    A pool of many connections does work that grows with their square for every request; a
+    client a connection does not. No proxy of the environment, no redirects, and no timeouts
+    of their own: `send` has a deadline for the whole exchange.
+    """
+
+    def __init__(self) -> None:
+        self._free: defaultdict[str, list[httpx.AsyncClient]] = defaultdict(list)
+        self._open = contextlib.AsyncExitStack()
+        self._tls = httpx.create_ssl_context(trust_env=False)
+
+    @contextlib.asynccontextmanager
+    async def lease(self, key: str) -> AsyncIterator[httpx.AsyncClient]:
+        """A client for as long as the block runs; the same key finds the same connections."""
+        client = self._free[key].pop() if self._free[key] else await self._new()
+        try:
+            yield client
+        finally:
+            self._free[key].append(client)
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._open.aclose()
+
+    async def _new(self) -> httpx.AsyncClient:
+        # Kept for less than servers keep theirs (2 s in gunicorn): a request sent on a
+        # connection that its server is closing would count as a failed attempt.
+        limits = httpx.Limits(max_keepalive_connections=1, keepalive_expiry=1.0)
+        client = httpx.AsyncClient(
+            trust_env=False,
+            timeout=None,  # noqa: S113
+            limits=limits,
+            verify=self._tls,
+        )
+        return await self._open.enter_async_context(client)
 
 
 async def send(

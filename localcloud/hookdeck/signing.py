@@ -7,7 +7,7 @@ import hashlib
 import hmac
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 from localcloud.hookdeck.models import Connection, Endpoint, Event, Headers, Json, Request
 
@@ -123,8 +123,3 @@ def _destination_auth(destination: Endpoint, body: bytes) -> tuple[dict[str, str
 def parsed_query(query: str) -> Json:
     """The query string as an object; the last of several values of one name wins."""
     return dict(parse_qsl(query, keep_blank_values=True))
-
-
-def visible(text: str) -> str:
-    """A path as it may stand in a log line."""
-    return quote(text, safe="/%:?&=-._~")
