@@ -142,6 +142,8 @@ class Follower:
             self._scan()
         moved = self._upstream.uuid(self._namespace) != self._uuid
         with self._upstream.watch(self._namespace, self._position) as stream:
+            if not moved and not self._caught_up and self._nothing_pending():
+                self._rest()
             while not self._stopping.is_set():
                 change = stream.try_next()
                 if change is None:
@@ -161,6 +163,12 @@ class Follower:
                     self._position = stream.resume_token
                     self._commit_if_due()
         self._commit()
+
+    def _nothing_pending(self) -> bool:
+        """Whether the index is current now: the stream itself says so only after a while."""
+        if self._position is None:
+            return False
+        return self._upstream.pending(self._namespace, self._position).first is None
 
     def _scan(self) -> None:
         """Read the whole collection. Changes made meanwhile come by the stream afterwards;

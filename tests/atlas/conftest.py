@@ -19,10 +19,22 @@ def atlas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Atlas]:
     yield from _run(tmp_path_factory.mktemp("atlas"))
 
 
+@pytest.fixture(scope="module")
+def mortal_pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Atlas]:
+    yield from _run(tmp_path_factory.mktemp("mortal"))
+
+
 @pytest.fixture
-def own_atlas(tmp_path: Path) -> Iterator[Atlas]:
-    """A pair of servers to kill."""
-    yield from _run(tmp_path)
+def mortal(mortal_pair: Atlas) -> Iterator[Atlas]:
+    """A pair of servers that a test may kill."""
+    yield mortal_pair
+    mortal_pair.start(*({"secantus", "atlas"} - set(mortal_pair.processes)))
+
+
+@pytest.fixture
+def doomed(mortal: Atlas) -> Collection[dict[str, Any]]:
+    """An empty collection on it."""
+    return mortal.client.test.create_collection(f"c{next(_numbers)}")
 
 
 def _run(directory: Path) -> Iterator[Atlas]:

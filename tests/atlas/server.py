@@ -43,16 +43,20 @@ class Atlas:
         self.directory = directory
         self.port, self.upstream_port = free_port(), free_port()
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._log_starts: dict[str, int] = {}
         self.client: MongoClient[Document] = MongoClient(
             f"mongodb://127.0.0.1:{self.port}/?directConnection=true",
-            serverSelectionTimeoutMS=10_000,
+            serverSelectionTimeoutMS=1_000,
         )
         self.direct: MongoClient[Document] = MongoClient(
             f"mongodb://127.0.0.1:{self.upstream_port}/?directConnection=true"
         )
 
     def start(self, *names: str) -> None:
+        """Start processes and wait until a client is served."""
         for name in names:
+            log = self.directory / f"{name}.log"
+            self._log_starts[name] = log.stat().st_size if log.exists() else 0
             self.processes[name] = spawn(self._program(name))
         wait_until(lambda: bool(self.client.admin.command("ping")["ok"]))
 
@@ -73,11 +77,16 @@ class Atlas:
         os.kill(process.pid, how)
         return process.wait(20)
 
+    def log(self, name: str) -> str:
+        """What the process has written since its latest start."""
+        data = (self.directory / f"{name}.log").read_bytes()
+        return data[self._log_starts[name] :].decode()
+
     def stop(self) -> None:
         self.client.close()
         self.direct.close()
-        for name in reversed(list(self.processes)):
-            self.kill(name, signal.SIGTERM)
+        for name in list(self.processes):
+            self.kill(name)
 
 
 def vector_field(similarity: str = "euclidean", dimensions: int = 8) -> Document:

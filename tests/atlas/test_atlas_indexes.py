@@ -50,7 +50,7 @@ def test_create_several_and_list_one(collection: Documents) -> None:
 
 def test_list_takes_later_stages(collection: Documents) -> None:
     collection.create_search_indexes([model(name=name) for name in "abc"])
-    pipeline = [
+    pipeline: list[dict[str, Any]] = [
         {"$listSearchIndexes": {}},
         {"$match": {"name": {"$ne": "b"}}},
         {"$project": {"name": 1, "_id": 0}},
