@@ -1,0 +1,168 @@
+"""The pages: what they show, and that nothing in them is run that a stranger wrote."""
+
+from __future__ import annotations
+
+import re
+from html import escape
+from pathlib import Path
+
+import pytest
+from lxml import html
+
+from allthethings.assets import AssetStatus as S
+from allthethings.search import Hit
+from tests.web.world import EXAMPLE, Memory, make_app, make_asset
+
+ROOT = Path(__file__).parents[2]
+TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
+PUBLISHED = [*TEMPLATES, *sorted((ROOT / "static").glob("*.[cjs]*"))]
+HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7 * 7 }}"
+URL_ATTRIBUTES = ("href", "src", "action", "formaction")
+
+
+def rendered(memory: Memory, path: str, status: int = 200) -> html.HtmlElement:
+    answer = make_app(memory).test_client().get(path)
+    assert answer.status_code == status, answer.text
+    return html.document_fromstring(answer.text)
+
+
+def text_of(tree: html.HtmlElement, selector: str) -> list[str]:
+    return [" ".join(found.text_content().split()) for found in tree.xpath(selector)]
+
+
+def hostile_world() -> Memory:
+    failed = make_asset(1, S.PROCESSING_ERROR, title=HOSTILE, error=HOSTILE, text=HOSTILE)
+    found = make_asset(2, S.SEARCHABLE, title=HOSTILE, content_type="text/html")
+    hits = [Hit(HOSTILE, 0.5, {"heading": HOSTILE}), Hit(HOSTILE, 0.5, {"start": 61.5, "end": 70})]
+    rows = [
+        {"position": position, "text": hit.text, "locator": hit.locator, "embedded": True}
+        for position, hit in enumerate(hits)
+    ]
+    return Memory([failed, found], rows, hits, [EXAMPLE])
+
+
+PAGES = ["/", "/search", "/search?query=" + HOSTILE, f"/assets/{1:024x}", f"/assets/{2:024x}"]
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+def test_a_template_holds_no_inline_script_or_style(path: Path) -> None:
+    source = path.read_text("utf-8")
+    assert not re.search(r"<style|\sstyle\s*=|\son[a-z]+\s*=|javascript:", source, re.IGNORECASE)
+    assert re.findall(r"<script(?![^>]*\ssrc=)", source) == []
+    assert "|safe" not in source.replace(" ", "")
+    assert "autoescape" not in source
+
+
+@pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.name)
+def test_nothing_is_asked_of_another_host(path: Path) -> None:
+    source = path.read_text("utf-8").replace('xmlns="http://www.w3.org/2000/svg"', "")
+    addresses = re.findall(r"(?:https?:)?//[\w.-]+\.\w+[^\s\"']*", source)
+    assert set(addresses) <= {"https://example.com/talk.mp3"}  # the field's placeholder
+
+
+def test_the_script_is_small() -> None:
+    assert (ROOT / "static" / "app.js").stat().st_size < 8_000
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_what_strangers_wrote_is_text(path: str) -> None:
+    tree = rendered(hostile_world(), path)
+    assert [script.get("src") for script in tree.iter("script")] == ["/static/app.js"]
+    assert [image.get("src") for image in tree.iter("img")] == ["/static/mark.svg"]
+    for element in tree.iter(html.etree.Element):
+        assert not [name for name in element.attrib if name.startswith("on") or name == "style"]
+        for name in URL_ATTRIBUTES:
+            assert element.get(name, "/").startswith(("/", "#", "https://radio.test/"))
+
+
+def test_a_title_is_shown_as_it_was_written() -> None:
+    tree = rendered(hostile_world(), f"/assets/{1:024x}")
+    assert text_of(tree, "//h1") == [HOSTILE]
+    assert HOSTILE in text_of(tree, "//*[@data-problem]")[0]
+
+
+def test_a_row_shows_the_status_and_why_it_failed() -> None:
+    tree = rendered(
+        Memory(
+            [make_asset(1, S.PROCESSING_ERROR, error="No speech."), make_asset(2, S.SEARCHABLE)]
+        ),
+        "/",
+    )
+    failed, found = tree.xpath("//*[@data-asset]")
+    assert failed.xpath(".//*[@data-status]/@data-status") == ["PROCESSING_ERROR"]
+    assert text_of(failed, ".//*[@data-status]") == ["Processing error"]
+    assert text_of(failed, ".//*[@data-error]") == ["No speech."]
+    assert failed.xpath(".//form[not(@hidden)]/@action") == [f"/assets/{1:024x}/retry"]
+    assert found.xpath(".//*[@data-problem]")[0].get("hidden") is not None
+
+
+def test_the_rejected_address_is_there_to_be_mended() -> None:
+    answer = make_app(Memory()).test_client().post("/process", data={"url": HOSTILE})
+    assert answer.status_code == 422
+    tree = html.document_fromstring(answer.text)
+    assert tree.get_element_by_id("url").value == HOSTILE
+    assert text_of(tree, "//*[@role='alert']") == [
+        "A URL has no spaces or control characters in it."
+    ]
+    assert escape(HOSTILE) in answer.text.replace("&#34;", "&quot;").replace("&#39;", "&#x27;")
+
+
+def test_an_example_is_one_button() -> None:
+    tree = rendered(Memory(examples=[EXAMPLE]), "/")
+    (form,) = tree.xpath("//form[input[@type='hidden']]")
+    assert text_of(form, ".//button") == [EXAMPLE.title]
+    assert form.xpath("input/@value") == [EXAMPLE.url]
+    assert tree.xpath("//a[starts-with(@href, '/search?')]/@href") == ["/search?query=insects"]
+
+
+def test_pages_of_things_keep_their_size() -> None:
+    things = [make_asset(number, S.SEARCHABLE) for number in range(7)]
+    tree = rendered(Memory(things), "/?page=2&per_page=3")
+    assert tree.xpath("//a[@rel='prev']/@href") == ["/?page=1&per_page=3"]
+    assert tree.xpath("//a[@rel='next']/@href") == ["/?page=3&per_page=3"]
+    assert "nothing on page 9" in text_of(rendered(Memory(things), "/?page=9"), "//main")[0]
+
+
+@pytest.mark.parametrize(
+    ("memory", "path", "words"),
+    [
+        (Memory(), "/", "Nothing is indexed yet"),
+        (Memory(), "/search", "no thing is searchable"),
+        (Memory([make_asset(1, S.SEARCHABLE)]), "/search", "in your own words"),
+        (Memory([make_asset(1, S.SEARCHABLE)]), "/search?query=x", "Nothing was found for x"),
+        (Memory([make_asset(1, S.SUBMITTED)]), "/search", "1 thing is still being processed"),
+    ],
+)
+def test_an_empty_page_says_what_to_do(memory: Memory, path: str, words: str) -> None:
+    assert words in text_of(rendered(memory, path), "//main")[0]
+
+
+def test_a_result_leads_to_its_thing_and_to_the_second() -> None:
+    hits = [Hit("A dance.", 0.7, {"start": 61.5, "end": 70}), Hit("A meadow.", 0.6, {})]
+    tree = rendered(Memory([make_asset(1, S.SEARCHABLE)], hits=hits), "/search?query=bees")
+    (result,) = tree.xpath("//*[@data-result]")
+    assert result.xpath(".//a/@href")[0] == f"/assets/{1:024x}"
+    assert "https://radio.test/1.mp3#t=61.5" in result.xpath(".//a/@href")
+    assert text_of(result, ".//*[@data-seek]")[0].startswith("Listen from 1:01")
+
+
+@pytest.mark.parametrize(
+    ("status", "at"),
+    [
+        (S.SUBMITTED, "Submitted"),
+        (S.PROCESSING_ERROR, "Processing: failed"),
+        (S.EMBEDDINGS_ERROR, "Generating embeddings: failed"),
+        (S.SEARCHABLE, "Searchable: done"),
+    ],
+)
+def test_a_thing_shows_how_far_it_came(status: S, at: str) -> None:
+    tree = rendered(Memory([make_asset(1, status)]), f"/assets/{1:024x}")
+    assert text_of(tree, "//*[@aria-current='step']") == [at]
+    assert len(tree.xpath("//article[@data-poll]")) == (status is S.SUBMITTED)
+    assert text_of(tree, "//table//td[3]") == ["", "2.5 s"]
+
+
+def test_what_is_not_there_is_a_page_too() -> None:
+    tree = rendered(Memory(), "/assets/none", 404)
+    assert text_of(tree, "//h1") == ["Not Found"]
+    assert tree.xpath("//main//a/@href") == ["/", "/search"]

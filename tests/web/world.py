@@ -1,0 +1,91 @@
+"""The pages over things that stand in memory: the real views, templates and headers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+from flask import Flask
+
+import app as application
+from allthethings import views
+from allthethings.assets import Asset, AssetStatus, clean_url
+from allthethings.hygiene import protect
+from allthethings.search import Hit, Result
+
+BEGAN = datetime(2025, 3, 1, 12, 30, tzinfo=UTC)
+EXAMPLE = views.Example(
+    "Bees & <b>flowers</b>", "audio", "A dance", "http://x.test/bees.mp3", "insects"
+)
+
+
+def make_asset(number: int, status: AssetStatus, **changed: Any) -> Asset:
+    """A recording, unless told otherwise, whose id is `number`."""
+    at = BEGAN + timedelta(minutes=number)
+    history = (
+        {"status": AssetStatus.SUBMITTED.value, "at": at},
+        {"status": status.value, "at": at + timedelta(seconds=2.5)},
+    )
+    fields: dict[str, Any] = {
+        "url": f"https://radio.test/{number}.mp3",
+        "content_type": "audio/mpeg",
+        "content_length": 4_200_000,
+        "history": history,
+        **changed,
+    }
+    return Asset(id=f"{number:024x}", status=status, created_at=at, updated_at=at, **fields)
+
+
+@dataclass
+class Memory:
+    """In the place of the pipeline, the search and both stores."""
+
+    things: Sequence[Asset] = ()
+    passages_of: Sequence[dict[str, Any]] = ()
+    hits: Sequence[Hit] = ()
+    examples: Sequence[views.Example] = ()
+    submitted: list[str] = field(default_factory=list)
+
+    @property
+    def assets(self) -> Memory:
+        return self
+
+    @property
+    def passages(self) -> Memory:
+        return self
+
+    def page(self, page: int, per_page: int) -> tuple[Sequence[Asset], int]:
+        first = (page - 1) * per_page
+        return self.things[first : first + per_page], len(self.things)
+
+    def count(self, statuses: Iterable[AssetStatus]) -> int:
+        return sum(thing.status in set(statuses) for thing in self.things)
+
+    def get(self, asset_id: str) -> Asset | None:
+        return next((thing for thing in self.things if thing.id == asset_id), None)
+
+    def of(self, _asset_id: str) -> Sequence[dict[str, Any]]:
+        return self.passages_of
+
+    def search(self, _query: str) -> list[Result]:
+        return [Result(thing, self.hits) for thing in self.things if self.hits]
+
+    def submit(self, url: str) -> Asset:
+        self.submitted.append(clean_url(url))
+        return self.things[0]
+
+
+def make_app(memory: Memory) -> Flask:
+    """The app without its services."""
+    made = Flask("app", root_path=str(application.EXAMPLES.parent))
+    made.config.update(SECRET_KEY="of the tests", TESTING=True)
+    anything = cast(Any, memory)
+    made.register_blueprint(
+        views.create_blueprint(anything, anything, anything, lambda: memory.examples, {})
+    )
+    protect(made, exempt="/webhooks/")
+    application._add_filters(made)
+    application._add_error_handlers(made)
+    return made
