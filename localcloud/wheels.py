@@ -138,7 +138,7 @@ def _watch(process: subprocess.Popen[bytes], folder: Path, size: int, advance: A
 
 def _largest(folder: Path) -> int:
     sizes = [0]
-    for path in folder.rglob("*"):
+    for path in folder.rglob("*.whl"):
         # pip moves and deletes files while they are counted.
         with contextlib.suppress(FileNotFoundError):
             sizes.append(path.stat().st_size)

@@ -51,7 +51,7 @@ def decode(path: Path) -> NDArray[np.float32]:
             if not container.streams.audio:
                 raise AudioError("it has no audio track.")
             pieces = [_samples(frame) for frame in _resampled(_frames(container))]
-    except av.error.InvalidDataError as error:
+    except (av.error.InvalidDataError, av.error.ArgumentError) as error:
         raise AudioError("it is damaged, or not a recording of a known format.") from error
     except av.error.FFmpegError as error:
         raise AudioError(f"{error.strerror}.") from error
