@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from html import escape
 from pathlib import Path
 
@@ -14,8 +13,6 @@ from allthethings.search import Hit
 from tests.web.world import EXAMPLE, Memory, make_app, make_asset
 
 ROOT = Path(__file__).parents[2]
-TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
-PUBLISHED = [*TEMPLATES, *sorted((ROOT / "static").glob("*.[cjs]*"))]
 HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7 * 7 }}"
 URL_ATTRIBUTES = ("href", "src", "action", "formaction")
 
@@ -42,22 +39,6 @@ def hostile_world() -> Memory:
 
 
 PAGES = ["/", "/search", "/search?query=" + HOSTILE, f"/assets/{1:024x}", f"/assets/{2:024x}"]
-
-
-@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
-def test_a_template_holds_no_inline_script_or_style(path: Path) -> None:
-    source = path.read_text("utf-8")
-    assert not re.search(r"<style|\sstyle\s*=|\son[a-z]+\s*=|javascript:", source, re.IGNORECASE)
-    assert re.findall(r"<script(?![^>]*\ssrc=)", source) == []
-    assert "|safe" not in source.replace(" ", "")
-    assert "autoescape" not in source
-
-
-@pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.name)
-def test_nothing_is_asked_of_another_host(path: Path) -> None:
-    source = path.read_text("utf-8").replace('xmlns="http://www.w3.org/2000/svg"', "")
-    addresses = re.findall(r"(?:https?:)?//[\w.-]+\.\w+[^\s\"']*", source)
-    assert set(addresses) <= {"https://example.com/talk.mp3"}  # the field's placeholder
 
 
 def test_the_script_is_small() -> None:
