@@ -70,9 +70,9 @@ class Launcher:
         if self._chosen.local_replicate:
             self._fetch_weights()
         self._deadline = time.monotonic() + STARTUP_SECONDS
-        parts = self._start_stand_ins()
-        parts = self._set_up(parts)
+        parts = self._connect(self._start_stand_ins())
         self._add("the app", parts.app())
+        self._create_indexes(parts)
         if self._chosen.local_replicate:
             self._await_part("replicate", parts)
         self._await("app", partial(health.http_trouble, self._chosen.address), parts)
@@ -117,31 +117,29 @@ class Launcher:
             self._add("Replicate and its models", parts.replicate())
         return parts
 
-    def _set_up(self, parts: Parts) -> Parts:
-        """Run the setup scripts against the stand-ins; their findings join the endpoints."""
-        running = []
-        if self._chosen.local_hookdeck:
-            self._await_part("hookdeck", parts)
-            program = parts.script("create-hookdeck-connections", self._env_file)
-            running.append((program, self._spawn(program)))
+    def _connect(self, parts: Parts) -> Parts:
+        """Let the setup script create the connections; their URLs join the endpoints."""
+        if not self._chosen.local_hookdeck:
+            return parts
+        self._await_part("hookdeck", parts)
+        self._run_script("create-hookdeck-connections", parts)
+        return replace(parts, endpoints=read_endpoints(self._env_file))
+
+    def _create_indexes(self, parts: Parts) -> None:
         if self._chosen.local_mongodb:
             uri = parts.endpoints[MONGODB_CONNECTION_URI]
             self._await("mongodb", partial(health.mongodb_trouble, uri), parts)
-            program = parts.script("create-indexes", self._env_file)
-            running.append((program, self._spawn(program)))
-        for program, process in running:
-            if self._finish(process) != 0:
-                raise LaunchError(f"{program.name}.py failed.\n{end_of(program.log)}")
-        return replace(parts, endpoints=read_endpoints(self._env_file))
+            self._run_script("create-indexes", parts)
+
+    def _run_script(self, name: str, parts: Parts) -> None:
+        log.info("running %s.py", name)
+        if self._finish(spawn(parts.script(name, self._env_file))) != 0:
+            raise LaunchError(f"{name}.py failed.\n{end_of(parts.log(name))}")
 
     def _add(self, title: str, *programs: Program) -> None:
         log.info("starting %s", title)
         for program in programs:
             self._supervisor.add(program)
-
-    def _spawn(self, program: Program) -> subprocess.Popen[bytes]:
-        log.info("running %s.py", program.name)
-        return spawn(program)
 
     def _finish(self, process: subprocess.Popen[bytes]) -> int:
         """The exit code of a program that ends by itself."""
@@ -161,7 +159,7 @@ class Launcher:
     def _await(self, name: str, trouble: Callable[[], str | None], parts: Parts) -> None:
         """Wait until nothing is wrong with the part any more."""
         while (reason := trouble()) is not None:
-            for dying, times in self._exits.items():
+            for dying, times in list(self._exits.items()):
                 if times >= HOPELESS_EXITS:
                     raise LaunchError(f"{dying} ends again and again.\n{end_of(parts.log(dying))}")
             if time.monotonic() > self._deadline:
@@ -201,12 +199,13 @@ def log_to(folder: Path) -> None:
     log.addHandler(handler)
 
 
-def end_of(path: Path, lines: int = 20) -> str:
-    """The last lines of a log, with its path above them."""
+def end_of(path: Path, lines: int = 10) -> str:
+    """The last lines of a log without the frames of tracebacks, and the log's path."""
     try:
         with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - 8_000))
-            tail = file.read().decode(errors="replace").splitlines()[-lines:]
+            file.seek(max(0, path.stat().st_size - 16_000))
+            tail = file.read().decode(errors="replace").splitlines()
     except FileNotFoundError:
         tail = []
-    return "\n".join([f"The end of {path}:", *(f"    {line}" for line in tail)])
+    telling = [line for line in tail if not line.startswith((" ", "\t", "Traceback"))]
+    return "\n".join([f"The end of {path}:", *(f"    {line}" for line in telling[-lines:])])
