@@ -20,8 +20,9 @@ from allthethings.errors import (
 from allthethings.pipeline import Pipeline
 from allthethings.signatures import verify_hookdeck
 
-RETRY_AFTER = 5
-"""Seconds; Hookdeck honours it over the interval of its retry rule."""
+RETRY_AFTER = 30
+"""Seconds. Hookdeck honours it in place of its rule's interval, and counts the try all the same:
+a short one would use up the tries before a service is back."""
 MAX_BODY = 64 * 1024 * 1024
 """Bytes. The transcript of a long day with its words is far smaller."""
 
