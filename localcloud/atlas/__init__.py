@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 # A follower that was away longer than this rebuilds its index by a scan of the collection.
-OPLOG_SECONDS = 7 * 24 * 3600
-OPLOG_ENTRIES = 200_000
+OPLOG_SECONDS = 24 * 3600
+OPLOG_ENTRIES = 100_000
 
 
 def secantus_argv(port: int, storage: Path) -> list[str]:

@@ -7,6 +7,7 @@ import asyncio
 import fcntl
 import logging
 import os
+import resource
 import signal
 import sys
 import threading
@@ -28,6 +29,7 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(name)s %(message)s")
     threading.excepthook = _die
+    _allow_connections()
     arguments.data_dir.mkdir(parents=True, exist_ok=True)
     with (arguments.data_dir / "lock").open("w") as lock:
         try:
@@ -35,6 +37,13 @@ def main() -> None:
         except BlockingIOError:
             parser.error(f"another process uses {arguments.data_dir}")
         asyncio.run(_serve(arguments.port, arguments.upstream_port, arguments.data_dir))
+
+
+def _allow_connections() -> None:
+    """A client connection takes two file descriptors: raise the soft limit to the hard one."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY:  # macOS refuses an infinite soft limit
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _die(arguments: threading.ExceptHookArgs) -> None:

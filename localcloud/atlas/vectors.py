@@ -10,7 +10,6 @@ index is then built anew from the collection.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sqlite3
 import threading
@@ -78,16 +77,23 @@ class VectorStore:
         self._row_bytes = 4 * shape.dimensions
         self._file = os.open(directory / "vectors.f32", os.O_RDWR | os.O_CREAT, 0o600)
         self._matrix: Floats = np.zeros((0, shape.dimensions), np.float32)
+        self._db = sqlite3.connect(
+            directory / "rows.sqlite", isolation_level=None, check_same_thread=False
+        )
         try:
-            self._db = sqlite3.connect(
-                directory / "rows.sqlite", isolation_level=None, check_same_thread=False
-            )
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.executescript(_SCHEMA)
             self._load()
+        except sqlite3.OperationalError:  # a full disk, say: no damage
+            self.close()
+            raise
         except sqlite3.DatabaseError as error:
-            raise DamagedStore(f"{directory}: {error}") from error
+            self.close()
+            raise DamagedStore(str(error)) from error
+        except DamagedStore:
+            self.close()
+            raise
         self._db.execute("BEGIN")
 
     # Reading back
@@ -171,9 +177,11 @@ class VectorStore:
 
     def close(self) -> None:
         """What was not committed is forgotten."""
-        with self._lock, contextlib.suppress(sqlite3.ProgrammingError):
-            self._db.close()
-            os.close(self._file)
+        with self._lock:
+            if self._file >= 0:
+                self._db.close()
+                os.close(self._file)
+                self._file = -1
 
     def _know(self, row: int, key: bytes, fields: Fields) -> None:
         self._ids[row] = key

@@ -46,7 +46,7 @@ def large(
     return store
 
 
-def keys(store: VectorStore, query: Floats, candidates: int | None, **wanted: Any) -> list[int]:
+def keys(store: VectorStore, query: Floats, candidates: int | None, **wanted: Any) -> list[Any]:
     chosen = parse(wanted, ["n"]) if wanted else None
     found = store.search(Query(query.astype(np.float64), 10, candidates, chosen))
     return [key for key, _ in found]
