@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Protocol
 import trafilatura
 from lxml.etree import _Element as Element
 from trafilatura.settings import Document as Extract
+from trafilatura.utils import decode_file
 
 from allthethings.assets import Asset
 from allthethings.errors import UnusableThing
@@ -173,12 +174,14 @@ def _spoken(segment: Segment) -> Piece:
     return Piece(segment.text, {"start": segment.start, "end": segment.end})
 
 
-def _markup(document: Document) -> str | bytes:
-    """The page as text if the server names its encoding rightly, else the bytes to be guessed."""
+def _markup(document: Document) -> str:
+    """The page as text: in the encoding that the server names, if it is right, else a guess."""
     try:
-        return document.body.decode(document.charset) if document.charset else document.body
+        text = document.body.decode(document.charset or "")
     except (LookupError, UnicodeDecodeError):
-        return document.body
+        text = decode_file(document.body)
+    # trafilatura takes what has no <html> tag for no page; HTML lets the tag be left out.
+    return text if "<html" in text[:5_000].lower() else f"<html><body>{text}</body></html>"
 
 
 def _paragraphs(body: Element) -> Iterator[Piece]:

@@ -64,6 +64,7 @@ def create_blueprint(
                 page=page,
                 per_page=per_page,
                 total=total,
+                under_way=database.assets.count(UNFINISHED),
             )
         return render_template(
             "home.html",
@@ -152,7 +153,10 @@ def create_blueprint(
                 return jsonify(error=str(error)), 409
             flash(str(error), "error")
             return redirect(url_for("views.asset", asset_id=asset_id), 303)
-        return _submitted(thing, f"Trying {thing.url} again", "success", 202)
+        if _wants_json():
+            return jsonify(asset=_listed(thing)), 202
+        flash("It is tried again.", "success")
+        return redirect(url_for("views.asset", asset_id=asset_id), 303)
 
     @blueprint.post("/assets/<asset_id>/delete")
     def delete(asset_id: str) -> ResponseReturnValue:
@@ -233,6 +237,8 @@ def _result(result: Result) -> dict[str, Any]:
         "url": shown["url"],
         "title": shown["title"] or shown["name"],
         "content_type": shown["content_type"],
+        "kind": shown["kind"],
+        "host": shown["host"],
         "score": result.score,
         "passages": [
             {"text": hit.text, "score": hit.score, "locator": dict(hit.locator)}

@@ -19,8 +19,10 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 
 
 @pytest.fixture(scope="session")
-def person(cloud: Cloud) -> Person:
-    return Person(cloud)
+def person(cloud: Cloud) -> Iterator[Person]:
+    person = Person(cloud)
+    yield person
+    person.http.close()
 
 
 @pytest.fixture(scope="session")

@@ -133,7 +133,8 @@ def test_a_recording_that_cannot_be_decoded_fails_once_and_says_why(
     )
     with gateway:
         events = gateway.get("/events", params={"limit": 250}).json()["models"]
-        ours = [event for event in events if asset["id"] in json.dumps(event)]
+        whole = [gateway.get(f"/events/{event['id']}").json() for event in events]
+    ours = [event for event in whole if asset["id"] in json.dumps(event["data"])]
     assert [(event["status"], event["attempts"]) for event in ours] == [("SUCCESSFUL", 1)]
 
 
