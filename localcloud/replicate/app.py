@@ -73,7 +73,13 @@ async def _health(request: Request) -> Response:
     models = {one.model.full_name: one for one in service.models.values()}
     parts = {name: model.status for name, model in models.items()}
     failing = [name for name, model in models.items() if not model.ready.is_set()]
-    body = {"status": "unavailable" if failing else "ok", "models": parts, "failing": failing}
+    body: dict[str, Any] = {
+        "status": "unavailable" if failing else "ok",
+        "models": parts,
+        "failing": failing,
+    }
+    if reasons := {name: model.broken for name, model in models.items() if model.broken}:
+        body["reasons"] = reasons
     return JSONResponse(body, 503 if failing else 200)
 
 

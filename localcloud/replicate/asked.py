@@ -65,6 +65,8 @@ def _webhook(body: dict[str, Any]) -> tuple[str | None, list[str]]:
 
 def _acceptable(url: str) -> bool:
     """https, or http to loopback, where no certificate can be had."""
+    if not url.isprintable():
+        return False
     try:
         parts = urlsplit(url)
         host, _port = parts.hostname or "", parts.port

@@ -25,9 +25,20 @@ async def read_json(request: Request) -> Any:
     except ClientDisconnect as error:
         raise Problem(400, "Bad request", "The request body is incomplete.") from error
     try:
-        return json.loads(b"".join(parts), parse_constant=_no_constant)
+        return strict_json(b"".join(parts).decode())
     except (ValueError, RecursionError) as error:
         raise Problem(400, "Bad request", "The request body is not JSON.") from error
+
+
+def strict_json(text: str) -> Any:
+    """JSON without NaN and without halves of surrogate pairs, which no UTF-8 can hold.
+
+    Raises ValueError and RecursionError.
+    """
+    value = json.loads(text, parse_constant=_no_constant)
+    if "\\ud" in text.lower():
+        json.dumps(value, ensure_ascii=False).encode()
+    return value
 
 
 def _no_constant(name: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from starlette.datastructures import UploadFile
@@ -10,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from .bodies import strict_json
 from .files import MAX_BYTES, StoredFile
 from .payloads import page_payload
 from .problems import Problem, not_found, unprocessable
@@ -76,8 +76,8 @@ def _metadata(given: Any) -> dict[str, Any]:
     if isinstance(given, UploadFile):
         raise unprocessable("metadata must be JSON")
     try:
-        metadata = json.loads(given or "{}")
-    except ValueError as error:
+        metadata = strict_json(given or "{}")
+    except (ValueError, RecursionError) as error:
         raise unprocessable("metadata must be JSON") from error
     if not isinstance(metadata, dict):
         raise unprocessable("metadata must be a JSON object")

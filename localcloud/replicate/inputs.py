@@ -65,14 +65,14 @@ class Inputs:
         """The input with the URLs that Cog is to open."""
         tokens = self._tokens.get(prediction.id, {})
 
-        def swap(value: str) -> str:
-            token = tokens.get(value)
+        def swap(value: Any) -> Any:
+            token = tokens.get(value) if isinstance(value, str) else None
             return f"{self._callback}{token}/{quote(self._held[token].name)}" if token else value
 
         given = dict(prediction.input)
         for name, _urls in file_fields(document, given):
             value = given[name]
-            given[name] = swap(value) if isinstance(value, str) else [swap(v) for v in value]
+            given[name] = [swap(one) for one in value] if isinstance(value, list) else swap(value)
         return given
 
     def path(self, token: str) -> Path | None:

@@ -149,7 +149,9 @@ def _read_cursor(cursor: str | None) -> tuple[int | None, int | None]:
         kind, _, position = base64.urlsafe_b64decode(cursor).decode().partition("=")
         seq = int(position)
     except (binascii.Error, ValueError) as error:
-        raise Problem(404, "Not found", "Invalid cursor") from error
+        raise not_found("Invalid cursor") from error
+    if not 0 <= seq < 2**63:
+        raise not_found("Invalid cursor")
     return (seq, None) if kind == "before" else (None, seq)
 
 
@@ -158,9 +160,9 @@ def _moment(text: str | None) -> str | None:
         return None
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError as error:
+        return timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    except (ValueError, OverflowError) as error:
         raise unprocessable(f"{text} is not an ISO 8601 date-time") from error
-    return timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
 ROUTES: list[Any] = [

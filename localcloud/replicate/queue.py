@@ -7,6 +7,7 @@ that a search does not wait behind a long document; it does not interrupt what r
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 
 from .inputs import InputFailed, Inputs
@@ -36,9 +37,11 @@ class ModelQueue:
         self._fetched: set[str] = set()
         self._running: str | None = None
         self._stopping: asyncio.Task[None] | None = None
+        model.on_broken = self.wake
 
     def wake(self) -> None:
-        """There is a new prediction."""
+        """There may be something new to do."""
+        self._fetch_ahead()
         self._changed.set()
 
     def ended(self, prediction: Prediction) -> None:
@@ -51,31 +54,50 @@ class ModelQueue:
                 self._stopping = asyncio.create_task(stop)
         else:
             self._let_go(prediction.id)
-        self._changed.set()
+        self.wake()
 
     async def run(self) -> None:
         """Work until cancelled."""
+        self.wake()
         try:
             while True:
                 self._changed.clear()
-                queued = self._predictions.store.queued(self.model.model.version, _LOOK_AHEAD)
-                self._fetch_ahead([name for name, fetches in queued if fetches])
-                ready = [name for name, fetches in queued if not fetches or name in self._fetched]
-                if not ready:
-                    await self._changed.wait()
-                elif not self.model.ready.is_set():
+                ready = [
+                    name for name, fetch in self._queued() if not fetch or name in self._fetched
+                ]
+                if ready and self.model.ready.is_set():
+                    await self._run_guarded(ready[0])
+                elif ready and self.model.broken:
+                    self._predictions.finish(ready[0], Result("failed", error=self.model.broken))
+                elif ready:
                     await self._wait_for_model()
                 else:
-                    await self._run_one(ready[0])
+                    await self._changed.wait()
         finally:
             for task in self._fetching.values():
                 task.cancel()
 
+    async def _run_guarded(self, prediction_id: str) -> None:
+        task = asyncio.create_task(self._run_one(prediction_id))
+        try:
+            await asyncio.wait([task])
+        finally:
+            task.cancel()
+        self._blame(prediction_id, task)
+
+    def _blame(self, prediction_id: str, task: asyncio.Task[None]) -> None:
+        """A fault of ours fails the prediction that met it; the queue goes on."""
+        if task.cancelled() or (fault := task.exception()) is None:
+            return
+        log.error("prediction %s met a fault", prediction_id, exc_info=fault)
+        error = f"The server failed: {type(fault).__name__}"
+        self._predictions.finish(prediction_id, Result("failed", error=error))
+
     async def _wait_for_model(self) -> None:
-        """Until the model is ready, or a change lets something be fetched meanwhile."""
+        """Until the model is ready, or something changes."""
         waits = [
-            asyncio.ensure_future(self.model.ready.wait()),
-            asyncio.ensure_future(self._changed.wait()),
+            asyncio.create_task(self.model.ready.wait()),
+            asyncio.create_task(self._changed.wait()),
         ]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -109,24 +131,31 @@ class ModelQueue:
         quick = prediction.urgent and not prediction.webhook
         return await self.model.predict(prediction.id, given, quick=quick, progress=progress)
 
-    def _fetch_ahead(self, names: list[str]) -> None:
-        for name in names:
+    def _queued(self) -> list[tuple[str, bool]]:
+        return self._predictions.store.queued(self.model.model.version, _LOOK_AHEAD)
+
+    def _fetch_ahead(self) -> None:
+        for name, fetches in self._queued():
             if len(self._fetching) + len(self._fetched) >= FETCHED_AHEAD:
                 return
-            if name not in self._fetching and name not in self._fetched:
-                self._fetching[name] = asyncio.create_task(self._fetch(name))
+            if fetches and name not in self._fetching and name not in self._fetched:
+                self._fetching[name] = task = asyncio.create_task(self._fetch(name))
+                task.add_done_callback(functools.partial(self._fetch_ended, name))
 
     async def _fetch(self, name: str) -> None:
         try:
             await self._inputs.fetch(self._predictions.get(name), self._document)
-            self._fetched.add(name)
         except InputFailed as failure:
             self._predictions.finish(name, Result("failed", error=str(failure)))
-        finally:
-            del self._fetching[name]
-            if self._predictions.get(name).finished:
-                self._let_go(name)
-            self._changed.set()
+        else:
+            self._fetched.add(name)
+
+    def _fetch_ended(self, name: str, task: asyncio.Task[None]) -> None:
+        del self._fetching[name]
+        self._blame(name, task)
+        if self._predictions.get(name).finished:
+            self._let_go(name)
+        self.wake()
 
     def _let_go(self, prediction_id: str) -> None:
         self._fetched.discard(prediction_id)

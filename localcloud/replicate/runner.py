@@ -28,6 +28,8 @@ Progress = Callable[[str, Any], None]
 
 _POLL = 0.1
 _HEALTHY = {"READY", "BUSY"}
+_SETUPS = 3
+"""After so many failed setups in a row, a model counts as broken, though it is tried on."""
 
 
 class ModelDied(Exception):
@@ -56,6 +58,9 @@ class CogModel:
         self._kill: Callable[[], None] = lambda: None
         self._run: _Run | None = None
         self._look = asyncio.Event()
+        self.broken: str | None = None
+        self.on_broken: Callable[[], None] = lambda: None
+        self._failed_setups = 0
 
     def start(self, supervisor: Supervisor, logs: Path, environment: Mapping[str, str]) -> None:
         """Run the model's process under the supervisor."""
@@ -73,17 +78,31 @@ class CogModel:
         """Keep `status` and `ready` true to what Cog says, until cancelled."""
         while True:
             status = await self._health()
-            if status != self.status:
+            if status != self.status and {status, self.status} != _HEALTHY:
                 log.info("model %s is %s", self.model.full_name, status)
             self.status = status
             if status in _HEALTHY:
+                self.broken, self._failed_setups = None, 0
                 self.ready.set()
                 await self._pause()
                 continue
             self.ready.clear()
-            if status in {"SETUP_FAILED", "DEFUNCT", "UNHEALTHY"}:
+            if status == "SETUP_FAILED":
+                await self._setup_failed()
+            # An UNHEALTHY one that computes may only be slow to answer.
+            if status in {"SETUP_FAILED", "DEFUNCT"} or (status == "UNHEALTHY" and not self._run):
                 self._kill()
             await asyncio.sleep(_POLL)
+
+    async def _setup_failed(self) -> None:
+        self._failed_setups += 1
+        if self._failed_setups < _SETUPS:
+            return
+        lines = [line for line in (await self._setup_logs()).splitlines() if line.strip()]
+        reasons = [line for line in lines if "[coglet" not in line] or lines or ["no reason given"]
+        reason = reasons[-1].rpartition("setup failed: ")[2]  # Cog's own words, once a layer
+        self.broken = f"The model could not be set up: {reason.strip()}"
+        self.on_broken()
 
     async def _pause(self) -> None:
         """A second, or until there is a reason to look at the model's health."""
@@ -115,7 +134,8 @@ class CogModel:
             body |= {"webhook": self._callback + run.token, "webhook_events_filter": events}
             headers["Prefer"] = "respond-async"
         url = self._url(f"/predictions/{prediction_id}")
-        asking = asyncio.ensure_future(self._ask(run, url, body, headers))
+        asking = asyncio.create_task(self._ask(run, url, body, headers))
+        asking.add_done_callback(run.check)
         try:
             result = await run.done
         finally:
@@ -143,7 +163,7 @@ class CogModel:
     def report(self, token: str, payload: dict[str, Any]) -> bool:
         """What Cog says about a run. False if that run is not the present one."""
         run = self._run
-        if run is None or not secrets.compare_digest(run.token, token):
+        if run is None or not secrets.compare_digest(run.token.encode(), token.encode()):
             return False
         if payload.get("status") in {"succeeded", "failed", "canceled"}:
             run.finish(_result(payload))
@@ -157,6 +177,10 @@ class CogModel:
         try:
             answer = await self._client.put(url, json=body, headers=headers, timeout=None)
             while answer.status_code == 409:  # Cog has not let go of the one before
+                if await self._health() not in _HEALTHY:  # nor will it: its worker is gone
+                    self._look.set()
+                    run.fail(ModelAway("the model has no worker"))
+                    return
                 await asyncio.sleep(_POLL)
                 answer = await self._client.put(url, json=body, headers=headers, timeout=None)
         except httpx.ConnectError as error:
@@ -173,11 +197,18 @@ class CogModel:
             run.finish(Result("failed", error=_refusal(answer)))
 
     async def _health(self) -> str:
+        return str((await self._health_check()).get("status", "DEAD"))
+
+    async def _setup_logs(self) -> str:
+        setup = (await self._health_check()).get("setup") or {}
+        return str(setup.get("logs", ""))
+
+    async def _health_check(self) -> dict[str, Any]:
         try:
             answer = await self._client.get(self._url("/health-check"), timeout=10.0)
-            return str(answer.json()["status"])
-        except (httpx.HTTPError, ValueError, KeyError):
-            return "DEAD"
+            return dict(answer.json())
+        except (httpx.HTTPError, ValueError):
+            return {}
 
     def _url(self, path: str) -> str:
         return f"http://127.0.0.1:{self._port}{path}"
@@ -194,6 +225,12 @@ class _Run:
     def finish(self, result: Result) -> None:
         if not self.done.done():
             self.done.set_result(result)
+
+    def check(self, asking: asyncio.Task[None]) -> None:
+        """A fault while asking is the end of the run, not of the server."""
+        if not asking.cancelled() and (fault := asking.exception()) is not None:
+            log.error("the model could not be asked", exc_info=fault)
+            self.finish(Result("failed", error="The model could not be given this input"))
 
     def fail(self, error: ModelDied | ModelAway) -> None:
         if not self.done.done():

@@ -92,14 +92,17 @@ def check_input(document: Json, given: Json) -> None:
 
 
 def file_fields(document: Json, given: Json) -> list[tuple[str, list[str]]]:
-    """The given fields that hold files, each with its URLs (http, https or data)."""
+    """The given fields that hold files, each with its URLs (http, https or data).
+
+    What does not fit the document is left out: an old prediction may fit an older one.
+    """
     found = []
     for name, schema in _properties(document).items():
         value = given.get(name)
         if isinstance(value, str) and _is_file(schema):
             found.append((name, [value]))
         elif isinstance(value, list) and _is_file(schema.get("items", {})):
-            found.append((name, value))
+            found.append((name, [url for url in value if isinstance(url, str)]))
     return found
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from replicate.client import Client
 
-from tests.replicate.world import MODELS, Receiver, Server, until
+from tests.replicate.world import MODELS, Receiver, Server
 
 
 @pytest.fixture(scope="session")
@@ -37,12 +38,18 @@ def echo_alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def make_server(tmp_path: Path, echo_alone: Path) -> Iterator[Callable[..., Server]]:
-    """Makes a server of the model `echo`, with options and environment, and starts it."""
+def make_server(
+    tmp_path: Path, shared: Server, echo_alone: Path
+) -> Iterator[Callable[..., Server]]:
+    """Makes a server of the model `echo`, with options and environment, and starts it.
+
+    It finds the model's schema as a server's second start does.
+    """
     made = []
 
     def make(*options: str, **environment: str) -> Server:
         made.append(Server(tmp_path / "data", *options, models=echo_alone, **environment))
+        shutil.copytree(shared.folder / "models", tmp_path / "data" / "models", symlinks=True)
         return made[-1].start()
 
     yield make
@@ -50,22 +57,10 @@ def make_server(tmp_path: Path, echo_alone: Path) -> Iterator[Callable[..., Serv
         server.stop()
 
 
-@pytest.fixture(scope="session")
-def mortal(tmp_path_factory: pytest.TempPathFactory, echo_alone: Path) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("victim") / "data"
-    server = Server(folder, "--webhook-pause", "0.5", models=echo_alone)
-    yield server
-    if server.process is not None:
-        server.stop()
-
-
 @pytest.fixture
-def own(mortal: Server) -> Server:
-    """A server of the model `echo` that the test may kill."""
-    if mortal.process is None or mortal.process.poll() is not None:
-        mortal.start()
-    until(mortal.healthy)
-    return mortal
+def own(make_server: Callable[..., Server]) -> Server:
+    """A server that the test may kill."""
+    return make_server("--webhook-pause", "0.5")
 
 
 @pytest.fixture

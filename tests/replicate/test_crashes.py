@@ -8,10 +8,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
-from tests.replicate.world import ECHO, Receiver, Server, said, until
+from tests.replicate.world import BROKEN_MODELS, ECHO, Receiver, Server, said, until
 
 
 def test_the_server_is_killed(own: Server, receiver: Receiver, tmp_path: Path) -> None:
@@ -86,11 +85,26 @@ def test_a_prediction_that_kills_its_model(own: Server, tmp_path: Path) -> None:
 
 def test_health_names_the_model_that_is_away(own: Server) -> None:
     os.kill(own.cog("echo")[0], signal.SIGKILL)
-    answer = until(lambda: _unhealthy(own))
-    assert answer["failing"] == ["tests/echo"]
+    until(lambda: _failing(own) == ["tests/echo"])
     until(own.healthy)
 
 
-def _unhealthy(server: Server) -> dict[str, object] | None:
-    answer = httpx.get(server.url + "/healthz")
-    return answer.json() if answer.status_code == 503 else None
+def test_a_model_that_cannot_be_set_up(tmp_path: Path) -> None:
+    server = Server(tmp_path / "data", models=BROKEN_MODELS).start(ready=False)
+    try:
+        hopeless = server.client().predictions.create("tests/broken", {})
+        hopeless.wait()
+        assert hopeless.status == "failed"
+        reason = "The model could not be set up: RuntimeError: no weights here"
+        assert hopeless.error == reason
+        health = server.health()
+        assert health is not None
+        assert health.status_code == 503
+        assert health.json()["reasons"] == {"tests/broken": reason}
+    finally:
+        assert server.stop() == 0
+
+
+def _failing(server: Server) -> Any:
+    answer = server.health()
+    return answer.json()["failing"] if answer is not None else None

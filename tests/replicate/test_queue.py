@@ -92,11 +92,38 @@ def test_status_codes(shared: Server) -> None:
     assert post(shared, {}).status_code == 201
     assert post(shared, {}, prefer="wait=5").status_code == 201
     assert post(shared, {"mode": "sleep", "seconds": 1.5}, prefer="wait=1").status_code == 202
-    for body in (b"", b"{", b"[]", b'{"input": {}}', b'{"version": 1, "input": {}}'):
+    version = b'{"version": "' + ECHO.encode() + b'", "input": '
+    for body in (
+        b"",
+        b"{",
+        b"[]",
+        b'{"input": {}}',
+        b'{"version": 1, "input": {}}',
+        version + b"[]}",
+        version + b'{}, "webhook": "https://\\ud800/"}',
+        version + b'{"text": "\\uD800"}}',
+        version + b'{"text": "\xed\xa0\x80"}}',
+        version + b'{"seconds": NaN}}',
+        version + b"[" * 100_000,
+    ):
         answer = httpx.post(f"{shared.url}/v1/predictions", content=body, headers=HEADERS)
         assert answer.status_code in {400, 422}
         assert answer.headers["content-type"] == "application/problem+json"
         assert {"title", "detail", "status"} <= answer.json().keys()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "cursor=a",
+        "cursor=YmVmb3JlPTk5OTk5OTk5OTk5OTk5OTk5OTk5",
+        "created_after=soon",
+        "created_before=0001-01-01T00:00:00%2B14:00",
+    ],
+)
+def test_wrong_query(shared: Server, query: str) -> None:
+    answer = httpx.get(f"{shared.url}/v1/predictions?{query}", headers=HEADERS)
+    assert answer.status_code in {404, 422}
 
 
 @pytest.mark.parametrize(

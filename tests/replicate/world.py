@@ -21,6 +21,7 @@ from localcloud.processes import free_port
 
 PROJECT = Path(__file__).resolve().parents[2]
 MODELS = Path(__file__).parent / "models"
+BROKEN_MODELS = Path(__file__).parent / "broken_models"
 TOKEN = "r8_test"
 SECRET = "whsec_dGVzdC1zZWNyZXQtb2YtMjQtYnl0ZXM="
 ECHO = "e0" * 32
@@ -62,23 +63,28 @@ class Server:
         }
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> Server:
-        """Start it and wait until its models are ready."""
+    def start(self, *, ready: bool = True) -> Server:
+        """Start it and wait until its models are ready, or until it answers at all."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
                 self._argv, cwd=PROJECT, env=self._environment, stdout=log, stderr=log
             )
-        until(self.healthy, 40.0)
+        until(self.healthy if ready else lambda: self.health() is not None, 60.0)
         return self
 
     def healthy(self) -> bool:
+        answer = self.health()
+        return answer is not None and answer.status_code == 200
+
+    def health(self) -> httpx.Response | None:
+        """What /healthz answers. Fails when the process has ended."""
         assert self.process is not None
         assert self.process.poll() is None, (self.folder / "server.log").read_text()
         try:
-            return httpx.get(self.url + "/healthz", timeout=5.0).status_code == 200
+            return httpx.get(self.url + "/healthz", timeout=5.0)
         except httpx.HTTPError:
-            return False
+            return None
 
     def kill(self) -> None:
         """kill -9."""
