@@ -137,11 +137,13 @@ def _watch(process: subprocess.Popen[bytes], folder: Path, size: int, advance: A
 
 
 def _largest(folder: Path) -> int:
+    """The size of the largest wheel; pip moves and deletes folders meanwhile, which walk bears."""
     sizes = [0]
-    for path in folder.rglob("*.whl"):
-        # pip moves and deletes files while they are counted.
-        with contextlib.suppress(FileNotFoundError):
-            sizes.append(path.stat().st_size)
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            if name.endswith(".whl"):
+                with contextlib.suppress(FileNotFoundError):
+                    sizes.append(Path(parent, name).stat().st_size)
     return max(sizes)
 
 
