@@ -187,7 +187,7 @@ class CogModel:
             run.fail(ModelAway(f"the model does not listen: {error}"))
             return
         except httpx.HTTPError as error:
-            run.fail(ModelDied(f"the model's process does not answer: {error}"))
+            run.fail(ModelDied(f"the model broke off: {type(error).__name__}"))
             return
         if answer.status_code == 200:
             run.finish(_result(answer.json()))
