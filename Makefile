@@ -29,6 +29,9 @@ lint:
 	@$(python) -m ruff check .
 	@$(python) -m ruff format --check .
 	@$(python) -m mypy .
+	@set -e; for model in localcloud/models/*/; do \
+	    (cd "$$model" && $(CURDIR)/$(python) -m mypy --config-file $(CURDIR)/pyproject.toml .); \
+	done
 
 install:
 	$(install) main localcloud dev

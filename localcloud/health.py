@@ -5,9 +5,6 @@ from __future__ import annotations
 import http.client
 from urllib.parse import urlsplit
 
-from pymongo import MongoClient
-from pymongo.errors import PyMongoError
-
 
 def http_trouble(address: str, timeout: float = 5.0) -> str | None:
     """None when GET /healthz answers 200, else why not, in words."""
@@ -26,6 +23,10 @@ def http_trouble(address: str, timeout: float = 5.0) -> str | None:
 
 def mongodb_trouble(uri: str) -> str | None:
     """None when the server answers a ping, else why not, in words."""
+    # Half a second to import, better spent while the parts start than before.
+    from pymongo import MongoClient
+    from pymongo.errors import PyMongoError
+
     client: MongoClient[dict[str, object]] = MongoClient(
         uri, serverSelectionTimeoutMS=500, socketTimeoutMS=5_000
     )

@@ -22,8 +22,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-import cog  # type: ignore[import-untyped]
-from cog.input import FieldInfo  # type: ignore[import-untyped]
+import cog
+from cog.input import FieldInfo
 
 Json = dict[str, Any]
 

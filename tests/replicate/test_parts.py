@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import cog  # type: ignore[import-untyped]
+import cog
 import pytest
 from cog import Input
 
