@@ -28,6 +28,7 @@ class Embedder:
         }
         compiled = ov.Core().compile_model(graph.load(folder), "CPU", options)
         self._request = compiled.create_infer_request()
+        self.embed(["The first text takes half a second more than others: this one."])
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """One unit vector of 768 a text, (len(texts), 768); all after 384 word pieces is lost."""
