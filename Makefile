@@ -22,6 +22,7 @@ run:
 test:
 	$(install) main localcloud dev
 	@$(python) -m tests.support.chromium
+	@$(python) -m localcloud.weights
 	@exec $(python) -m pytest $(ARGS)
 
 lint:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from allthethings.errors import IndexingError
 from allthethings.hookdeck import create_connections, write_env
-from allthethings.replicate_client import ReplicateClient
 from config import DEFAULT_ENV_FILE, HookdeckSettings, SettingsError
 
 
@@ -32,6 +31,14 @@ def main() -> int:
     for name, url in urls.items():
         print(f"{name}={url} ({'written to' if name in changed else 'already in'} {env_file})")
     return 0
+
+
+def _ask_replicate(settings: HookdeckSettings) -> str:
+    # The SDK takes half a second to import, and mostly the secret is at hand.
+    from allthethings.replicate_client import ReplicateClient
+
+    client = ReplicateClient(settings.replicate_api_token, settings.replicate_base_url)
+    return client.webhooks_secret()
 
 
 if __name__ == "__main__":

@@ -96,7 +96,8 @@ class Launcher:
             return
         log.info("fetching the models' weights")
         command = [sys.executable, "-m", "localcloud.weights"]
-        fetch = subprocess.Popen(command, cwd=self._root, start_new_session=True)
+        # The one line on stdout is the address.
+        fetch = subprocess.Popen(command, cwd=self._root, stdout=sys.stderr, start_new_session=True)
         if self._finish(fetch) != 0:
             raise LaunchError("The models' weights could not be fetched; the reason stands above.")
 
