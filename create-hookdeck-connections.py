@@ -17,12 +17,7 @@ def main() -> int:
     env_file = parser.parse_args().env_file
     try:
         settings = HookdeckSettings.from_env(env_file)
-        secret = (
-            settings.replicate_webhooks_secret
-            or ReplicateClient(
-                settings.replicate_api_token, settings.replicate_base_url
-            ).webhooks_secret()
-        )
+        secret = settings.replicate_webhooks_secret or _ask_replicate(settings)
         urls = create_connections(settings.api_url, settings.api_key, secret, settings.app_url)
         changed = write_env(env_file, urls)
     except (SettingsError, IndexingError, OSError) as error:
