@@ -18,11 +18,14 @@ from allthethings import health, views, webhooks
 from allthethings.errors import IndexingError, NoSuchAsset, ServiceUnavailable
 from allthethings.fetch import download
 from allthethings.generators import AsyncEmbeddingsGenerator, SyncEmbeddingsGenerator
-from allthethings.hygiene import protect
+from allthethings.hosts import names_served
+from allthethings.hygiene import Sessions, is_web_url, protect, refuse_other_hosts
+from allthethings.login import require_password
 from allthethings.mongo import Database
 from allthethings.pipeline import Pipeline
 from allthethings.processors import Tools
 from allthethings.reconciler import Reconciler
+from allthethings.redaction import HidingFormatter, secrets_of
 from allthethings.replicate_client import ReplicateClient
 from allthethings.search import Search
 from allthethings.tokens import load_counter
@@ -31,13 +34,16 @@ from guardedfetch import Fetcher, parse_allow
 
 EXAMPLES = Path(__file__).parent / "examples"
 MAX_FORM = 1024 * 1024
+WEBHOOKS = "/webhooks/"
+MACHINES = (WEBHOOKS, "/healthz")
+"""Paths that no browser asks for, nor does it show what they answer."""
 
 
 def create_app(settings: Settings | None = None) -> Flask:
     """The app with these settings, or with those of the environment and `.env`."""
     settings = settings or Settings.from_env()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    settings.check()
+    _log_without_secrets(settings)
 
     database = Database(settings.mongo.uri, settings.mongo.name)
     replicate = ReplicateClient(settings.replicate_api_token, settings.replicate_base_url)
@@ -61,12 +67,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
 
     app = Flask(__name__)
-    app.config.update(
-        SECRET_KEY=settings.secret_key,
-        MAX_CONTENT_LENGTH=MAX_FORM,
-        SESSION_COOKIE_HTTPONLY=True,
-        SESSION_COOKIE_SAMESITE="Lax",
-    )
+    app.config.update(SECRET_KEY=settings.secret_key, MAX_CONTENT_LENGTH=MAX_FORM)
     app.register_blueprint(
         views.create_blueprint(
             pipeline,
@@ -77,13 +78,41 @@ def create_app(settings: Settings | None = None) -> Flask:
         )
     )
     app.register_blueprint(webhooks.create_blueprint(pipeline, settings.hookdeck_webhook_secret))
-    protect(app, exempt="/webhooks/")
+    _add_protection(app, settings)
     _add_filters(app)
     _add_error_handlers(app)
     _add_reconciler(app, Reconciler(database, replicate, pipeline, patience, deadline))
     if settings.examples:
         app.add_url_rule("/examples/<path:name>", "example", _example)
     return app
+
+
+def _log_without_secrets(settings: Settings) -> None:
+    secrets = {
+        settings.secret_key,
+        settings.replicate_api_token,
+        settings.hookdeck_webhook_secret,
+        settings.app_password,
+    }
+    handler = logging.StreamHandler()
+    layout = "%(asctime)s %(levelname)s %(message)s"
+    handler.setFormatter(HidingFormatter(layout, secrets | secrets_of(settings.mongo.uri)))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
+def _add_protection(app: Flask, settings: Settings) -> None:
+    """In this order: the host's name, the sending site, the password."""
+    app.config.update(SESSION_COOKIE_HTTPONLY=True, SESSION_COOKIE_SAMESITE="Lax")
+    app.session_interface = Sessions(always=settings.app_url.startswith("https://"))
+    names = names_served(settings.host, settings.app_url)
+    if names is not None:
+        refuse_other_hosts(app, names, exempt=MACHINES)
+    protect(app, exempt=WEBHOOKS)
+    if settings.app_password:
+        # The models fetch the examples as any other thing, without a password.
+        open_paths = (*MACHINES, "/static/", "/examples/")
+        require_password(app, settings.app_password, open_paths=open_paths)
 
 
 def _example(name: str) -> ResponseReturnValue:
@@ -106,6 +135,8 @@ def _examples(app_url: str) -> Sequence[views.Example]:
 
 
 def _add_filters(app: Flask) -> None:
+    app.add_template_test(is_web_url, "web_url")
+
     @app.template_filter("when")
     def when(moment: datetime) -> str:
         return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
@@ -129,15 +160,20 @@ def _add_filters(app: Flask) -> None:
 
 
 def _add_error_handlers(app: Flask) -> None:
-    def answer(code: int, title: str, message: str) -> ResponseReturnValue:
+    def answer(
+        code: int, title: str, message: str, headers: Sequence[tuple[str, str]] = ()
+    ) -> ResponseReturnValue:
         wants_json = request.accept_mimetypes.best_match(["text/html", "application/json"])
-        if wants_json == "application/json" or request.path.startswith("/webhooks/"):
-            return jsonify(error=message), code
-        return render_template("error.html", code=code, title=title, message=message), code
+        if wants_json == "application/json" or request.path.startswith(WEBHOOKS):
+            return jsonify(error=message), code, [*headers]
+        page = render_template("error.html", code=code, title=title, message=message)
+        return page, code, [*headers]
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> ResponseReturnValue:
-        return answer(error.code or 500, error.name, error.description or error.name)
+        # Allow, Retry-After and their like; the content is ours.
+        headers = [pair for pair in error.get_headers() if pair[0].lower() != "content-type"]
+        return answer(error.code or 500, error.name, error.description or error.name, headers)
 
     @app.errorhandler(IndexingError)
     def indexing_error(error: IndexingError) -> ResponseReturnValue:

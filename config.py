@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dotenv import dotenv_values
 
+from allthethings.hosts import is_loopback
+
 DEFAULT_ENV_FILE = Path(".env")
+LOOPBACK = "127.0.0.1"
 HOOKDECK_API_URL = "https://api.hookdeck.com"
 TOKENIZER = "sentence-transformers/all-mpnet-base-v2"
 
@@ -39,6 +42,14 @@ class _Environment:
     def optional(self, name: str, default: str = "") -> str:
         return self._values.get(name) or default
 
+    def token(self, name: str, what: str = "") -> str:
+        """A secret that goes into an HTTP header; required when `what` says what it is."""
+        value = self.required(name, what) if what else self.optional(name)
+        # The HTTP client would put the whole header into the text of its error.
+        if not value.isascii() or not value.isprintable() or " " in value:
+            raise SettingsError(f"{name} has characters in it that no such key has.")
+        return value
+
     def flag(self, name: str) -> bool:
         return self.optional(name).lower() in {"1", "true", "yes", "on"}
 
@@ -56,7 +67,7 @@ class _Environment:
 class MongoSettings:
     """Where the things and their passages are kept."""
 
-    uri: str
+    uri: str = field(repr=False)
     name: str = "iaat"
 
     @classmethod
@@ -76,22 +87,22 @@ class HookdeckSettings:
     CLI. Without `replicate_webhooks_secret` it is asked of Replicate, with the token.
     """
 
-    api_key: str
+    api_key: str = field(repr=False)
     api_url: str
     app_url: str
-    replicate_webhooks_secret: str
-    replicate_api_token: str
+    replicate_webhooks_secret: str = field(repr=False)
+    replicate_api_token: str = field(repr=False)
     replicate_base_url: str
 
     @classmethod
     def from_env(cls, env_file: Path = DEFAULT_ENV_FILE) -> HookdeckSettings:
         env = _Environment(env_file)
         secret = env.optional("REPLICATE_WEBHOOKS_SECRET")
-        token = env.optional("REPLICATE_API_TOKEN")
+        token = env.token("REPLICATE_API_TOKEN")
         if not secret and not token:
             env.required("REPLICATE_WEBHOOKS_SECRET", "the key that Replicate signs webhooks with")
         return cls(
-            api_key=env.required("HOOKDECK_PROJECT_API_KEY", "the key of your Hookdeck project"),
+            api_key=env.token("HOOKDECK_PROJECT_API_KEY", "the key of your Hookdeck project"),
             api_url=env.optional("HOOKDECK_API_URL", HOOKDECK_API_URL),
             app_url=env.optional("APP_URL").rstrip("/"),
             replicate_webhooks_secret=secret,
@@ -105,15 +116,15 @@ class Settings:
     """All that the app needs to run. Durations are in seconds.
 
     `replicate_base_url` empty means Replicate itself. `fetch_allow` exempts the operator's own
-    hosts from the rule that only public addresses are fetched. `app_url` is where a browser on
-    this machine finds the app; the examples are offered under it.
+    hosts from the rule that only public addresses are fetched. `app_url` is where a gateway or a
+    browser finds the app; the examples are offered under it. `host` is where the app listens.
     """
 
-    secret_key: str
+    secret_key: str = field(repr=False)
     mongo: MongoSettings
-    replicate_api_token: str
+    replicate_api_token: str = field(repr=False)
     replicate_base_url: str
-    hookdeck_webhook_secret: str
+    hookdeck_webhook_secret: str = field(repr=False)
     audio_webhook_url: str
     embeddings_webhook_url: str
     fetch_allow: str = ""
@@ -122,6 +133,17 @@ class Settings:
     app_url: str = ""
     reconcile_after: float = 30.0
     prediction_deadline: float = 3_600.0
+    host: str = LOOPBACK
+    app_password: str = field(default="", repr=False)
+    allow_open: bool = False
+
+    def check(self) -> None:
+        """Raises SettingsError when strangers could use the app."""
+        if not (self.app_password or self.allow_open or is_loopback(self.host)):
+            raise SettingsError(
+                f"HOST={self.host} lets other machines reach the app, and no password protects "
+                "it. Set APP_PASSWORD, or ALLOW_OPEN=1 if whoever reaches it may use it."
+            )
 
     @classmethod
     def from_env(cls, env_file: Path = DEFAULT_ENV_FILE) -> Settings:
@@ -131,7 +153,7 @@ class Settings:
         return cls(
             secret_key=env.required("SECRET_KEY", "a secret that signs the session cookies"),
             mongo=MongoSettings._read(env),
-            replicate_api_token=env.required("REPLICATE_API_TOKEN", "your Replicate API token"),
+            replicate_api_token=env.token("REPLICATE_API_TOKEN", "your Replicate API token"),
             replicate_base_url=env.optional("REPLICATE_BASE_URL"),
             hookdeck_webhook_secret=env.required(
                 "HOOKDECK_WEBHOOK_SECRET", "the signing secret of your Hookdeck project"
@@ -144,4 +166,7 @@ class Settings:
             app_url=env.optional("APP_URL").rstrip("/"),
             reconcile_after=env.number("RECONCILE_AFTER", 30.0),
             prediction_deadline=env.number("PREDICTION_DEADLINE", 3_600.0),
+            host=env.optional("HOST", LOOPBACK),
+            app_password=env.optional("APP_PASSWORD"),
+            allow_open=env.flag("ALLOW_OPEN"),
         )

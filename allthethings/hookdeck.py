@@ -14,6 +14,7 @@ import httpx
 from dotenv import dotenv_values, set_key
 
 from allthethings.errors import RequestRefused, ServiceUnavailable
+from allthethings.redaction import without
 
 API_VERSION = "2025-07-01"
 RETRY_RULE: Mapping[str, Any] = {
@@ -78,10 +79,14 @@ def create_connections(
         timeout=30.0,
         trust_env=False,
     ) as client:
-        return {
-            connection.variable: _upsert(client, connection.payload(replicate_secret, app_url))
-            for connection in CONNECTIONS
-        }
+        try:
+            return {
+                connection.variable: _upsert(client, connection.payload(replicate_secret, app_url))
+                for connection in CONNECTIONS
+            }
+        except RequestRefused as error:
+            # A refusal may quote what it refuses.
+            raise RequestRefused(without(str(error), {api_key, replicate_secret})) from None
 
 
 def _upsert(client: httpx.Client, payload: Mapping[str, Any]) -> str:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection, Sequence
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, abort, request
+from flask.sessions import SecureCookieSessionInterface
+
+from allthethings.hosts import host_of, is_loopback
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -13,11 +18,50 @@ HEADERS = {
         "frame-ancestors 'none'"
     ),
     "Cross-Origin-Opener-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
+    # With no-referrer a browser says `Origin: null` even to the page's own site.
+    "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+WEB_URL = re.compile(r"https?://[^/?#\s]", re.IGNORECASE)
+
+
+def is_web_url(text: object) -> bool:
+    """Whether a link may lead there: javascript: and its like are addresses too."""
+    return isinstance(text, str) and WEB_URL.match(text) is not None
+
+
+class Sessions(SecureCookieSessionInterface):
+    """Cookies are Secure over https; behind a proxy that speaks it, `always` says so."""
+
+    def __init__(self, *, always: bool) -> None:
+        self._always = always
+
+    def get_cookie_secure(self, app: Flask) -> bool:  # noqa: ARG002 - Flask's signature
+        return self._always or request.is_secure
+
+
+def refuse_other_hosts(app: Flask, names: Collection[str], *, exempt: Sequence[str]) -> None:
+    """Answer only to `names` and to loopback ones, but for the paths that begin with `exempt`.
+
+    A page of a stranger whose name leads to this machine (DNS rebinding) is to the browser of
+    the same origin as the app; its name in the Host header gives it away.
+    """
+
+    @app.before_request
+    def check_host() -> None:
+        if request.path.startswith(tuple(exempt)):
+            return
+        name = host_of(request.headers.get("Host", ""))
+        if not name or not (is_loopback(name) or name in names):
+            abort(
+                400,
+                "This app does not answer to the host name of the request. Whoever runs it can "
+                "tell its name in APP_URL, or where it listens in HOST.",
+            )
 
 
 def protect(app: Flask, *, exempt: str) -> None:

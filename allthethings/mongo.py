@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from pymongo import MongoClient
+from pymongo.errors import PyMongoError
 
 from allthethings.asset_store import AssetStore
 from allthethings.documents import Document, available
+from allthethings.errors import BadInput
 from allthethings.passage_store import PassageStore
 
 TIMEOUT_MS = 5_000
 
 
 class Database:
-    """The client of this process, made once, and the stores over it."""
+    """The client of this process, made once, and the stores over it.
+
+    Raises BadInput when the connection string cannot be read.
+    """
 
     def __init__(self, uri: str, name: str) -> None:
-        self.client: MongoClient[Document] = MongoClient(
-            uri,
-            tz_aware=True,
-            appname="index-all-the-things",
-            serverSelectionTimeoutMS=TIMEOUT_MS,
-            connectTimeoutMS=TIMEOUT_MS,
-            socketTimeoutMS=4 * TIMEOUT_MS,
-        )
+        self.client = _client(uri)
         database = self.client[name]
         self.assets = AssetStore(database["assets"])
         self.passages = PassageStore(database["passages"])
@@ -34,3 +32,21 @@ class Database:
 
     def close(self) -> None:
         self.client.close()
+
+
+def _client(uri: str) -> MongoClient[Document]:
+    try:
+        return MongoClient(
+            uri,
+            tz_aware=True,
+            appname="index-all-the-things",
+            serverSelectionTimeoutMS=TIMEOUT_MS,
+            connectTimeoutMS=TIMEOUT_MS,
+            socketTimeoutMS=4 * TIMEOUT_MS,
+        )
+    except (PyMongoError, ValueError):
+        # The driver's words, and so the cause, may quote a piece of the password.
+        raise BadInput(
+            "MONGODB_CONNECTION_URI cannot be read. It begins with mongodb:// or mongodb+srv://, "
+            "and a user name or password in it is percent-encoded."
+        ) from None

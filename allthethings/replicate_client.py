@@ -18,6 +18,7 @@ from replicate.prediction import Prediction as SdkPrediction
 
 from allthethings.errors import MalformedPrediction, RequestRefused, ServiceUnavailable
 from allthethings.predictions import UNDER_WAY, Prediction
+from allthethings.redaction import without
 
 SERVICE = "Replicate"
 TIMEOUT = 10.0
@@ -38,6 +39,7 @@ class ReplicateClient:
     """
 
     def __init__(self, api_token: str, base_url: str = "") -> None:
+        self._token = api_token
         self._sdk = Client(
             api_token=api_token,
             base_url=base_url or None,
@@ -46,7 +48,7 @@ class ReplicateClient:
 
     def create(self, version: str, values: Mapping[str, Any], webhook: str) -> Prediction:
         """Start a prediction that calls `webhook` once, when it has finished."""
-        with _translated():
+        with self._translated():
             return _ours(
                 self._sdk.predictions.create(
                     version=version,
@@ -59,7 +61,7 @@ class ReplicateClient:
     def run(self, version: str, values: Mapping[str, Any]) -> Prediction:
         """Start a prediction and wait for it; it may not be finished when the patience ends."""
         end = time.monotonic() + PATIENCE
-        with _translated():
+        with self._translated():
             # The SDK takes any status but `starting` for the end of a wait.
             prediction = self._sdk.predictions.create(
                 version=version, input=dict(values), wait=WAIT
@@ -72,7 +74,7 @@ class ReplicateClient:
     def get(self, prediction_id: str) -> Prediction | None:
         """The prediction as it is now; None when Replicate knows none of that id."""
         try:
-            with _translated(prediction_id):
+            with self._translated(prediction_id):
                 return _ours(self._sdk.predictions.get(prediction_id))
         except _NotFound:
             return None
@@ -87,7 +89,7 @@ class ReplicateClient:
 
         It finds the prediction that was created just before the creator died.
         """
-        with _translated():
+        with self._translated():
             for prediction in itertools.islice(self._recent(), PAGES_TO_SEARCH * 100):
                 if datetime.fromisoformat(str(prediction.created_at)) < since:
                     return None
@@ -99,13 +101,37 @@ class ReplicateClient:
 
     def cancel(self, prediction_id: str) -> None:
         """Stop it if it runs; one that has finished, or that nobody knows, is left as it is."""
-        with contextlib.suppress(_NotFound, _Aborted), _translated(prediction_id):
+        with contextlib.suppress(_NotFound, _Aborted), self._translated(prediction_id):
             self._sdk.predictions.cancel(prediction_id)
 
     def webhooks_secret(self) -> str:
         """The key that this account's webhooks are signed with, `whsec_...`."""
-        with _translated():
+        with self._translated():
             return self._sdk.webhooks.default.secret().key
+
+    @contextlib.contextmanager
+    def _translated(self, prediction_id: str = "") -> Iterator[None]:
+        try:
+            yield
+        except ReplicateError as error:
+            status, detail = error.status or 0, error.detail or error.title or "no reason given"
+            detail = without(detail, {self._token})
+            if status == 404 and prediction_id:
+                raise _NotFound from error
+            if status >= 500 or status in PASSING:
+                raise ServiceUnavailable(SERVICE, f"it answered {status}") from error
+            raise RequestRefused(f"Replicate refused the request ({status}): {detail}") from error
+        except httpx.HTTPError as error:
+            raise ServiceUnavailable(SERVICE, "no answer from its API") from error
+        except pydantic.ValidationError as error:
+            # The SDK has no `aborted` among its statuses; Replicate's API has.
+            if prediction_id and any(part.get("input") == "aborted" for part in error.errors()):
+                raise _Aborted(prediction_id) from error
+            raise MalformedPrediction(
+                "Replicate answered something that is no prediction."
+            ) from error
+        except json.JSONDecodeError as error:
+            raise ServiceUnavailable(SERVICE, "its answer was not JSON") from error
 
     def _recent(self) -> Iterator[SdkPrediction]:
         page = self._sdk.predictions.list()
@@ -132,25 +158,3 @@ def _ours(prediction: SdkPrediction) -> Prediction:
         prediction.output,
         str(prediction.error) if prediction.error else None,
     )
-
-
-@contextlib.contextmanager
-def _translated(prediction_id: str = "") -> Iterator[None]:
-    try:
-        yield
-    except ReplicateError as error:
-        status, detail = error.status or 0, error.detail or error.title or "no reason given"
-        if status == 404 and prediction_id:
-            raise _NotFound from error
-        if status >= 500 or status in PASSING:
-            raise ServiceUnavailable(SERVICE, f"it answered {status}") from error
-        raise RequestRefused(f"Replicate refused the request ({status}): {detail}") from error
-    except httpx.HTTPError as error:
-        raise ServiceUnavailable(SERVICE, "no answer from its API") from error
-    except pydantic.ValidationError as error:
-        # The SDK has no `aborted` among its statuses; Replicate's API has.
-        if prediction_id and any(part.get("input") == "aborted" for part in error.errors()):
-            raise _Aborted(prediction_id) from error
-        raise MalformedPrediction("Replicate answered something that is no prediction.") from error
-    except json.JSONDecodeError as error:
-        raise ServiceUnavailable(SERVICE, "its answer was not JSON") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dotenv import dotenv_values
@@ -29,7 +29,7 @@ class Settings:
     host: str
     port: int
     data_dir: Path
-    operator: Mapping[str, str]
+    operator: Mapping[str, str] = field(repr=False)
 
     @property
     def local_mongodb(self) -> bool:
@@ -63,7 +63,9 @@ class Settings:
         return ",".join(entry.strip() for entry in allowed if entry.strip())
 
     def check(self) -> None:
-        """Refuse a mixture of real services and stand-ins that cannot work."""
+        """Refuse an app that strangers could use, and a mixture of real services and stand-ins
+        that cannot work."""
+        self._check_open()
         if not self.local_replicate and self.local_hookdeck:
             raise LaunchError(
                 f"{REPLICATE_API_TOKEN} is set but {HOOKDECK_PROJECT_API_KEY} is not. The real "
@@ -72,6 +74,15 @@ class Settings:
             )
         if not self.local_hookdeck:
             self._check_real_hookdeck()
+
+    def _check_open(self) -> None:
+        password = self.operator.get("APP_PASSWORD", "").strip()
+        told = self.operator.get("ALLOW_OPEN", "").strip().lower() in {"1", "true", "yes", "on"}
+        if not (password or told or _is_loopback(self.host)):
+            raise LaunchError(
+                f"HOST={self.host} lets other machines reach the app, and no password protects "
+                "it.\nSet APP_PASSWORD, or ALLOW_OPEN=1 if whoever reaches it may use it."
+            )
 
     def _check_real_hookdeck(self) -> None:
         problems = []
@@ -124,6 +135,13 @@ def _port(text: str) -> int:
 def _reachable(host: str) -> str:
     """An address at which a server bound to `host` answers on this machine."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - not bound here
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost" or host.lower().endswith(".localhost")
 
 
 def in_url(host: str) -> str:

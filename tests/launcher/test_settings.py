@@ -82,3 +82,16 @@ def test_the_examples_server_may_be_fetched(tmp_path: Path) -> None:
     chosen = settings_of(tmp_path, FETCH_ALLOW="files.example, 10.0.0.1:81", HOST="0.0.0.0")  # noqa: S104
     assert chosen.fetch_allow == "files.example,10.0.0.1:81,127.0.0.1:5000,localhost:5000"
     assert chosen.address == "http://127.0.0.1:5000"
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "things.example"])  # noqa: S104
+def test_an_open_app_without_a_password_is_refused(tmp_path: Path, host: str) -> None:
+    with pytest.raises(LaunchError, match=r"HOST=[\s\S]*APP_PASSWORD, or ALLOW_OPEN=1"):
+        settings_of(tmp_path, HOST=host, APP_PASSWORD=" ").check()
+    settings_of(tmp_path, HOST=host, APP_PASSWORD="horse battery").check()
+    settings_of(tmp_path, HOST=host, ALLOW_OPEN="1").check()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
+def test_loopback_needs_no_password(tmp_path: Path, host: str) -> None:
+    settings_of(tmp_path, HOST=host).check()

@@ -12,8 +12,8 @@ from flask import Flask
 import app as application
 from allthethings import views
 from allthethings.assets import Asset, AssetStatus, clean_url
-from allthethings.hygiene import protect
 from allthethings.search import Hit, Result
+from config import MongoSettings, Settings
 
 BEGAN = datetime(2025, 3, 1, 12, 30, tzinfo=UTC)
 EXAMPLE = views.Example(
@@ -77,15 +77,31 @@ class Memory:
         return self.things[0]
 
 
-def make_app(memory: Memory) -> Flask:
-    """The app without its services."""
+def make_settings(**changed: Any) -> Settings:
+    """Settings of an app on loopback, whose services are nowhere."""
+    given: dict[str, Any] = {
+        "secret_key": "of the tests",
+        "mongo": MongoSettings("mongodb://127.0.0.1:1/"),
+        "replicate_api_token": "r8_of_the_tests",
+        "replicate_base_url": "",
+        "hookdeck_webhook_secret": "gateway of the tests",
+        "audio_webhook_url": "https://gateway.test/a",
+        "embeddings_webhook_url": "https://gateway.test/e",
+        **changed,
+    }
+    return Settings(**given)
+
+
+def make_app(memory: Memory, **changed: Any) -> Flask:
+    """The app without its services; `changed` are settings."""
+    settings = make_settings(**changed)
     made = Flask("app", root_path=str(application.EXAMPLES.parent))
-    made.config.update(SECRET_KEY="of the tests", TESTING=True)
+    made.config.update(SECRET_KEY=settings.secret_key, TESTING=True)
     anything = cast(Any, memory)
     made.register_blueprint(
         views.create_blueprint(anything, anything, anything, lambda: memory.examples, {})
     )
-    protect(made, exempt="/webhooks/")
+    application._add_protection(made, settings)
     application._add_filters(made)
     application._add_error_handlers(made)
     return made
