@@ -21,9 +21,10 @@ from allthethings.assets import COMES_FROM, UNFINISHED, Asset, AssetStatus
 from allthethings.documents import Document, available, now
 from allthethings.errors import IndexingError
 
-LEASE = timedelta(seconds=20)
-"""How long one worker may act on a thing before another takes over; longer than the slowest
-step with its timeouts, shorter than a person's patience."""
+LEASE = timedelta(seconds=30)
+"""How long one worker may act on a thing before another takes over: longer than a download or
+a request with its timeout, after each of which it is renewed or given back; shorter than a
+person's patience."""
 
 
 class AlreadyIndexed(IndexingError):
@@ -68,8 +69,9 @@ class AssetStore:
                 self.collection.insert_one(document)
             except DuplicateKeyError:
                 existing = self.find_url(key)
-                # Gone again in between: whoever removed it has the word.
-                raise AlreadyIndexed(existing or _asset(document)) from None
+                if existing is not None:
+                    raise AlreadyIndexed(existing) from None
+                self.collection.insert_one(document)  # the other was deleted in between
         return _asset(document)
 
     def get(self, asset_id: str) -> Asset | None:
@@ -90,10 +92,10 @@ class AssetStore:
     def page(self, number: int, size: int) -> tuple[list[Asset], int]:
         """The assets of one page, counted from 1, newest first, and how many there are in all."""
         with available():
-            total = self.collection.estimated_document_count()
+            total = self.collection.count_documents({"deleted_at": None})
             documents = (
-                self.collection.find({}, {"text": 0, "replicate_response": 0})
-                .sort("created_at", DESCENDING)
+                self.collection.find({"deleted_at": None}, {"text": 0})
+                .sort([("created_at", DESCENDING), ("_id", DESCENDING)])
                 .skip((number - 1) * size)
                 .limit(size)
             )
@@ -104,13 +106,15 @@ class AssetStore:
         keys = [ObjectId(asset_id) for asset_id in asset_ids]
         with available():
             documents = self.collection.find(
-                {"_id": {"$in": keys}}, {"text": 0, "replicate_response": 0, "history": 0}
+                {"_id": {"$in": keys}, "deleted_at": None}, {"text": 0, "history": 0}
             )
             return {str(document["_id"]): _asset(document) for document in documents}
 
     def count(self, statuses: Iterable[AssetStatus]) -> int:
         with available():
-            return self.collection.count_documents({"status": {"$in": _values(statuses)}})
+            return self.collection.count_documents(
+                {"status": {"$in": _values(statuses)}, "deleted_at": None}
+            )
 
     def unfinished(self, limit: int) -> list[Asset]:
         """Things that nobody works on, and that no state says are done; oldest lease first."""
@@ -168,17 +172,16 @@ class AssetStore:
     def start_again(self, asset: Asset, status: AssetStatus) -> bool:
         """Compare and set a failed asset back to the stage that failed.
 
-        Its prediction is remembered as given up, so that a replay of it changes nothing. To
-        SUBMITTED the asset is leased to the caller. Returns whether this call made the change.
+        The asset is leased to the caller. Its prediction is remembered as given up, so that a
+        replay of it changes nothing. Returns whether this call made the change.
         """
         moment = now()
-        lease = LEASE if status is AssetStatus.SUBMITTED else timedelta(0)
         changes: Document = {
             "$set": {
                 "status": status.value,
                 "error": None,
                 "updated_at": moment,
-                "lease_until": moment + lease,
+                "lease_until": moment + LEASE,
             },
             "$push": {"history": {"status": status.value, "at": moment, "again": True}},
         }
@@ -225,6 +228,15 @@ class AssetStore:
                 {"$set": {"lease_until": moment + LEASE}},
             )
         return result.modified_count == 1
+
+    def renew(self, asset_id: str, status: AssetStatus) -> bool:
+        """Keep a claimed asset for another lease; False when it has that status no more."""
+        with available():
+            result = self.collection.update_one(
+                {"_id": ObjectId(asset_id), "status": status.value, "deleted_at": None},
+                {"$set": {"lease_until": now() + LEASE}},
+            )
+        return result.matched_count == 1
 
     def release(
         self, asset_id: str, *, hold_off: timedelta = timedelta(0), error: str | None = None

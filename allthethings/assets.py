@@ -85,7 +85,7 @@ class Asset:
 
 
 def clean_url(text: str) -> str:
-    """The URL as it is asked for: trimmed, with a lower-case scheme and host, without fragment.
+    """The URL as it is asked for: trimmed, with a lower-case scheme, without fragment.
 
     Raises BadInput for what is not an http or https URL.
     """

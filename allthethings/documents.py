@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 from pymongo.errors import (
+    CollectionInvalid,
     ConnectionFailure,
-    ExecutionTimeout,
-    NetworkTimeout,
-    OperationFailure,
-    WTimeoutError,
+    DuplicateKeyError,
+    PyMongoError,
 )
 
 from allthethings.errors import ServiceUnavailable
+
+log = logging.getLogger(__name__)
 
 Document = dict[str, Any]
 
@@ -28,12 +30,18 @@ def now() -> datetime:
 
 @contextlib.contextmanager
 def available() -> Iterator[None]:
-    """Translate 'the database is away' into ServiceUnavailable; other errors pass."""
+    """Translate the driver's errors into ServiceUnavailable.
+
+    A server that is away, that is changing over or that refuses a command is the operator's to
+    mend, and trying again can help. What a unique index or an existing collection refuses is
+    an answer, and passes.
+    """
     try:
         yield
-    except (ConnectionFailure, NetworkTimeout, ExecutionTimeout, WTimeoutError) as error:
-        raise ServiceUnavailable("MongoDB", "no answer from the server") from error
-    except OperationFailure as error:
-        if error.has_error_label("RetryableWriteError"):
-            raise ServiceUnavailable("MongoDB", "the server is changing over") from error
+    except (DuplicateKeyError, CollectionInvalid):
         raise
+    except ConnectionFailure as error:
+        raise ServiceUnavailable("MongoDB", "no answer from the server") from error
+    except PyMongoError as error:
+        log.warning("MongoDB: %s", str(error).partition(", full error")[0])
+        raise ServiceUnavailable("MongoDB", "the server refused a command") from error

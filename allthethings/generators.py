@@ -32,8 +32,7 @@ class AsyncEmbeddingsGenerator:
     def find(self, asset: Asset, texts: Sequence[str]) -> str | None:
         """The id of the prediction for these texts whose record was lost, if there is one."""
         values = _batch(texts)
-        found = self._replicate.find(EMBEDDING_VERSION, asset.updated_at, values.__eq__)
-        return found.id if found else None
+        return self._replicate.find(EMBEDDING_VERSION, asset.updated_at, values.__eq__)
 
 
 class SyncEmbeddingsGenerator:

@@ -77,7 +77,6 @@ def create_connections(
         base_url=f"{api_url.rstrip('/')}/{API_VERSION}",
         headers={"Authorization": f"Bearer {api_key}"},
         timeout=30.0,
-        trust_env=False,
     ) as client:
         try:
             return {

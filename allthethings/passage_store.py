@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bson import ObjectId
 from bson.binary import Binary, BinaryVectorDtype
-from pymongo import ASCENDING, UpdateOne
+from pymongo import ASCENDING, ReplaceOne, UpdateOne
 from pymongo.collection import Collection
 
 from allthethings.documents import Document, available
@@ -25,49 +25,72 @@ class PassageStore:
         )
 
     def put(self, asset_id: str, content_type: str, passages: Sequence[Passage]) -> None:
-        """Keep the passages; those that are there already stay as they are."""
-        writes = [
-            UpdateOne(
-                {"_id": f"{asset_id}:{passage.position}"},
-                {
-                    "$setOnInsert": {
-                        "asset_id": ObjectId(asset_id),
+        """Keep these passages and no others; one that has the same text stays as it is.
+
+        What an interrupted attempt left, of another version of the thing, is replaced.
+        """
+        key = ObjectId(asset_id)
+        with available():
+            there = {
+                document["position"]: document["text"]
+                for document in self.collection.find({"asset_id": key}, {"position": 1, "text": 1})
+            }
+            writes = [
+                ReplaceOne(
+                    {"_id": f"{asset_id}:{passage.position}"},
+                    {
+                        "asset_id": key,
                         "position": passage.position,
                         "text": passage.text,
                         "locator": dict(passage.locator),
                         "content_type": content_type,
                         "replicate_embedding_id": None,
-                    }
-                },
-                upsert=True,
-            )
-            for passage in passages
-        ]
-        with available():
-            self.collection.bulk_write(writes, ordered=False)
+                    },
+                    upsert=True,
+                )
+                for passage in passages
+                if there.get(passage.position) != passage.text
+            ]
+            if writes:
+                self.collection.bulk_write(writes, ordered=False)
+            if len(there) > len(passages):
+                self.collection.delete_many({"asset_id": key, "position": {"$gte": len(passages)}})
 
     def of(self, asset_id: str) -> list[Document]:
         """The passages in reading order: position, text, locator, whether `embedded`, and
         `replicate_embedding_id`."""
+        key = ObjectId(asset_id)
         with available():
-            documents = self.collection.find({"asset_id": ObjectId(asset_id)}).sort("position", 1)
-            return [
-                {
-                    "position": document["position"],
-                    "text": document["text"],
-                    "locator": document["locator"],
-                    "embedded": "embedding" in document,
-                    "replicate_embedding_id": document.get("replicate_embedding_id"),
-                }
-                for document in documents
-            ]
+            documents = list(
+                self.collection.find({"asset_id": key}, {"embedding": 0}).sort("position", 1)
+            )
+            waiting = {
+                document["position"]
+                for document in self.collection.find(
+                    {"asset_id": key, "embedding": {"$exists": False}}, {"position": 1}
+                )
+            }
+        return [
+            {
+                "position": document["position"],
+                "text": document["text"],
+                "locator": document["locator"],
+                "embedded": document["position"] not in waiting,
+                "replicate_embedding_id": document.get("replicate_embedding_id"),
+            }
+            for document in documents
+        ]
 
     def requested(self, asset_id: str, first: int, last: int, prediction_id: str) -> None:
         """Note which prediction embeds the passages first..last, with that range: the note may
         be interrupted half-way, the prediction's output is of the whole range."""
         with available():
             self.collection.update_many(
-                {"asset_id": ObjectId(asset_id), "position": {"$gte": first, "$lte": last}},
+                {
+                    "asset_id": ObjectId(asset_id),
+                    "position": {"$gte": first, "$lte": last},
+                    "replicate_embedding_id": None,
+                },
                 {
                     "$set": {
                         "replicate_embedding_id": prediction_id,

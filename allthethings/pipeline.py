@@ -16,6 +16,8 @@ from allthethings.assets import Asset, AssetStatus, clean_url, url_key
 from allthethings.documents import Document
 from allthethings.errors import (
     BadInput,
+    IndexingError,
+    MalformedPrediction,
     NoSuchAsset,
     RequestRefused,
     ServiceUnavailable,
@@ -83,8 +85,8 @@ class Pipeline:
 
     def process(self, asset: Asset, *, look_for_lost: bool = False) -> None:
         """Take a SUBMITTED thing, leased to the caller, as far as it goes without waiting."""
-        processor = self._processor(asset)
         try:
+            processor = self._processor(asset)
             outcome = (processor.find(asset) if look_for_lost else None) or processor.process(asset)
         except (UnusableThing, RequestRefused) as error:
             self._assets.move(asset.id, S.PROCESSING_ERROR, error=str(error))
@@ -149,9 +151,10 @@ class Pipeline:
     def _record_content(
         self, asset: Asset, content: Content, prediction_id: str | None = None
     ) -> None:
-        passages = cut(content.pieces, self._count_tokens)
-        if not passages or len(content.text) > MAX_TEXT:
-            reason = "There is no text in it." if not passages else "Its text is too long."
+        too_long = len(content.text) > MAX_TEXT
+        passages = [] if too_long else cut(content.pieces, self._count_tokens)
+        if not passages:
+            reason = "Its text is too long." if too_long else "There is no text in it."
             self._assets.move(
                 asset.id, S.PROCESSING_ERROR, prediction_id=prediction_id, error=reason
             )
@@ -202,11 +205,15 @@ class Pipeline:
             found = self._generator.find(asset, texts) if look_for_lost else None
             prediction_id = found or self._generator.generate(asset, first, texts)
             self._passages.requested(asset.id, first, batch[-1]["position"], prediction_id)
+            if not self._assets.renew(asset.id, asset.status):
+                return  # finished, failed or deleted in the meantime
 
     def record_embeddings(self, asset_id: str, first: int, last: int, payload: object) -> None:
         """A callback of the embedding model for the passages first..last; raises as above."""
         prediction = parse_prediction(payload)
         asset = self._existing(asset_id)
+        if not 0 <= first <= last <= MAX_TEXT:
+            raise MalformedPrediction("The path names no passages.")
         if prediction.finished and asset.status in (S.PROCESSED, S.GENERATING_EMBEDDINGS):
             self.embeddings_arrived(asset, first, last, prediction)
 
@@ -243,16 +250,19 @@ class Pipeline:
         """
         asset = self._existing(asset_id)
         if asset.status is S.PROCESSING_ERROR:
-            self._passages.delete(asset.id)
             if self._assets.start_again(asset, S.SUBMITTED):
                 self.process(self._existing(asset.id))
         elif asset.status is S.EMBEDDINGS_ERROR:
-            self._passages.forget_requests(asset.id)
             if self._assets.start_again(asset, S.PROCESSED):
-                self._soon(asset.id, lambda: self.request_embeddings(asset.id))
+                self._soon(asset.id, lambda: self._embed_again(asset.id))
         else:
             raise BadInput("Only what has failed can be tried again.")
         return asset
+
+    def _embed_again(self, asset_id: str) -> None:
+        self._passages.forget_requests(asset_id)
+        self._assets.release(asset_id)
+        self.request_embeddings(asset_id)
 
     def delete(self, asset_id: str) -> None:
         """Remove a thing at any stage, for good. Raises NoSuchAsset."""
@@ -269,7 +279,7 @@ class Pipeline:
         for prediction_id in running:
             try:
                 self._replicate.cancel(prediction_id)
-            except (ServiceUnavailable, RequestRefused) as error:
+            except IndexingError as error:
                 log.warning("prediction %s is not cancelled: %s", prediction_id, error)
         self._passages.delete(asset.id)
         self._assets.remove(asset.id)

@@ -69,8 +69,8 @@ def parse_prediction(payload: object) -> Prediction:
         raise MalformedPrediction("A prediction has an id.")
     if status not in UNDER_WAY | TERMINAL if isinstance(status, str) else True:
         raise MalformedPrediction("A prediction has a status that Replicate documents.")
-    reason = None if error in (None, "") else str(error)[:2_000]
-    return Prediction(identity, str(status), payload.get("output"), reason)
+    reason = None if error in (None, "") else _encodable(str(error)[:2_000])
+    return Prediction(_encodable(identity), str(status), payload.get("output"), reason)
 
 
 def parse_transcript(output: object) -> Transcript:
@@ -81,6 +81,7 @@ def parse_transcript(output: object) -> Transcript:
     text = output.get("transcription") if isinstance(output, Mapping) else None
     if not isinstance(text, str):
         raise UnusableThing("Whisper answered without a transcription.")
+    text = _encodable(text)
     segments = output.get("segments") if isinstance(output, Mapping) else None
     found = segments if isinstance(segments, Sequence) and not isinstance(segments, str) else ()
     return Transcript(text.strip(), tuple(filter(None, map(_segment, found))))
@@ -92,7 +93,12 @@ def _segment(value: object) -> Segment | None:
     start, end, text = value.get("start"), value.get("end"), value.get("text")
     if not (_is_number(start) and _is_number(end) and isinstance(text, str) and text.strip()):
         return None
-    return Segment(max(0.0, float(start)), max(0.0, float(end)), text.strip())
+    return Segment(max(0.0, float(start)), max(0.0, float(end)), _encodable(text).strip())
+
+
+def _encodable(text: str) -> str:
+    """JSON can spell half a surrogate pair; nothing that stores text takes it."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def parse_embeddings(output: object, count: int) -> list[list[float]]:

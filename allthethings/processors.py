@@ -104,9 +104,12 @@ class AudioProcessor:
 
     def find(self, asset: Asset) -> Requested | None:
         found = self._replicate.find(
-            WHISPER_VERSION, asset.updated_at, lambda values: values.get("audio") == asset.url
+            WHISPER_VERSION,
+            asset.updated_at,
+            lambda values: values.get("audio") == asset.url,
+            asset.replaced_process_ids,
         )
-        return Requested(found.id) if found else None
+        return Requested(found) if found else None
 
     def read(self, output: Any) -> Content:
         transcript = parse_transcript(output)
@@ -153,10 +156,8 @@ PROCESSORS: tuple[type[Processor], ...] = (AudioProcessor, HtmlProcessor)
 
 def get_asset_processor(content_type: str, tools: Tools) -> Processor | None:
     """The processor for a content type (lower case, no parameters); None for other kinds."""
-    for processor in PROCESSORS:
-        if content_type.startswith(processor.accepts):
-            return processor(tools)
-    return None
+    processor = _accepting(content_type)
+    return processor(tools) if processor else None
 
 
 def kinds() -> list[str]:
@@ -166,8 +167,12 @@ def kinds() -> list[str]:
 
 def kind_of(content_type: str) -> str:
     """The kind, in words, of a thing that was accepted."""
-    accepting = (entry.kind for entry in PROCESSORS if content_type.startswith(entry.accepts))
-    return next(accepting, content_type)
+    processor = _accepting(content_type)
+    return processor.kind if processor else content_type
+
+
+def _accepting(content_type: str) -> type[Processor] | None:
+    return next((each for each in PROCESSORS if content_type.startswith(each.accepts)), None)
 
 
 def _spoken(segment: Segment) -> Piece:
@@ -178,7 +183,7 @@ def _markup(document: Document) -> str:
     """The page as text: in the encoding that the server names, if it is right, else a guess."""
     try:
         text = document.body.decode(document.charset or "")
-    except (LookupError, UnicodeDecodeError):
+    except (LookupError, UnicodeError):  # 'undefined' is a codec that refuses everything
         text = decode_file(document.body)
     # trafilatura takes what has no <html> tag for no page; HTML lets the tag be left out.
     return text if "<html" in text[:5_000].lower() else f"<html><body>{text}</body></html>"

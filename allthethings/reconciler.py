@@ -20,6 +20,9 @@ from allthethings.replicate_client import ReplicateClient
 log = logging.getLogger(__name__)
 
 S = AssetStatus
+LONG_HOLD_OFF = timedelta(minutes=1)
+UNFORESEEN = "Something went wrong that nobody foresaw; the log of the reconciler has it."
+UNASKED = "Its passages wait for vectors that nobody was asked for."
 FORGOTTEN = "Replicate does not know the prediction any more."
 STUCK = "The model did not finish in time; the prediction was cancelled."
 
@@ -47,18 +50,23 @@ class Reconciler:
         """Take up what nobody works on. Returns how many things that were."""
         for asset in self._assets.deleted(limit):
             self._pipeline.finish_deletion(asset)
-        taken = [
-            asset
-            for asset in self._assets.unfinished(limit)
-            if self._assets.claim(asset.id, asset.status)
-        ]
-        for asset in taken:
-            try:
-                self._take_up(asset)
-            except IndexingError as error:
-                log.warning("asset %s waits: %s", asset.id, error)
-                self._assets.release(asset.id, hold_off=HOLD_OFF, error=str(error))
-        return len(taken)
+        taken = 0
+        for asset in self._assets.unfinished(limit):
+            if self._assets.claim(asset.id, asset.status):
+                taken += 1
+                self._try(asset)
+        return taken
+
+    def _try(self, asset: Asset) -> None:
+        """One thing that fails in a way nobody foresaw must not hold up all the others."""
+        try:
+            self._take_up(asset)
+        except IndexingError as error:
+            log.warning("asset %s waits: %s", asset.id, error)
+            self._assets.release(asset.id, hold_off=HOLD_OFF, error=str(error))
+        except Exception:
+            log.exception("asset %s could not be taken up", asset.id)
+            self._assets.release(asset.id, hold_off=LONG_HOLD_OFF, error=UNFORESEEN)
 
     def _take_up(self, asset: Asset) -> None:
         if asset.status is S.SUBMITTED:
@@ -79,7 +87,10 @@ class Reconciler:
 
     def _ask_for_embeddings(self, asset: Asset) -> None:
         """As `_ask_for_text`, for each prediction that still owes vectors."""
-        for prediction_id, first, last in self._passages.owed(asset.id):
+        owed = self._passages.owed(asset.id)
+        if not owed:
+            self._assets.move(asset.id, S.EMBEDDINGS_ERROR, error=UNASKED)
+        for prediction_id, first, last in owed:
             prediction = self._replicate.get(prediction_id)
             if self._came_to_an_end(asset, prediction, S.EMBEDDINGS_ERROR) and prediction:
                 self._pipeline.embeddings_arrived(asset, first, last, prediction)

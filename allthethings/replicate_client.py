@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from collections.abc import Callable, Collection, Iterator, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -16,7 +15,7 @@ from replicate.client import Client
 from replicate.exceptions import ReplicateError
 from replicate.prediction import Prediction as SdkPrediction
 
-from allthethings.errors import MalformedPrediction, RequestRefused, ServiceUnavailable
+from allthethings.errors import RequestRefused, ServiceUnavailable
 from allthethings.predictions import UNDER_WAY, Prediction
 from allthethings.redaction import without
 
@@ -27,6 +26,7 @@ WAIT = 8
 PATIENCE = 25.0
 """Seconds that a synchronous prediction may take in all, a cold start of the model included."""
 POLL_INTERVAL = 0.5
+CLOCK_SKEW = timedelta(minutes=1)
 PAGES_TO_SEARCH = 3
 PASSING = {408, 425, 429}
 
@@ -35,7 +35,7 @@ class ReplicateClient:
     """Creates, reads, finds and cancels predictions.
 
     Raises ServiceUnavailable when trying later can help, RequestRefused when Replicate
-    understood and said no, MalformedPrediction when it answered something else.
+    understood and said no.
     """
 
     def __init__(self, api_token: str, base_url: str = "") -> None:
@@ -82,21 +82,28 @@ class ReplicateClient:
             return Prediction(aborted.prediction_id, "aborted")
 
     def find(
-        self, version: str, since: datetime, matches: Callable[[Mapping[str, Any]], bool]
-    ) -> Prediction | None:
-        """The newest prediction that has not failed, of that version, whose input matches, among
-        the latest 300.
+        self,
+        version: str,
+        since: datetime,
+        matches: Callable[[Mapping[str, Any]], bool],
+        given_up: Collection[str] = (),
+    ) -> str | None:
+        """The id of the newest prediction since then, of that version, whose input matches, and
+        that has not failed nor been given up. The latest 300 are looked at.
 
         It finds the prediction that was created just before the creator died.
         """
         with self._translated():
-            for prediction in itertools.islice(self._recent(), PAGES_TO_SEARCH * 100):
-                if datetime.fromisoformat(str(prediction.created_at)) < since:
-                    return None
-                candidate = _ours(prediction)
-                wanted = prediction.version == version and matches(prediction.input or {})
-                if wanted and (candidate.succeeded or not candidate.finished):
-                    return candidate
+            for row in self._recent(since - CLOCK_SKEW):
+                identity, status, values = row.get("id"), row.get("status"), row.get("input")
+                if (
+                    isinstance(identity, str)
+                    and identity not in given_up
+                    and row.get("version") == version
+                    and status in UNDER_WAY | {"succeeded"}
+                    and matches(values if isinstance(values, Mapping) else {})
+                ):
+                    return identity
         return None
 
     def cancel(self, prediction_id: str) -> None:
@@ -127,18 +134,22 @@ class ReplicateClient:
             # The SDK has no `aborted` among its statuses; Replicate's API has.
             if prediction_id and any(part.get("input") == "aborted" for part in error.errors()):
                 raise _Aborted(prediction_id) from error
-            raise MalformedPrediction(
-                "Replicate answered something that is no prediction."
-            ) from error
+            raise ServiceUnavailable(SERVICE, "its answer was not understood") from error
         except json.JSONDecodeError as error:
             raise ServiceUnavailable(SERVICE, "its answer was not JSON") from error
 
-    def _recent(self) -> Iterator[SdkPrediction]:
-        page = self._sdk.predictions.list()
-        yield from page
-        while page.next:
-            page = self._sdk.predictions.list(page.next)
-            yield from page
+    def _recent(self, since: datetime) -> Iterator[Mapping[str, Any]]:
+        # Not by the SDK's list: it refuses a page with one `aborted` prediction on it.
+        path = "/v1/predictions"
+        for _ in range(PAGES_TO_SEARCH):
+            page = self._sdk._request("GET", path).json()
+            for row in page["results"]:
+                if datetime.fromisoformat(row["created_at"]) < since:
+                    return
+                yield row
+            path = page.get("next")
+            if not path:
+                return
 
 
 class _NotFound(Exception):

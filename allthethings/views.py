@@ -107,7 +107,7 @@ def create_blueprint(
             try:
                 results = search.search(query)
             except IndexingError as problem:
-                error, code = str(problem), 503 if problem.retryable else 400
+                error, code = str(problem), 400 if isinstance(problem, BadInput) else 503
         took_ms = round((time.perf_counter() - began) * 1000)
         found = [_result(result) for result in results or ()]
         if _wants_json():

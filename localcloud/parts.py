@@ -24,6 +24,11 @@ CREDENTIALS = {
 }
 
 
+def _without_proxy(operator: Mapping[str, str]) -> str:
+    theirs = operator.get("no_proxy") or operator.get("NO_PROXY") or ""
+    return ",".join(filter(None, [theirs, "127.0.0.1", "localhost"]))
+
+
 @dataclass(frozen=True)
 class Parts:
     """Builds the programs from the operator's settings and what was chosen for this copy.
@@ -110,6 +115,8 @@ class Parts:
             # Cog starts `python`, which must be this environment's.
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), operator.get("PATH", "")]),
             "PYTHONUNBUFFERED": "1",
+            # The operator's proxy is not for the parts among themselves.
+            **dict.fromkeys(("NO_PROXY", "no_proxy"), _without_proxy(operator)),
             "DATA_DIR": str(self.chosen.data_dir),
             "FETCH_ALLOW": self.chosen.fetch_allow,
             leftovers.MARK: str(self.chosen.data_dir),
