@@ -85,7 +85,8 @@ def test_odd_addresses_of_pages_answer(person: Person, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/assets/x", "/assets/" + "0" * 24, "/assets/%00", "/nothing", "/examples/../app.py"]
+    "path",
+    ["/assets/x", "/assets/" + "0" * 24, "/assets/%00", "/nothing", "/examples/%2e%2e/app.py"],
 )
 def test_what_is_not_there_is_404(person: Person, path: str) -> None:
     assert person.http.get(path).status_code == 404
