@@ -14,7 +14,7 @@ from allthethings.mongo import Database
 
 MAX_QUERY = 2_000
 NEAREST = 100
-"""Passages looked at; a thing of many passages must not crowd out the others."""
+"""Passages looked at; many of them may belong to one thing."""
 SHOWN_PASSAGES = 3
 SHOWN_THINGS = 20
 

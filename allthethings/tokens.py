@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
+from allthethings.errors import ServiceUnavailable
 from allthethings.passages import CountTokens
 
 
@@ -15,10 +16,7 @@ def load_counter(source: str) -> CountTokens:
 
     The counts are of word pieces, without the model's own marks at both ends.
     """
-    path = Path(source)
-    tokenizer = (
-        Tokenizer.from_file(str(path)) if path.is_file() else Tokenizer.from_pretrained(source)
-    )
+    tokenizer = _load(source)
     tokenizer.no_truncation()
     tokenizer.no_padding()
 
@@ -26,3 +24,16 @@ def load_counter(source: str) -> CountTokens:
         return [len(each) for each in tokenizer.encode_batch(list(texts), add_special_tokens=False)]
 
     return count
+
+
+def _load(source: str) -> Tokenizer:
+    path = Path(source)
+    if path.is_file():
+        return Tokenizer.from_file(str(path))
+    try:
+        return Tokenizer.from_pretrained(source)
+    except Exception as error:  # the library raises nothing narrower
+        raise ServiceUnavailable(
+            f"The tokenizer {source}",
+            "set TOKENIZER to a tokenizer.json, or let the hub be reached",
+        ) from error

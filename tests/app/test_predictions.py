@@ -75,6 +75,13 @@ def test_a_transcript_keeps_its_segments() -> None:
     assert transcript.segments == (Segment(0.0, 1.5, "Hello there."),)
 
 
+def test_half_a_surrogate_pair_becomes_text_that_can_be_stored() -> None:
+    output = {"transcription": "a\ud800b", "segments": [{"start": 0, "end": 1, "text": "\ud800c"}]}
+    transcript = parse_transcript(output)
+    assert (transcript.text, transcript.segments[0].text) == ("a?b", "?c")
+    assert parse_prediction({"id": "p", "status": "failed", "error": "\udfff"}).error == "?"
+
+
 @pytest.mark.parametrize("output", [None, [], {}, {"transcription": None}, "text", 5])
 def test_no_transcription_is_said_in_words(output: object) -> None:
     with pytest.raises(UnusableThing, match="without a transcription"):

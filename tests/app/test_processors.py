@@ -92,7 +92,7 @@ def test_a_page_becomes_its_main_text_by_headings() -> None:
     assert sum(piece.text.count("A heron stands") for piece in content.pieces) == 8
 
 
-@pytest.mark.parametrize("charset", ["iso-8859-2", None, "no-such-charset"])
+@pytest.mark.parametrize("charset", ["iso-8859-2", None, "no-such-charset", "undefined"])
 def test_a_page_in_another_encoding_is_read(charset: str | None) -> None:
     page = PAGE.replace("<head>", '<head><meta charset="iso-8859-2">').replace("heron", "żuraw")
     content = HtmlProcessor(TOOLS).read(
