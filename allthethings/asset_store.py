@@ -26,6 +26,9 @@ LEASE = timedelta(seconds=30)
 a request with its timeout, after each of which it is renewed or given back; shorter than a
 person's patience."""
 
+MARKED_DELETED: Document = {"$gte": "deleted ", "$lt": "deleted!"}
+"""The `url_key` of what is gone for everybody; it keeps no URL from coming again."""
+
 
 class AlreadyIndexed(IndexingError):
     """The URL, in one spelling or another, has an asset."""
@@ -92,7 +95,7 @@ class AssetStore:
     def page(self, number: int, size: int) -> tuple[list[Asset], int]:
         """The assets of one page, counted from 1, newest first, and how many there are in all."""
         with available():
-            total = self.collection.count_documents({"deleted_at": None})
+            total = self.collection.estimated_document_count() - self._count_deleted()
             documents = (
                 self.collection.find({"deleted_at": None}, {"text": 0})
                 .sort([("created_at", DESCENDING), ("_id", DESCENDING)])
@@ -207,8 +210,11 @@ class AssetStore:
     def deleted(self, limit: int) -> list[Asset]:
         """Assets that were marked as deleted, and not removed: somebody died in between."""
         with available():
-            documents = self.collection.find({"url_key": {"$gte": "deleted ", "$lt": "deleted!"}})
+            documents = self.collection.find({"url_key": MARKED_DELETED})
             return [_asset(document) for document in documents.limit(limit)]
+
+    def _count_deleted(self) -> int:
+        return self.collection.count_documents({"url_key": MARKED_DELETED})
 
     def remove(self, asset_id: str) -> None:
         with available():

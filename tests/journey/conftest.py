@@ -1,4 +1,7 @@
-"""One copy of the whole project, and a web site for it to index."""
+"""For each module a copy of the whole project, and a web site for it to index.
+
+A copy of its own, because the modules index the same recordings under other URLs.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,14 @@ from tests.support.person import Person
 from tests.support.site import Site, running_site
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     env = {"FETCH_ALLOW": "127.0.0.1", "RECONCILE_AFTER": "5"}
     with running_cloud(tmp_path_factory.mktemp("cloud") / "var", env) as cloud:
         yield cloud
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def person(cloud: Cloud) -> Iterator[Person]:
     person = Person(cloud)
     yield person
