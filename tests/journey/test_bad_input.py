@@ -98,7 +98,9 @@ def test_a_query_that_is_too_long_is_answered(person: Person) -> None:
     assert "2,000 characters" in answer.json()["error"]
 
 
-def test_pages_are_of_the_size_that_was_asked_for(person: Person) -> None:
+def test_pages_are_of_the_size_that_was_asked_for(person: Person, site: Site) -> None:
+    for number in range(3):
+        person.submit(site.add(f"/noise-{number}.mp3", Page(b"no sound", "audio/mpeg")))
     two = person.http.get("/", params={"per_page": 2}).json()["assets"]
     assert len(two) == 2
     times = [asset["created_at"] for asset in person.assets()]
