@@ -56,7 +56,9 @@ class Parts:
 
     def replicate(self) -> Program:
         names = (settings.REPLICATE_API_TOKEN, settings.REPLICATE_WEBHOOKS_SECRET)
-        return self._stand_in("replicate", "localcloud.replicate", credentials=names)
+        models = self.chosen.models_dir
+        options = ["--models-dir", str(models)] if models else []
+        return self._stand_in("replicate", "localcloud.replicate", options, credentials=names)
 
     def app(self) -> Program:
         bind = f"{in_url(self.chosen.host)}:{self.chosen.port}"

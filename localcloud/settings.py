@@ -49,6 +49,12 @@ class Settings:
         return self.operator.get("EXAMPLES", "1" if self.local_replicate else "0") == "1"
 
     @property
+    def models_dir(self) -> Path | None:
+        """Other Cog models than those of localcloud, if the operator names a folder."""
+        folder = self.operator.get("MODELS_DIR")
+        return Path(folder).expanduser().resolve() if folder else None
+
+    @property
     def address(self) -> str:
         """The app's URL as seen from this machine."""
         return f"http://{in_url(_reachable(self.host))}:{self.port}"
