@@ -15,7 +15,7 @@ import httpx
 from .addresses import Allow
 from .decoding import ACCEPTED, decoder_for
 from .errors import BadAnswer, BadUrl, TooLarge, TooManyRedirects, Unreachable
-from .limits import Deadline, Limits, readable_size
+from .limits import Deadline, Limits, Pace, readable_size
 from .network import Exchange, GuardedBackend, Resolver, system_resolve, vetted_addresses
 from .urls import Target, join_url, parse_url
 
@@ -169,7 +169,8 @@ class Fetcher:
         deadline: Deadline,
     ) -> Iterator[Stream]:
         addresses = vetted_addresses(target, self._allow, self._resolve, deadline)
-        exchange = Exchange(target, addresses, deadline, limits.max_header_bytes)
+        pace = Pace(limits.stall)
+        exchange = Exchange(target, addresses, deadline, pace, limits.max_header_bytes)
         url = httpcore.URL(
             scheme=target.url.scheme,
             host=target.host,

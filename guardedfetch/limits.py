@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 
 from .errors import TooSlow
 
 MEBIBYTE = 1024 * 1024
+SLOWEST = 1000
+"""Bytes a second: a server that sends fewer for as long as `Limits.stall` has stalled."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,7 @@ class Limits:
     max_header_bytes: int = 64 * 1024
     max_bytes: int = 10 * MEBIBYTE
     max_decompressed_bytes: int = 20 * MEBIBYTE
+    stall: float = math.inf
 
 
 class Deadline:
@@ -44,6 +48,28 @@ class Deadline:
     def passed(self, complaint: str) -> TooSlow:
         """The error that says `complaint`, such as 'The server did not answer', and the time."""
         return TooSlow(f"{complaint} within {self._seconds:g} s")
+
+
+class Pace:
+    """Sees to it that in each `stall` seconds enough comes, from now on."""
+
+    def __init__(self, stall: float) -> None:
+        self._stall = stall
+        self._end = time.monotonic() + stall
+        self._count = 0
+
+    def came(self, count: int) -> None:
+        """So many bytes more."""
+        self._count += count
+
+    def left(self, complaint: str) -> float:
+        """Seconds until it is looked at again. Raises TooSlow when too little came."""
+        now = time.monotonic()
+        if now >= self._end:
+            if self._count < SLOWEST * self._stall:
+                raise TooSlow(f"{complaint}: too little came within {self._stall:g} s")
+            self._end, self._count = now + self._stall, 0
+        return self._end - now
 
 
 def readable_size(count: int) -> str:

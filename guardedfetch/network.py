@@ -21,9 +21,10 @@ from .errors import (
     LookupFailed,
     NameNotFound,
     TooLarge,
+    TooSlow,
     Unreachable,
 )
-from .limits import Deadline, readable_size
+from .limits import Deadline, Pace, readable_size
 from .urls import Target
 
 Resolver = Callable[[str, int], Sequence[str]]
@@ -121,14 +122,23 @@ class Exchange:
     target: Target
     addresses: Sequence[str]
     deadline: Deadline
+    pace: Pace
     max_header_bytes: int
     header_bytes: int = 0
     body_bytes: int = 0
     answered: bool = False
 
     def seconds_left(self) -> float:
-        """For the next read or write. Raises TooSlow."""
-        return self.deadline.left(self.complaint)
+        """For the next read or write, more than none. Raises TooSlow."""
+        return min(self.deadline.left(self.complaint), self.pace.left(self.complaint))
+
+    def passed(self) -> FetchError:
+        """The error for a step that took all the seconds that were left."""
+        try:
+            self.seconds_left()
+        except TooSlow as error:
+            return error
+        return self.deadline.passed(self.complaint)
 
     @property
     def complaint(self) -> str:
@@ -170,7 +180,7 @@ class GuardedBackend(httpcore.NetworkBackend):
         if isinstance(failure, ConnectionRefusedError):
             return Unreachable("The server refused the connection")
         if isinstance(failure, TimeoutError):
-            return self._exchange.deadline.passed(self._exchange.complaint)
+            return self._exchange.passed()
         return Unreachable(f"The server {self._exchange.target.host} could not be reached")
 
 
@@ -186,18 +196,23 @@ class GuardedStream(httpcore.NetworkStream):
         exchange = self._exchange
         if not exchange.answered:
             max_bytes = min(max_bytes, self._header_room())
-        try:
-            self._connection.settimeout(exchange.seconds_left())
-            data = self._connection.recv(max_bytes)
-        except TimeoutError as error:
-            raise exchange.deadline.passed(exchange.complaint) from error
-        except OSError as error:
-            raise Unreachable("The connection to the server broke off") from error
+        data = self._receive(max_bytes)
+        exchange.pace.came(len(data))
         if exchange.answered:
             exchange.body_bytes += len(data)
         else:
             exchange.header_bytes += len(data)
         return data
+
+    def _receive(self, max_bytes: int) -> bytes:
+        while True:
+            self._connection.settimeout(self._exchange.seconds_left())
+            try:
+                return self._connection.recv(max_bytes)
+            except TimeoutError:
+                continue  # whether the time is really over, `seconds_left` says
+            except OSError as error:
+                raise Unreachable("The connection to the server broke off") from error
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
         """Send everything. httpcore.WriteError: the server may have answered already."""
@@ -205,7 +220,7 @@ class GuardedStream(httpcore.NetworkStream):
             self._connection.settimeout(self._exchange.seconds_left())
             self._connection.sendall(buffer)
         except TimeoutError as error:
-            raise self._exchange.deadline.passed(self._exchange.complaint) from error
+            raise self._exchange.passed() from error
         except OSError as error:
             raise httpcore.WriteError(error) from error
 
@@ -231,7 +246,7 @@ class GuardedStream(httpcore.NetworkStream):
     def _tls_failure(self, error: OSError) -> FetchError:
         host = self._exchange.target.host
         if isinstance(error, TimeoutError):
-            return self._exchange.deadline.passed(self._exchange.complaint)
+            return self._exchange.passed()
         if isinstance(error, ssl.SSLCertVerificationError):
             reason = error.verify_message.rstrip(".")
             return InsecureServer(f"The certificate of {host} is not valid: {reason}")
