@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -18,8 +19,10 @@ from guardedfetch import (
     FetchError,
     Limits,
     LookupFailed,
+    Resolver,
     parse_allow,
 )
+from guardedfetch.urls import canonical_host
 from tests.guardedfetch.servers import Script, Server, answer, redirect_to_query, serving
 
 # Reading the authorities takes longer than everything else in these tests.
@@ -50,6 +53,8 @@ FORMS = [
     "[2001:db8::1]", "[3fff::1]", "[5f00::1]", "[100::1]", "[2001:2::1]", "[2001:10::1]",
     "[4000::1]",
 ]  # fmt: skip
+# What no record of a name server can hold.
+NO_RECORD = {"%31%32%37.0.0.1", "127.0.0.1%00.example.com", "[::1%25lo]", "[::1%lo]"}
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +65,13 @@ def redirector() -> Iterator[Server]:
 
 def test_there_are_sixty_forms_and_more() -> None:
     assert len(set(FORMS)) == len(FORMS) >= 60
+
+
+def test_the_answers_of_name_servers_are_addresses() -> None:
+    addresses = [in_records(form) for form in FORMS if form not in NO_RECORD]
+    assert all(ipaddress.ip_address(address) for address in addresses)
+    assert len(addresses) >= 60
+    assert addresses.count("127.0.0.1") >= 20
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -83,16 +95,29 @@ def test_behind_a_redirect(
     assert canary.connections == before
 
 
+def in_records(form: str) -> str:
+    """The address as an A or AAAA record would hold it."""
+    try:
+        host = canonical_host(form)
+    except BadUrl:  # no record holds this: it is taken as it is
+        return form.strip("[]")
+    return "127.0.0.1" if host == "localhost" else host
+
+
+def telling(addresses: Sequence[str]) -> Resolver:
+    return lambda _host, _port: addresses
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_as_a_dns_answer(form: str, canary: Server, connects: list[Any]) -> None:
-    """Also with a public address before it: one bad address spoils the name."""
-    address = form.strip("[]")
+    """As a record holds it and as it is spelled, alone and after public addresses: one bad
+    address spoils the name."""
     before = canary.connections
-    answers = iter([[address], ["2606:4700:4700::1111", "8.8.8.8", address]])
-    fetcher = Fetcher(resolve=lambda _host, _port: next(answers), ssl_context=NO_CONTEXT)
-    for _ in range(2):
-        with pytest.raises((AddressRefused, LookupFailed)):
-            fetcher.get(f"http://rebound.example:{canary.port}/")
+    for address in (in_records(form), form.strip("[]")):
+        for others in ([], ["2606:4700:4700::1111", "8.8.8.8"]):
+            fetcher = Fetcher(resolve=telling([*others, address]), ssl_context=NO_CONTEXT)
+            with pytest.raises((AddressRefused, LookupFailed)):
+                fetcher.get(f"http://rebound.example:{canary.port}/")
     assert not connects
     assert canary.connections == before
 
