@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import contextlib
+import math
+import time
+from collections.abc import Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 
 import httpx
 
 from allthethings.errors import UnusableThing
-from guardedfetch import Fetched, Fetcher, FetchError, Limits
+from guardedfetch import Fetched, Fetcher, FetchError, Limits, TooSlow
 
 GONE = {404, 410}
-LOOK = Limits(deadline=4.5)
-"""For each of the two requests of a probe: together they stay under ten seconds."""
+FIRST_BYTE = {"Range": "bytes=0-0"}
 MAX_DOCUMENT_BYTES = 20 * 1024 * 1024
+LOOK = Limits(deadline=4.5)
+"""For each of the two requests of a probe."""
+DOWNLOAD = Limits(
+    deadline=8.0, max_bytes=MAX_DOCUMENT_BYTES, max_decompressed_bytes=MAX_DOCUMENT_BYTES
+)
+ONE_ANSWER = 9.0
+"""Seconds for all requests that a person waits for: the page is there within ten."""
+
+_end: ContextVar[float] = ContextVar("end")
 
 
 @dataclass(frozen=True)
@@ -32,15 +45,25 @@ class Document:
     charset: str | None
 
 
+@contextlib.contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Requests of this thread inside share the time, each within its own limits too."""
+    token = _end.set(time.monotonic() + seconds)
+    try:
+        yield
+    finally:
+        _end.reset(token)
+
+
 def probe(fetcher: Fetcher, url: str) -> Probe:
     """Ask for the headers alone, so that the app does not download what Replicate will.
 
     A server that refuses HEAD is asked for the first byte. Raises UnusableThing, in words.
     """
     try:
-        answer = fetcher.head(url, limits=LOOK)
+        answer = fetcher.head(url, limits=_in_time(LOOK))
         if answer.status >= 400 and answer.status not in GONE:
-            with fetcher.open(url, headers={"Range": "bytes=0-0"}, limits=LOOK) as stream:
+            with fetcher.open(url, headers=FIRST_BYTE, limits=_in_time(LOOK)) as stream:
                 answer = Fetched(stream.url, stream.status, stream.headers)
     except FetchError as error:
         raise _in_words(error) from error
@@ -53,9 +76,8 @@ def probe(fetcher: Fetcher, url: str) -> Probe:
 
 def download(fetcher: Fetcher, url: str) -> Document:
     """The bytes of a document of at most 20 MiB. Raises UnusableThing, in words."""
-    limits = Limits(max_bytes=MAX_DOCUMENT_BYTES, max_decompressed_bytes=MAX_DOCUMENT_BYTES)
     try:
-        answer = fetcher.get(url, limits=limits)
+        answer = fetcher.get(url, limits=_in_time(DOWNLOAD))
     except FetchError as error:
         raise _in_words(error) from error
     _require_success(answer.status)
@@ -63,7 +85,15 @@ def download(fetcher: Fetcher, url: str) -> Document:
     return Document(answer.url, answer.body, charset)
 
 
+def _in_time(limits: Limits) -> Limits:
+    """The limits, with less time when less is left: a fetch with none fails as too slow."""
+    left = _end.get(math.inf) - time.monotonic()
+    return replace(limits, deadline=max(0.0, min(limits.deadline, round(left, 1))))
+
+
 def _in_words(error: FetchError) -> UnusableThing:
+    if isinstance(error, TooSlow) and time.monotonic() >= _end.get(math.inf) - 0.1:
+        return UnusableThing("The server took too long over all requests.", retryable=True)
     return UnusableThing(f"{error}.", retryable=not error.permanent)
 
 

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 
 import pytest
 
 from allthethings.errors import UnusableThing
-from allthethings.fetch import Probe, download, probe
+from allthethings.fetch import Probe, download, probe, within
 from guardedfetch import Fetcher, parse_allow
+from tests.guardedfetch.servers import Server, serving
 from tests.support.site import Page, Site, running_site
 
 AUDIO = Page(b"x" * 1234, "audio/mpeg")
@@ -79,3 +81,40 @@ def test_a_document_comes_with_its_encoding(site: Site, fetcher: Fetcher) -> Non
     url = site.add("/page", Page(body, "text/html; charset=ISO-8859-2"))
     document = download(fetcher, url)
     assert (document.body, document.charset, document.url) == (body, "iso-8859-2", url)
+
+
+@pytest.fixture
+def unhurried() -> Iterator[Server]:
+    """Takes a second for each answer, and refuses HEAD."""
+
+    def script(connection: socket.socket, head: bytes) -> None:
+        server.stopping.wait(1.0)
+        status = b"405 No" if head.startswith(b"HEAD") else b"200 OK"
+        page = b"Content-Type: text/html\r\nContent-Length: 3\r\n\r\nyes"
+        connection.sendall(b"HTTP/1.1 " + status + b"\r\n" + page)
+
+    with serving(script) as server:
+        yield server
+
+
+def look_and_download(server: Server) -> bytes:
+    fetcher = Fetcher(parse_allow("127.0.0.1"))
+    probe(fetcher, server.url())
+    return download(fetcher, server.url()).body
+
+
+def test_a_slow_server_has_its_time_for_each_request(unhurried: Server) -> None:
+    assert look_and_download(unhurried) == b"yes"
+    with within(60.0):
+        assert look_and_download(unhurried) == b"yes"
+
+
+@pytest.mark.parametrize(("seconds", "requests"), [(0.5, 1), (1.5, 2), (2.5, 3)])
+def test_all_requests_share_the_time_of_one_answer(
+    unhurried: Server, seconds: float, requests: int
+) -> None:
+    with within(seconds), pytest.raises(UnusableThing, match="too long over all") as caught:
+        look_and_download(unhurried)
+    assert caught.value.retryable
+    assert unhurried.connections == requests
+    assert look_and_download(unhurried) == b"yes"  # the next answer has a time of its own
