@@ -30,6 +30,8 @@ log = logging.getLogger("localcloud.replicate")
 INTERNAL = "/_cog/"
 """Where the models report and get their files: below this, a secret in each path."""
 MEBIBYTE = 1024 * 1024
+INPUT_STALL = 30.0
+"""Seconds: the files of other predictions wait meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -140,5 +142,6 @@ def _fetcher(settings: Settings) -> Fetcher:
         deadline=settings.input_deadline,
         max_bytes=settings.max_input_bytes,
         max_decompressed_bytes=settings.max_input_bytes,
+        stall=INPUT_STALL,
     )
     return Fetcher(parse_allow(settings.fetch_allow), limits)
