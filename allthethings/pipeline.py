@@ -23,7 +23,7 @@ from allthethings.errors import (
     ServiceUnavailable,
     UnusableThing,
 )
-from allthethings.fetch import probe
+from allthethings.fetch import ONE_ANSWER, probe, within
 from allthethings.generators import AsyncEmbeddingsGenerator
 from allthethings.mongo import Database
 from allthethings.passages import CountTokens, cut
@@ -65,6 +65,7 @@ class Pipeline:
 
     # -- submitting
 
+    @within(ONE_ANSWER)
     def submit(self, text: str) -> Asset:
         """Index the thing at this URL. Raises AlreadyIndexed, BadInput, UnusableThing, or
         ServiceUnavailable when nothing could be kept."""
