@@ -4,12 +4,13 @@ ARGS ?=
 install = @sh tools/python.sh tools/install.py
 python = .venv/bin/python
 
-.PHONY: help run test lint install clean
+.PHONY: help run test soak lint install clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make run      install, start everything, print the address (PORT, HOST, DATA_DIR)'
 	@echo 'make test     install and run the tests (ARGS="tests/launcher -k ports", BROWSER=no)'
+	@echo 'make soak     the fault tests at full length, with figures: hours (ARGS="-k crowd")'
 	@echo 'make lint     ruff and mypy'
 	@echo 'make install  everything that run, test and lint install'
 	@echo 'make clean    remove what was installed here; the data stays'
@@ -24,6 +25,11 @@ test:
 	@$(python) -m tests.support.chromium
 	@$(python) -m localcloud.weights
 	@exec $(python) -m pytest $(ARGS)
+
+soak:
+	$(install) main localcloud dev
+	@$(python) -m localcloud.weights
+	@SOAK=full exec $(python) -m pytest tests/faults $(ARGS)
 
 lint:
 	$(install) main localcloud dev

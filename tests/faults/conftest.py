@@ -1,0 +1,65 @@
+"""A copy whose models answer at once, shared by the tests that leave its parts alive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from tests.faults.world import COPY, Document
+from tests.support.cloud import Cloud, running_cloud
+from tests.support.person import Person
+from tests.support.site import Site, running_site
+
+Report = Callable[[str, str], None]
+FIGURES = pytest.StashKey[list[tuple[str, str]]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[FIGURES] = []
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """The figures as lines of a table."""
+    figures = config.stash[FIGURES]
+    if figures:
+        terminalreporter.section("figures")
+        terminalreporter.write_line("| what | measured |\n|---|---|")
+    for what, measured in figures:
+        terminalreporter.write_line(f"| {what} | {measured} |")
+
+
+@pytest.fixture(scope="session")
+def figure(pytestconfig: pytest.Config) -> Report:
+    """Notes what was measured, to be printed at the end of the run."""
+    return lambda what, measured: pytestconfig.stash[FIGURES].append((what, measured))
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    with running_cloud(tmp_path_factory.mktemp("cloud") / "var", COPY) as cloud:
+        yield cloud
+
+
+@pytest.fixture(scope="session")
+def person(cloud: Cloud) -> Iterator[Person]:
+    person = Person(cloud)
+    yield person
+    person.http.close()
+
+
+@pytest.fixture(scope="session")
+def site() -> Iterator[Site]:
+    with running_site() as site:
+        yield site
+
+
+@pytest.fixture(scope="session")
+def database(cloud: Cloud) -> Iterator[Database[Document]]:
+    client: MongoClient[Document]
+    with MongoClient(cloud.endpoints["MONGODB_CONNECTION_URI"]) as client:
+        yield client["iaat"]
