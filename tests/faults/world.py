@@ -6,9 +6,10 @@ import json
 import os
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 from bson import ObjectId
@@ -23,10 +24,12 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much of everything. `reconcile_after` is in seconds."""
+    """How much of everything. `reconcile_after` is in seconds; after `faulty_attempts` the line
+    lets a delivery through."""
 
     things: int
     seeds: int
+    faulty_attempts: int
     crowd_rounds: int
     fuzz_bodies: int
     fuzz_pages: int
@@ -39,6 +42,7 @@ class Sizes:
 SHORT = Sizes(
     things=60,
     seeds=1,
+    faulty_attempts=1,
     crowd_rounds=3,
     fuzz_bodies=300,
     fuzz_pages=100,
@@ -50,6 +54,7 @@ SHORT = Sizes(
 FULL = Sizes(
     things=1_000,
     seeds=3,
+    faulty_attempts=3,
     crowd_rounds=100,
     fuzz_bodies=10_000,
     fuzz_pages=2_000,
@@ -98,6 +103,10 @@ class Thing:
         if self.end == "text":
             return None
         return "EMBEDDINGS_ERROR" if self.end.startswith("vectors:") else "PROCESSING_ERROR"
+
+    def repaired(self) -> Thing:
+        """The same thing without its fault."""
+        return replace(self, end="text")
 
     def page(self) -> Page:
         """What its server answers."""
@@ -159,12 +168,13 @@ def unlike_its_text(database: Database[Document], asset_id: str, thing: Thing) -
     return None
 
 
-def predictions(cloud: Cloud) -> Iterator[Document]:
-    """Every prediction that Replicate was asked for, newest first."""
+def predictions(cloud: Cloud, since: str = "") -> Iterator[Document]:
+    """Every prediction that Replicate was asked for, newest first; or those created since."""
     token = cloud.endpoints["REPLICATE_API_TOKEN"]
     headers = {**JSON, "Authorization": f"Bearer {token}"}
     with httpx.Client(headers=headers, timeout=60.0) as client:
-        following: str | None = f"{cloud.endpoints['REPLICATE_BASE_URL']}/v1/predictions"
+        following = f"{cloud.endpoints['REPLICATE_BASE_URL']}/v1/predictions"
+        following += f"?{urlencode({'created_after': since})}" if since else ""
         while following:
             answer = client.get(following)
             answer.raise_for_status()

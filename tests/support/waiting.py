@@ -9,12 +9,17 @@ from typing import TypeVar
 Found = TypeVar("Found")
 
 
-def wait_for(find: Callable[[], Found | None], what: str, seconds: float = 10.0) -> Found:
-    """The first true value of `find`; fails the test after `seconds`, saying what did not come."""
+def wait_for(
+    find: Callable[[], Found | None], what: str, seconds: float = 10.0, pause: float = 0.02
+) -> Found:
+    """The first true value of `find`; fails the test after `seconds`, saying what did not come.
+
+    `pause` is in seconds, between two looks: longer for a look that costs the others time.
+    """
     deadline = time.monotonic() + seconds
     while True:
         if found := find():
             return found
         if time.monotonic() > deadline:
             raise AssertionError(f"after {seconds} s there is still not: {what}")
-        time.sleep(0.02)
+        time.sleep(pause)
