@@ -14,7 +14,7 @@ from flask import Flask, jsonify, render_template, request, send_from_directory,
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
-from allthethings import health, views, webhooks
+from allthethings import bounded, health, pages, views, webhooks
 from allthethings.errors import IndexingError, NoSuchAsset, ServiceUnavailable
 from allthethings.fetch import download
 from allthethings.generators import AsyncEmbeddingsGenerator, SyncEmbeddingsGenerator
@@ -58,6 +58,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         load_counter(settings.tokenizer),
         patience,
     )
+    bounded.prepare(pages.PRELOAD)
     search = Search(database, SyncEmbeddingsGenerator(replicate))
     parts = health.checks(
         database,

@@ -7,7 +7,7 @@ server scans the whole collection for the latter.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -172,11 +172,11 @@ class AssetStore:
             )
         return result.modified_count == 1
 
-    def start_again(self, asset: Asset, status: AssetStatus) -> bool:
+    def start_again(self, asset: Asset, status: AssetStatus, given_up: Sequence[str]) -> bool:
         """Compare and set a failed asset back to the stage that failed.
 
-        The asset is leased to the caller. Its prediction is remembered as given up, so that a
-        replay of it changes nothing. Returns whether this call made the change.
+        The asset is leased to the caller. The predictions `given_up` are remembered, so that a
+        replay of them changes nothing. Returns whether this call made the change.
         """
         moment = now()
         changes: Document = {
@@ -186,11 +186,13 @@ class AssetStore:
                 "updated_at": moment,
                 "lease_until": moment + LEASE,
             },
-            "$push": {"history": {"status": status.value, "at": moment, "again": True}},
+            "$push": {
+                "history": {"status": status.value, "at": moment, "again": True},
+                "replaced_process_ids": {"$each": list(given_up)},
+            },
         }
-        if status is AssetStatus.SUBMITTED and asset.replicate_process_id:
+        if status is AssetStatus.SUBMITTED:
             changes["$set"]["replicate_process_id"] = None
-            changes["$push"]["replaced_process_ids"] = asset.replicate_process_id
         with available():
             result = self.collection.update_one(
                 {"_id": ObjectId(asset.id), "status": asset.status.value, "deleted_at": None},

@@ -191,11 +191,15 @@ class PassageStore:
         with available():
             return list(self.collection.aggregate(stages))
 
-    def forget_requests(self, asset_id: str) -> None:
-        """Passages without a vector wait for no prediction any more."""
+    def forget_requests(self, asset_id: str, prediction_ids: Sequence[str]) -> None:
+        """Passages without a vector do not wait for these predictions any more."""
         with available():
             self.collection.update_many(
-                {"asset_id": ObjectId(asset_id), "embedding": {"$exists": False}},
+                {
+                    "asset_id": ObjectId(asset_id),
+                    "replicate_embedding_id": {"$in": list(prediction_ids)},
+                    "embedding": {"$exists": False},
+                },
                 {
                     "$set": {"replicate_embedding_id": None},
                     "$unset": {"replicate_embedding_range": ""},

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Any
 
 from sentencex import segment
@@ -99,19 +100,29 @@ def _sentences(pieces: Iterable[Piece], count_tokens: CountTokens) -> Iterator[_
         fitting = [
             part
             for text, tokens in zip(texts, count_tokens(texts), strict=True)
-            for part in _halves(text, tokens, count_tokens)
+            for part in _fitting(text, tokens, count_tokens)
         ]
         for number, (text, tokens) in enumerate(fitting, 1):
             yield _Sentence(text, tokens, piece.locator, ends_piece=number == len(fitting))
 
 
-def _halves(text: str, tokens: int, count_tokens: CountTokens) -> Iterator[tuple[str, int]]:
-    """The text if the model can read it, else its halves, between words where there are any."""
+def _fitting(text: str, tokens: int, count_tokens: CountTokens) -> Iterator[tuple[str, int]]:
+    """The text if the model can read it, else parts of it, cut between words where it has any."""
     if tokens <= MODEL_LIMIT:
         yield text, tokens
         return
-    middle = len(text) // 2
-    space = text.rfind(" ", 1, middle + 1)
-    parts = [text[:space], text[space + 1 :]] if space > 0 else [text[:middle], text[middle:]]
+    parts = list(_parts(text, ceil(len(text) / (tokens // MODEL_LIMIT + 1))))
     for part, size in zip(parts, count_tokens(parts), strict=True):
-        yield from _halves(part, size, count_tokens)
+        yield from _fitting(part, size, count_tokens)
+
+
+def _parts(text: str, length: int) -> Iterator[str]:
+    """Parts of at most that many characters, none of them empty."""
+    start = 0
+    while len(text) - start > length:
+        space = text.rfind(" ", start + 1, start + length + 1)
+        end = space if space > 0 else start + length
+        yield text[start:end]
+        start = end + 1 if space > 0 else end
+    if start < len(text):
+        yield text[start:]

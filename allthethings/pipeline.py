@@ -96,15 +96,23 @@ class Pipeline:
             self._assets.release(asset.id, hold_off=HOLD_OFF, error=str(error))
         else:
             if isinstance(outcome, Requested):
-                self._assets.move(
-                    asset.id,
-                    S.PROCESSING,
-                    prediction_id=outcome.prediction_id,
-                    lease=self._callback_patience,
-                    replicate_request=dict(outcome.request),
-                )
-                return
-            self._soon(asset.id, lambda: self._record_content(asset, outcome))
+                self._record_request(asset, outcome)
+            else:
+                self._soon(asset.id, lambda: self._record_content(asset, outcome))
+
+    def _record_request(self, asset: Asset, requested: Requested) -> None:
+        noted = self._assets.move(
+            asset.id,
+            S.PROCESSING,
+            prediction_id=requested.prediction_id,
+            lease=self._callback_patience,
+            replicate_request=dict(requested.request),
+        )
+        if noted:
+            return
+        asset_now = self._assets.get(asset.id)
+        if asset_now is None or not asset_now.awaits(requested.prediction_id):
+            self._cancel(requested.prediction_id)  # deleted, or gone on with another
 
     def _soon(self, asset_id: str, step: Callable[[], None]) -> None:
         """A step that the reconciler takes up when a service is away now."""
@@ -196,6 +204,8 @@ class Pipeline:
         self._assets.move(asset_id, S.GENERATING_EMBEDDINGS, lease=self._callback_patience)
 
     def _request_batches(self, asset: Asset, look_for_lost: bool) -> None:
+        if asset.replaced_process_ids:
+            self._passages.forget_requests(asset.id, asset.replaced_process_ids)
         rows = [
             row
             for row in self._passages.of(asset.id)
@@ -215,7 +225,10 @@ class Pipeline:
         asset = self._existing(asset_id)
         if not 0 <= first <= last <= MAX_TEXT:
             raise MalformedPrediction("The path names no passages.")
-        if prediction.finished and asset.status in (S.PROCESSED, S.GENERATING_EMBEDDINGS):
+        if not prediction.finished or prediction.id in asset.replaced_process_ids:
+            return
+        # Where another batch has failed, what this one brings is kept for the next try.
+        if asset.status in (S.PROCESSED, S.GENERATING_EMBEDDINGS, S.EMBEDDINGS_ERROR):
             self.embeddings_arrived(asset, first, last, prediction)
 
     def embeddings_arrived(
@@ -247,21 +260,30 @@ class Pipeline:
         """Go on with a failed thing from the stage that failed. Raises NoSuchAsset, BadInput.
 
         What came before is not asked for again: a text that is there is embedded anew, and only
-        its passages without a vector.
+        its passages that have no vector and wait for none. Raises ServiceUnavailable too.
         """
         asset = self._existing(asset_id)
         if asset.status is S.PROCESSING_ERROR:
-            if self._assets.start_again(asset, S.SUBMITTED):
+            given_up = [asset.replicate_process_id] if asset.replicate_process_id else []
+            if self._assets.start_again(asset, S.SUBMITTED, given_up):
                 self.process(self._existing(asset.id))
         elif asset.status is S.EMBEDDINGS_ERROR:
-            if self._assets.start_again(asset, S.PROCESSED):
+            if self._assets.start_again(asset, S.PROCESSED, self._ended_without_vectors(asset)):
                 self._soon(asset.id, lambda: self._embed_again(asset.id))
         else:
             raise BadInput("Only what has failed can be tried again.")
         return asset
 
+    def _ended_without_vectors(self, asset: Asset) -> list[str]:
+        """The predictions that passages wait for in vain."""
+        ended = []
+        for prediction_id, _, _ in self._passages.owed(asset.id):
+            prediction = self._replicate.get(prediction_id)
+            if prediction is None or prediction.finished:
+                ended.append(prediction_id)
+        return ended
+
     def _embed_again(self, asset_id: str) -> None:
-        self._passages.forget_requests(asset_id)
         self._assets.release(asset_id)
         self.request_embeddings(asset_id)
 
@@ -278,12 +300,16 @@ class Pipeline:
         if asset.status is S.PROCESSING and asset.replicate_process_id:
             running.append(asset.replicate_process_id)
         for prediction_id in running:
-            try:
-                self._replicate.cancel(prediction_id)
-            except IndexingError as error:
-                log.warning("prediction %s is not cancelled: %s", prediction_id, error)
+            self._cancel(prediction_id)
         self._passages.delete(asset.id)
         self._assets.remove(asset.id)
+
+    def _cancel(self, prediction_id: str) -> None:
+        """Its result is not wanted any more; it does no harm if it runs on."""
+        try:
+            self._replicate.cancel(prediction_id)
+        except IndexingError as error:
+            log.warning("prediction %s is not cancelled: %s", prediction_id, error)
 
     def _existing(self, asset_id: str) -> Asset:
         asset = self._assets.get(asset_id)

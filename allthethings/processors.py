@@ -7,23 +7,25 @@ write one more and name it in PROCESSORS.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
-import trafilatura
-from lxml.etree import _Element as Element
-from trafilatura.settings import Document as Extract
-from trafilatura.utils import decode_file
-
 from allthethings.assets import Asset
+from allthethings.bounded import within
 from allthethings.errors import UnusableThing
 from allthethings.fetch import Document
+from allthethings.pages import read_page
 from allthethings.passages import Piece
 from allthethings.predictions import Segment, parse_transcript
 from allthethings.replicate_client import ReplicateClient
 
+log = logging.getLogger(__name__)
+
 WHISPER_VERSION = "cdd97b257f93cb89dede1c7584e3f3dfc969571b357dbcee08e793740bedd854"
+READ_SECONDS = 20.0
+"""A page of a million words takes a third; with its download it stays within a lease."""
 
 
 @dataclass(frozen=True)
@@ -136,19 +138,16 @@ class HtmlProcessor:
         return None
 
     def read(self, output: Document) -> Content:
-        extract = trafilatura.bare_extraction(
-            _markup(output),
-            url=output.url,
-            include_comments=False,
-            include_images=False,
-            include_links=False,
-            with_metadata=True,
-            favor_recall=True,
-        )
-        pieces = tuple(_paragraphs(extract.body)) if isinstance(extract, Extract) else ()
-        if not isinstance(extract, Extract) or not pieces:
+        try:
+            page = within(READ_SECONDS, read_page, output.body, output.charset, output.url)
+        except TimeoutError as error:
+            raise UnusableThing("This page is too tangled to be read in time.") from error
+        except Exception as error:  # a parser for all the pages of the world: anything may come
+            log.exception("the page at %s cannot be parsed", output.url)
+            raise UnusableThing("This page could not be read.") from error
+        if not page.pieces:
             raise UnusableThing("No text was found on this page.")
-        return Content(pieces, "\n\n".join(piece.text for piece in pieces), extract.title)
+        return Content(page.pieces, "\n\n".join(piece.text for piece in page.pieces), page.title)
 
 
 PROCESSORS: tuple[type[Processor], ...] = (AudioProcessor, HtmlProcessor)
@@ -177,26 +176,3 @@ def _accepting(content_type: str) -> type[Processor] | None:
 
 def _spoken(segment: Segment) -> Piece:
     return Piece(segment.text, {"start": segment.start, "end": segment.end})
-
-
-def _markup(document: Document) -> str:
-    """The page as text: in the encoding that the server names, if it is right, else a guess."""
-    try:
-        text = document.body.decode(document.charset or "")
-    except (LookupError, UnicodeError):  # 'undefined' is a codec that refuses everything
-        text = decode_file(document.body)
-    # trafilatura takes what has no <html> tag for no page; HTML lets the tag be left out.
-    return text if "<html" in text[:5_000].lower() else f"<html><body>{text}</body></html>"
-
-
-def _paragraphs(body: Element) -> Iterator[Piece]:
-    """The text of trafilatura's tree (TEI names: head, p, list/item, table/row, quote, code)."""
-    heading = ""
-    for element in body.iter("head", "p", "item", "row", "quote", "code"):
-        if any(above.tag in {"p", "item", "row", "quote"} for above in element.iterancestors()):
-            continue
-        text = " ".join(" ".join(element.itertext()).split())
-        if element.tag == "head":
-            heading = text
-        elif text:
-            yield Piece(text, {"heading": heading} if heading else {})

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+
+from allthethings.bounded import within
+from allthethings.errors import UnusableThing
+
+
+def double(number: int) -> int:
+    return 2 * number
+
+
+def never() -> None:
+    while True:
+        time.sleep(1)
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def refuse(why: str) -> None:
+    raise UnusableThing(why, retryable=True)
+
+
+def test_it_gives_what_the_function_gives() -> None:
+    assert within(60, double, 21) == 42
+
+
+def test_it_raises_what_the_function_raises_and_tells_where() -> None:
+    with pytest.raises(UnusableThing, match="too blue") as caught:
+        within(60, refuse, "too blue")
+    assert caught.value.retryable
+    assert "in refuse" in "".join(caught.value.__notes__)
+
+
+def test_it_waits_no_longer_than_it_may() -> None:
+    with pytest.raises(TimeoutError, match="never took longer"):
+        within(0.2, never)
+
+
+def test_a_process_that_dies_is_an_error_and_not_a_wait() -> None:
+    with pytest.raises(ChildProcessError):
+        within(60, die)
