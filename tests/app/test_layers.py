@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Each module of the app may import modules of earlier lines, and of its own line if it is alone.
 LAYERS = [
     ["bounded", "errors", "hosts", "redaction"],
-    ["assets", "passages", "predictions", "signatures"],
+    ["assets", "passages", "predictions", "queries", "signatures"],
     ["documents", "fetch", "hookdeck", "pages", "replicate_client", "tokens"],
     ["asset_store", "passage_store"],
     ["mongo"],
