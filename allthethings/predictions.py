@@ -6,7 +6,7 @@ the outputs are those of openai/whisper and replicate/all-mpnet-base-v2.
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeGuard
@@ -14,6 +14,8 @@ from typing import Any, TypeGuard
 from allthethings.errors import MalformedPrediction, UnusableThing
 
 DIMENSIONS = 768
+MAX_FLOAT32 = 3.4e38
+"""Vectors are kept as float32."""
 
 UNDER_WAY = frozenset({"starting", "processing"})
 TERMINAL = frozenset({"succeeded", "failed", "canceled", "aborted"})
@@ -102,7 +104,7 @@ def _encodable(text: str) -> str:
 
 
 def parse_embeddings(output: object, count: int) -> list[list[float]]:
-    """`count` vectors of 768 finite numbers; raises UnusableThing for anything else."""
+    """`count` vectors of 768 numbers that fit float32; raises UnusableThing for anything else."""
     items = output if isinstance(output, Sequence) and not isinstance(output, str) else []
     if len(items) != count:
         raise UnusableThing(f"The embedding model answered {len(items)} vectors for {count} texts.")
@@ -113,10 +115,12 @@ def _vector(item: object) -> list[float]:
     values = item.get("embedding") if isinstance(item, Mapping) else None
     if not isinstance(values, Sequence) or isinstance(values, str) or len(values) != DIMENSIONS:
         raise UnusableThing(f"The embedding model answered without a vector of {DIMENSIONS}.")
-    if not all(_is_number(value) for value in values):
+    if not all(_is_number(value, MAX_FLOAT32) for value in values):
         raise UnusableThing("The embedding model answered a vector with no finite numbers in it.")
     return [float(value) for value in values]
 
 
-def _is_number(value: Any) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def _is_number(value: Any, largest: float = sys.float_info.max) -> TypeGuard[float]:
+    """Not for NaN, nor for what lies beyond `largest`: an int of JSON can be of any length."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and -largest <= value <= largest

@@ -55,8 +55,8 @@ def create_blueprint(pipeline: Pipeline, secret: str) -> Blueprint:
 def _record(step: Callable[[object], None]) -> tuple[Response, int]:
     try:
         payload = request.get_json(force=True)
-    except BadRequest as error:
-        raise MalformedPrediction("The body is not JSON.") from error
+    except (BadRequest, RecursionError) as error:
+        raise MalformedPrediction("The body is not JSON, or nested too deeply.") from error
     step(payload)
     return jsonify(status="ok"), 200
 

@@ -67,6 +67,7 @@ def test_a_transcript_keeps_its_segments() -> None:
                 {"start": 0, "end": 1.5, "text": " Hello there. ", "id": 0},
                 {"start": "x", "end": 2, "text": "lost"},
                 {"start": float("nan"), "end": 2, "text": "lost"},
+                {"start": 0, "end": 10**400, "text": "lost"},
                 "lost",
             ],
         }
@@ -108,6 +109,8 @@ def test_embeddings_are_read_in_order() -> None:
         [{"embedding": None}],
         [VECTOR],
         [{"embedding": [*VECTOR[1:], float("nan")]}],
+        [{"embedding": [*VECTOR[1:], 10**400]}],
+        [{"embedding": [*VECTOR[1:], -1e300]}],
         [{"embedding": [*VECTOR[1:], "0.5"]}],
         [{"embedding": [*VECTOR[1:], True]}],
     ],

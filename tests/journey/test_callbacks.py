@@ -34,7 +34,8 @@ def test_no_such_asset_is_404(person: Person, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "payload", [b"", b"{", b"\xff", [], {}, "x", {"id": "p1"}, {"id": "p1", "status": "?"}]
+    "payload",
+    [b"", b"{", b"\xff", b"[" * 20_000, [], {}, "x", {"id": "p1"}, {"id": "p1", "status": "?"}],
 )
 @pytest.mark.parametrize("path", PATHS)
 def test_what_is_no_prediction_is_400(person: Person, path: str, payload: object) -> None:
