@@ -14,16 +14,18 @@ from flask import Flask, jsonify, render_template, request, send_from_directory,
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
-from allthethings import bounded, health, pages, views, webhooks
+from allthethings import bounded, health, pages, search_views, views, webhooks
 from allthethings.errors import IndexingError, NoSuchAsset, ServiceUnavailable
 from allthethings.fetch import download
 from allthethings.generators import AsyncEmbeddingsGenerator, SyncEmbeddingsGenerator
 from allthethings.hosts import names_served
 from allthethings.hygiene import Sessions, is_web_url, protect, refuse_other_hosts
+from allthethings.local_model import LocalModel
 from allthethings.login import require_password
 from allthethings.mongo import Database
 from allthethings.pipeline import Pipeline
 from allthethings.processors import Tools
+from allthethings.query_vectors import Embed, QueryVectors
 from allthethings.reconciler import Reconciler
 from allthethings.redaction import HidingFormatter, secrets_of
 from allthethings.replicate_client import ReplicateClient
@@ -50,16 +52,17 @@ def create_app(settings: Settings | None = None) -> Flask:
     fetcher = Fetcher(parse_allow(settings.fetch_allow), user_agent="index-all-the-things/1.0")
     patience = timedelta(seconds=settings.reconcile_after)
     deadline = timedelta(seconds=settings.prediction_deadline)
+    count_tokens = load_counter(settings.tokenizer)
     pipeline = Pipeline(
         database,
         fetcher,
         Tools(replicate, lambda url: download(fetcher, url), settings.audio_webhook_url),
         AsyncEmbeddingsGenerator(replicate, settings.embeddings_webhook_url),
-        load_counter(settings.tokenizer),
+        count_tokens,
         patience,
     )
     bounded.prepare(pages.PRELOAD)
-    search = Search(database, SyncEmbeddingsGenerator(replicate))
+    search = Search(database, QueryVectors(_query_model(settings, replicate), count_tokens))
     parts = health.checks(
         database,
         settings.replicate_base_url,
@@ -72,12 +75,12 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(
         views.create_blueprint(
             pipeline,
-            search,
             database,
             lambda: _examples(settings.app_url) if settings.examples else (),
             parts,
         )
     )
+    app.register_blueprint(search_views.create_blueprint(search, database))
     app.register_blueprint(webhooks.create_blueprint(pipeline, settings.hookdeck_webhook_secret))
     _add_protection(app, settings)
     _add_filters(app)
@@ -86,6 +89,14 @@ def create_app(settings: Settings | None = None) -> Flask:
     if settings.examples:
         app.add_url_rule("/examples/<path:name>", "example", _example)
     return app
+
+
+def _query_model(settings: Settings, replicate: ReplicateClient) -> Embed:
+    """What embeds the queries."""
+    cloud = SyncEmbeddingsGenerator(replicate).generate
+    if settings.query_embeddings == "local" and settings.query_weights:
+        return LocalModel(settings.query_model, settings.query_weights, cloud).embed
+    return cloud
 
 
 def _log_without_secrets(settings: Settings) -> None:

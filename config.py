@@ -18,6 +18,7 @@ from allthethings.hosts import is_loopback
 DEFAULT_ENV_FILE = Path(".env")
 LOOPBACK = "127.0.0.1"
 HOOKDECK_API_URL = "https://api.hookdeck.com"
+QUERY_MODEL = Path(__file__).parent / "localcloud" / "models" / "all-mpnet-base-v2"
 TOKENIZER = "sentence-transformers/all-mpnet-base-v2"
 
 
@@ -118,6 +119,8 @@ class Settings:
     `replicate_base_url` empty means Replicate itself. `fetch_allow` exempts the operator's own
     hosts from the rule that only public addresses are fetched. `app_url` is where a gateway or a
     browser finds the app; the examples are offered under it. `host` is where the app listens.
+    `query_embeddings` is `replicate` or `local`: with the model in the Cog folder `query_model`
+    and its weights in `query_weights`.
     """
 
     secret_key: str = field(repr=False)
@@ -133,6 +136,9 @@ class Settings:
     app_url: str = ""
     reconcile_after: float = 30.0
     prediction_deadline: float = 3_600.0
+    query_embeddings: str = "replicate"
+    query_model: Path = QUERY_MODEL
+    query_weights: Path | None = None
     host: str = LOOPBACK
     app_password: str = field(default="", repr=False)
     allow_open: bool = False
@@ -143,6 +149,15 @@ class Settings:
             raise SettingsError(
                 f"HOST={self.host} lets other machines reach the app, and no password protects "
                 "it. Set APP_PASSWORD, or ALLOW_OPEN=1 if whoever reaches it may use it."
+            )
+        if self.query_embeddings not in ("replicate", "local"):
+            raise SettingsError("QUERY_EMBEDDINGS has to be replicate or local.")
+        if self.query_embeddings == "local" and not (
+            self.query_weights and self.query_weights.is_dir()
+        ):
+            raise SettingsError(
+                "QUERY_EMBEDDINGS=local needs the model's weights: `python -m localcloud.weights` "
+                "fetches them; MPNET_WEIGHTS names their folder."
             )
 
     @classmethod
@@ -166,6 +181,9 @@ class Settings:
             app_url=env.optional("APP_URL").rstrip("/"),
             reconcile_after=env.number("RECONCILE_AFTER", 30.0),
             prediction_deadline=env.number("PREDICTION_DEADLINE", 3_600.0),
+            query_embeddings=env.optional("QUERY_EMBEDDINGS", "replicate"),
+            query_model=Path(env.optional("QUERY_MODEL", str(QUERY_MODEL))),
+            query_weights=Path(weights) if (weights := env.optional("MPNET_WEIGHTS")) else None,
             host=env.optional("HOST", LOOPBACK),
             app_password=env.optional("APP_PASSWORD"),
             allow_open=env.flag("ALLOW_OPEN"),

@@ -36,19 +36,20 @@ class AsyncEmbeddingsGenerator:
 
 
 class SyncEmbeddingsGenerator:
-    """Embeds a query while a person waits."""
+    """Embeds queries while a person waits."""
 
     def __init__(self, replicate: ReplicateClient) -> None:
         self._replicate = replicate
 
-    def generate(self, text: str) -> list[float]:
-        """768 numbers, of unit length. Raises ServiceUnavailable when it takes too long."""
-        prediction = self._replicate.run(EMBEDDING_VERSION, {"text": text})
+    def generate(self, texts: Sequence[str]) -> list[list[float]]:
+        """A vector of 768 numbers, of unit length, for each text. Raises ServiceUnavailable when
+        that takes too long."""
+        prediction = self._replicate.run(EMBEDDING_VERSION, _batch(texts))
         if not prediction.finished:
             raise ServiceUnavailable(SERVICE, "the query was not embedded in time")
         if not prediction.succeeded:
             raise ServiceUnavailable(SERVICE, prediction.why_it_failed())
-        return parse_embeddings(prediction.output, 1)[0]
+        return parse_embeddings(prediction.output, len(texts))
 
 
 def _batch(texts: Sequence[str]) -> dict[str, str]:

@@ -11,21 +11,18 @@ from pymongo.operations import SearchIndexModel
 
 from allthethings.documents import Document, available
 from allthethings.mongo import Database
-from allthethings.predictions import DIMENSIONS
+from allthethings.passage_index import (
+    SEARCH_DEFINITION,
+    SEARCH_INDEX,
+    VECTOR_DEFINITION,
+    VECTOR_INDEX,
+)
+from allthethings.processors import about
 
-VECTOR_INDEX = "vector_index"
-VECTOR_DEFINITION: Mapping[str, Any] = {
-    "fields": [
-        {
-            "type": "vector",
-            "path": "embedding",
-            "numDimensions": DIMENSIONS,
-            "similarity": "euclidean",
-        },
-        {"type": "filter", "path": "asset_id"},
-        {"type": "filter", "path": "content_type"},
-    ]
-}
+SEARCH_INDEXES = (
+    SearchIndexModel(dict(VECTOR_DEFINITION), name=VECTOR_INDEX, type="vectorSearch"),
+    SearchIndexModel(dict(SEARCH_DEFINITION), name=SEARCH_INDEX, type="search"),
+)
 
 
 def create_indexes(database: Database) -> list[str]:
@@ -34,18 +31,30 @@ def create_indexes(database: Database) -> list[str]:
         done = [_create_collection(store) for store in _collections(database)]
         database.assets.create_indexes()
         database.passages.create_indexes()
-        done.append(_create_search_index(database.passages.collection))
+        passages = database.passages.collection
+        done += [_create_search_index(passages, model) for model in SEARCH_INDEXES]
+    if told := _tell_older_passages(database):
+        done.append(f"Passages of {told} things: brought up to date.")
     return done
+
+
+def _tell_older_passages(database: Database) -> int:
+    """Passages of an older version of the app lack what the filters ask for."""
+    untold = database.passages.untold()
+    for asset_id in untold:
+        if asset := database.assets.get(asset_id):
+            database.passages.tell(asset_id, about(asset, asset.title))
+    return len(untold)
 
 
 def missing_indexes(database: Database) -> list[str]:
     """The names of the indexes that are needed and not there, or not yet to be queried."""
     with available():
         missing = [] if "url_key" in database.assets.collection.index_information() else ["url_key"]
-        found = list(database.passages.collection.list_search_indexes(VECTOR_INDEX))
-    if not any(index.get("queryable") for index in found):
-        missing.append(VECTOR_INDEX)
-    return missing
+        found = list(database.passages.collection.list_search_indexes())
+    ready = {index["name"] for index in found if index.get("queryable")}
+    names = [str(model.document["name"]) for model in SEARCH_INDEXES]
+    return [*missing, *(name for name in names if name not in ready)]
 
 
 def _collections(database: Database) -> list[Collection[Document]]:
@@ -61,17 +70,16 @@ def _create_collection(collection: Collection[Document]) -> str:
     return f"Collection {collection.name}: created."
 
 
-def _create_search_index(collection: Collection[Document]) -> str:
-    found = list(collection.list_search_indexes(VECTOR_INDEX))
+def _create_search_index(collection: Collection[Document], model: SearchIndexModel) -> str:
+    name, definition = model.document["name"], model.document["definition"]
+    found = list(collection.list_search_indexes(name))
     if not found:
-        collection.create_search_index(
-            SearchIndexModel(dict(VECTOR_DEFINITION), name=VECTOR_INDEX, type="vectorSearch")
-        )
-        return f"Search index {VECTOR_INDEX}: created."
-    if _says(found[0].get("latestDefinition"), VECTOR_DEFINITION):
-        return f"Search index {VECTOR_INDEX}: there already."
-    collection.update_search_index(VECTOR_INDEX, dict(VECTOR_DEFINITION))
-    return f"Search index {VECTOR_INDEX}: updated."
+        collection.create_search_index(model)
+        return f"Search index {name}: created."
+    if _says(found[0].get("latestDefinition"), definition):
+        return f"Search index {name}: there already."
+    collection.update_search_index(name, definition)
+    return f"Search index {name}: updated."
 
 
 def _says(found: Any, wanted: Any) -> bool:

@@ -8,6 +8,7 @@ from pymongo.errors import PyMongoError
 from allthethings.asset_store import AssetStore
 from allthethings.documents import Document, available
 from allthethings.errors import BadInput
+from allthethings.passage_index import PassageIndex
 from allthethings.passage_store import PassageStore
 
 TIMEOUT_MS = 5_000
@@ -24,6 +25,7 @@ class Database:
         database = self.client[name]
         self.assets = AssetStore(database["assets"])
         self.passages = PassageStore(database["passages"])
+        self.passage_index = PassageIndex(database["passages"])
 
     def ping(self) -> None:
         """Raises ServiceUnavailable when the server does not answer."""

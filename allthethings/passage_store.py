@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from bson import ObjectId
 from bson.binary import Binary, BinaryVectorDtype
@@ -11,6 +13,29 @@ from pymongo.collection import Collection
 
 from allthethings.documents import Document, available
 from allthethings.passages import Passage
+
+
+@dataclass(frozen=True)
+class About:
+    """What the passages of a thing say of it, for the filters of the search indexes.
+
+    `sites` are its host and the domains above it; `added` is when it was submitted.
+    """
+
+    title: str | None
+    content_type: str
+    kind: str
+    sites: Sequence[str]
+    added: datetime
+
+    def fields(self) -> Document:
+        return {
+            "title": self.title,
+            "content_type": self.content_type,
+            "kind": self.kind,
+            "site": list(self.sites),
+            "added": self.added,
+        }
 
 
 class PassageStore:
@@ -24,7 +49,7 @@ class PassageStore:
             [("asset_id", ASCENDING), ("position", ASCENDING)], name="asset_position"
         )
 
-    def put(self, asset_id: str, content_type: str, passages: Sequence[Passage]) -> None:
+    def put(self, asset_id: str, about: About, passages: Sequence[Passage]) -> None:
         """Keep these passages and no others; one that has the same text stays as it is.
 
         What an interrupted attempt left, of another version of the thing, is replaced.
@@ -43,7 +68,7 @@ class PassageStore:
                         "position": passage.position,
                         "text": passage.text,
                         "locator": dict(passage.locator),
-                        "content_type": content_type,
+                        **about.fields(),
                         "replicate_embedding_id": None,
                     },
                     upsert=True,
@@ -164,32 +189,14 @@ class PassageStore:
             )
         return total - waiting, total
 
-    def nearest(self, vector: Sequence[float], limit: int) -> list[Document]:
-        """The passages whose vectors are nearest: asset_id, text, locator, score (0..1).
-
-        Raises ServiceUnavailable when the database is away.
-        """
-        stages: list[Document] = [
-            {
-                "$vectorSearch": {
-                    "index": "vector_index",
-                    "path": "embedding",
-                    "queryVector": Binary.from_vector(list(vector), BinaryVectorDtype.FLOAT32),
-                    "numCandidates": min(10_000, limit * 10),
-                    "limit": limit,
-                }
-            },
-            {
-                "$project": {
-                    "asset_id": 1,
-                    "text": 1,
-                    "locator": 1,
-                    "score": {"$meta": "vectorSearchScore"},
-                }
-            },
-        ]
+    def vectors(self, asset_id: str, position: int | None = None) -> list[list[float]]:
+        """The vectors of a thing's passages, or of the one at that position, if it has them."""
+        query: Document = {"asset_id": ObjectId(asset_id), "embedding": {"$exists": True}}
+        if position is not None:
+            query["position"] = position
         with available():
-            return list(self.collection.aggregate(stages))
+            rows = list(self.collection.find(query, {"embedding": 1}))
+        return [list(row["embedding"].as_vector().data) for row in rows]
 
     def forget_requests(self, asset_id: str, prediction_ids: Sequence[str]) -> None:
         """Passages without a vector do not wait for these predictions any more."""
@@ -205,6 +212,20 @@ class PassageStore:
                     "$unset": {"replicate_embedding_range": ""},
                 },
             )
+
+    def tell(self, asset_id: str, about: About) -> None:
+        """Let passages from before there were such filters say what they are about."""
+        with available():
+            self.collection.update_many(
+                {"asset_id": ObjectId(asset_id), "added": {"$exists": False}},
+                {"$set": about.fields()},
+            )
+
+    def untold(self) -> set[str]:
+        """The things whose passages do not say what they are about."""
+        with available():
+            rows = self.collection.find({"added": {"$exists": False}}, {"asset_id": 1})
+            return {str(row["asset_id"]) for row in rows}
 
     def delete(self, asset_id: str) -> None:
         with available():

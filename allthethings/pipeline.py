@@ -28,7 +28,15 @@ from allthethings.generators import AsyncEmbeddingsGenerator
 from allthethings.mongo import Database
 from allthethings.passages import CountTokens, cut
 from allthethings.predictions import Prediction, parse_embeddings, parse_prediction
-from allthethings.processors import Content, Processor, Requested, Tools, get_asset_processor, kinds
+from allthethings.processors import (
+    Content,
+    Processor,
+    Requested,
+    Tools,
+    about,
+    get_asset_processor,
+    kinds,
+)
 from guardedfetch import Fetcher
 
 log = logging.getLogger(__name__)
@@ -168,7 +176,7 @@ class Pipeline:
                 asset.id, S.PROCESSING_ERROR, prediction_id=prediction_id, error=reason
             )
             return
-        self._passages.put(asset.id, asset.content_type, passages)
+        self._passages.put(asset.id, about(asset, content.title), passages)
         moved = self._assets.move(
             asset.id,
             S.PROCESSED,

@@ -17,8 +17,10 @@ from allthethings.bounded import within
 from allthethings.errors import UnusableThing
 from allthethings.fetch import Document
 from allthethings.pages import read_page
+from allthethings.passage_store import About
 from allthethings.passages import Piece
 from allthethings.predictions import Segment, parse_transcript
+from allthethings.queries import sites_of
 from allthethings.replicate_client import ReplicateClient
 
 log = logging.getLogger(__name__)
@@ -168,6 +170,12 @@ def kind_of(content_type: str) -> str:
     """The kind, in words, of a thing that was accepted."""
     processor = _accepting(content_type)
     return processor.kind if processor else content_type
+
+
+def about(asset: Asset, title: str | None) -> About:
+    """What the asset's passages say of it."""
+    sites = sites_of(asset.url)
+    return About(title, asset.content_type, kind_of(asset.content_type), sites, asset.created_at)
 
 
 def _accepting(content_type: str) -> type[Processor] | None:

@@ -1,36 +1,88 @@
-"""From a query to things, each with its best passages."""
+"""From a query to things, each with its best passages: by meaning and by words.
+
+Both sides give their best passages; a passage's score is the weighted sum of the two, each
+brought to 0..1. Each side alone is searched when the other is away.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import logging
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
 from typing import Any
 
-from allthethings.assets import Asset, AssetStatus
+from allthethings.assets import Asset, AssetStatus, clean_url, url_key
 from allthethings.documents import Document
-from allthethings.errors import BadInput
-from allthethings.generators import SyncEmbeddingsGenerator
+from allthethings.errors import BadInput, NoSuchAsset, ServiceUnavailable
 from allthethings.mongo import Database
+from allthethings.passage_index import MOST, Scope
+from allthethings.queries import Query
+from allthethings.query_vectors import MAX_WORDS, QueryVectors, mean
 
-MAX_QUERY = 2_000
-NEAREST = 100
-"""Passages looked at; many of them may belong to one thing."""
+log = logging.getLogger(__name__)
+
+CANDIDATES = 100
+"""Passages that each side gives; more are asked for when they belong to too few things."""
 SHOWN_PASSAGES = 3
 SHOWN_THINGS = 20
+DEEPEST = 50
+"""Pages of results."""
+
+WEIGHT_OF_MEANING = 0.6
+STRONG = 0.5
+"""Similarity, a cosine, from which on a passage speaks of what the query asks for."""
+WEAK = 0.3
+"""Similarity below which it is about something else."""
+WORDS_MATCH = 0.5
+"""The share of the query's words that a passage has to hold to be a match by words."""
+
+# fmt: off
+STOP_WORDS = frozenset({
+    "a", "an", "and", "are", "as", "at", "be", "but", "by", "for", "if", "in", "into", "is", "it",
+    "no", "not", "of", "on", "or", "such", "that", "the", "their", "then", "there", "these",
+    "they", "this", "to", "was", "will", "with",
+})
+# fmt: on
+"""Lucene's English ones, which its index leaves out."""
+_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True)
 class Hit:
-    """A passage that matches; `score` is vectorSearchScore, 1/(1 + squared distance), 0..1."""
+    """A passage that was found. `score` is 0..1 among the candidates of its query; `similarity`
+    is the cosine to the query, None where the meaning was not asked for or others were nearer;
+    `words` are those of its words that the query holds too, as they stand in it."""
 
+    asset_id: str
+    position: int
     text: str
-    score: float
     locator: Mapping[str, Any]
+    score: float
+    similarity: float | None
+    words: tuple[str, ...] = ()
+    by_words: bool = False
+
+    @property
+    def by_meaning(self) -> bool:
+        return self.similarity is not None and self.similarity >= WEAK
+
+    @cached_property
+    def parts(self) -> list[tuple[str, bool]]:
+        """The text in parts, each with whether it is a matching word; joined they are the text."""
+        if not self.words:
+            return [(self.text, False)]
+        either = "|".join(map(re.escape, sorted(self.words, key=len, reverse=True)))
+        parts = re.split(rf"(?<!\w)({either})(?!\w)", self.text)
+        return [(part, number % 2 == 1) for number, part in enumerate(parts) if part]
 
 
 @dataclass(frozen=True)
 class Result:
-    """A thing and its best passages, best first; its score is its best passage's."""
+    """A thing and its best passages, best first."""
 
     asset: Asset
     passages: Sequence[Hit]
@@ -39,29 +91,184 @@ class Result:
     def score(self) -> float:
         return self.passages[0].score
 
+    @property
+    def similarity(self) -> float | None:
+        """The nearest passage's."""
+        return max((hit.similarity for hit in self.passages if hit.similarity), default=None)
+
+    @property
+    def matched(self) -> str:
+        """What matched: `meaning`, `words`, `both` or, where nothing is close, `nothing`."""
+        meaning = any(hit.by_meaning for hit in self.passages)
+        words = any(hit.by_words for hit in self.passages)
+        if meaning and words:
+            return "both"
+        return "meaning" if meaning else "words" if words else "nothing"
+
+    @property
+    def strength(self) -> str:
+        """`strong`, `weak`, or `none` where nothing matched."""
+        if self.matched == "nothing":
+            return "none"
+        strong = (self.similarity or 0.0) >= STRONG or self.matched == "words"
+        return "strong" if strong else "weak"
+
+
+@dataclass(frozen=True)
+class Found:
+    """One page of results, and whether there are more. `about` is the thing whose like was looked
+    for; `words_alone` says that the meaning could not be asked for."""
+
+    results: Sequence[Result]
+    more: bool = False
+    about: Asset | None = None
+    words_alone: bool = False
+
+    @property
+    def close(self) -> bool:
+        """Whether anything matched at all."""
+        return any(result.strength != "none" for result in self.results)
+
+
+Candidates = Callable[[int], tuple[list[Hit], bool]]
+"""For a number of passages that each side may give: the hits, and whether these were all."""
+
 
 class Search:
-    """Finds searchable things by meaning."""
+    """Finds searchable things. One serves any number of threads."""
 
-    def __init__(self, database: Database, generator: SyncEmbeddingsGenerator) -> None:
-        self._database = database
-        self._generator = generator
+    def __init__(self, database: Database, vectors: QueryVectors) -> None:
+        self._assets = database.assets
+        self._passages = database.passages
+        self._index = database.passage_index
+        self._vectors = vectors
+        # The words are looked up while the query's vector is made.
+        self._beside = ThreadPoolExecutor(max_workers=16, thread_name_prefix="words")
 
-    def search(self, query: str) -> list[Result]:
-        """The nearest things, best first. Raises BadInput, ServiceUnavailable."""
-        if len(query) > MAX_QUERY:
-            raise BadInput(f"A query may have {MAX_QUERY:,} characters at the most.")
-        vector = self._generator.generate(query)
+    def search(self, query: Query, page: int = 1) -> Found:
+        """The things for a query. Raises BadInput, ServiceUnavailable."""
+        if not query.text:
+            raise BadInput("Say also what to look for: a word or a question.")
+        if len(query.text.split()) > MAX_WORDS:
+            raise BadInput(f"A query may have {MAX_WORDS:,} words at the most.")
+        if asset := self._named(query.text):
+            return self._like(asset, None, query, page)
+        scope, alone = self._scope(query), False
+
+        def candidates(limit: int) -> tuple[list[Hit], bool]:
+            nonlocal alone
+            words = self._beside.submit(
+                self._index.matching, query.text, query.phrases, scope, limit
+            )
+            try:
+                near = self._index.nearest(self._vectors.of(query.text), scope, limit)
+            except ServiceUnavailable as error:
+                log.warning("searched by words alone: %s", error)
+                near, alone = [], True
+            matching = words.result()
+            return fuse(query.text, near, matching), limit not in (len(near), len(matching))
+
+        results, more = self._page(candidates, page)
+        return Found(results, more, words_alone=alone)
+
+    def like(self, asset_id: str, position: int | None, query: Query, page: int = 1) -> Found:
+        """Other things like this one, or like that passage of it; the query's filters hold.
+        Raises NoSuchAsset, ServiceUnavailable."""
+        asset = self._assets.get(asset_id)
+        if asset is None:
+            raise NoSuchAsset("There is no such thing, or there is none any more.")
+        return self._like(asset, position, query, page)
+
+    def _like(self, asset: Asset, position: int | None, query: Query, page: int) -> Found:
+        vectors = self._passages.vectors(asset.id, position)
+        scope = self._scope(query, never=frozenset({asset.id}))
+
+        def candidates(limit: int) -> tuple[list[Hit], bool]:
+            near = self._index.nearest(mean(vectors), scope, limit) if vectors else []
+            return fuse("", near, []), len(near) < limit
+
+        results, more = self._page(candidates, page)
+        return Found(results, more, about=asset)
+
+    def _named(self, text: str) -> Asset | None:
+        """The thing whose URL the text is, if it is one."""
+        if not text.startswith(("http://", "https://")) or " " in text:
+            return None
+        try:
+            return self._assets.find_url(url_key(clean_url(text)))
+        except BadInput:
+            return None
+
+    def _scope(self, query: Query, never: frozenset[str] = frozenset()) -> Scope:
+        only: frozenset[str] | None = None
+        for phrase in query.phrases:
+            holding = self._index.things_with(phrase, query.filters)
+            only = holding if only is None else only & holding
+        for phrase in query.without:
+            never |= self._index.things_with(phrase, query.filters)
+        return Scope(query.filters, only, never)
+
+    def _page(self, candidates: Candidates, page: int) -> tuple[list[Result], bool]:
+        """The things of a page, and whether there are more behind it."""
+        wanted, limit = page * SHOWN_THINGS, CANDIDATES
+        while True:
+            hits, all_seen = candidates(limit)
+            results = list(islice(self._results(hits), wanted + 1))
+            if len(results) > wanted or all_seen or limit >= MOST:
+                return results[wanted - SHOWN_THINGS : wanted], len(results) > wanted
+            limit = min(MOST, 4 * limit)  # many passages of few things stood in front
+
+    def _results(self, hits: Iterable[Hit]) -> Iterator[Result]:
+        """The searchable things of the hits, in the order of their best ones."""
         by_asset: dict[str, list[Hit]] = {}
-        for row in self._database.passages.nearest(vector, NEAREST):
-            by_asset.setdefault(str(row["asset_id"]), []).append(_hit(row))
-        assets = self._database.assets.many(by_asset)
-        return [
-            Result(assets[asset_id], hits[:SHOWN_PASSAGES])
-            for asset_id, hits in by_asset.items()
-            if asset_id in assets and assets[asset_id].status is AssetStatus.SEARCHABLE
-        ][:SHOWN_THINGS]
+        for hit in hits:
+            by_asset.setdefault(hit.asset_id, []).append(hit)
+        waiting = iter(by_asset)
+        while some := list(islice(waiting, SHOWN_THINGS + 1)):
+            assets = self._assets.many(some)
+            for asset_id in some:
+                asset = assets.get(asset_id)
+                if asset is not None and asset.status is AssetStatus.SEARCHABLE:
+                    yield Result(asset, by_asset[asset_id][:SHOWN_PASSAGES])
 
 
-def _hit(row: Document) -> Hit:
-    return Hit(row["text"], float(row["score"]), row["locator"])
+def similarity(score: float) -> float:
+    """The cosine of two unit vectors from their vectorSearchScore, 1/(1 + squared distance)."""
+    return 1.0 - (1.0 / score - 1.0) / 2.0
+
+
+def fuse(text: str, near: Sequence[Document], matching: Sequence[Document]) -> list[Hit]:
+    """The passages of both sides, best first.
+
+    The sum of the cosine and of the BM25 score over the best one's, weighted. A passage that is
+    not among the nearest is as far as the farthest of them, if there are more.
+    """
+    near_by_id = {row["_id"]: row for row in near}
+    cosines = {key: similarity(row["score"]) for key, row in near_by_id.items()}
+    matching_by_id = {row["_id"]: row for row in matching}
+    farthest = min(cosines.values(), default=0.0)
+    top = max((row["score"] for row in matching), default=0.0) or 1.0
+    wanted = len(set(_words(text))) or 1
+    hits = []
+    for key, row in (near_by_id | matching_by_id).items():
+        found = matching_by_id.get(key, {"score": 0.0, "words": ()})
+        words = tuple(found["words"])
+        meaning = max(0.0, cosines.get(key, farthest))
+        score = WEIGHT_OF_MEANING * meaning + (1 - WEIGHT_OF_MEANING) * found["score"] / top
+        hits.append(
+            Hit(
+                asset_id=str(row["asset_id"]),
+                position=row["position"],
+                text=row["text"],
+                locator=row["locator"],
+                score=score,
+                similarity=cosines.get(key),
+                words=words,
+                by_words=len(set(_words(" ".join(words)))) >= WORDS_MATCH * wanted,
+            )
+        )
+    return sorted(hits, key=lambda hit: (-hit.score, hit.asset_id, hit.position))
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in _WORD.findall(text.lower()) if word not in STOP_WORDS]

@@ -10,13 +10,15 @@ ROOT = Path(__file__).resolve().parents[2]
 LAYERS = [
     ["bounded", "errors", "hosts", "redaction"],
     ["assets", "passages", "predictions", "queries", "signatures"],
-    ["documents", "fetch", "hookdeck", "pages", "replicate_client", "tokens"],
-    ["asset_store", "passage_store"],
+    ["documents", "fetch", "hookdeck", "pages", "query_vectors", "replicate_client", "tokens"],
+    ["asset_store", "local_model", "passage_index", "passage_store"],
     ["mongo"],
-    ["indexes", "processors", "generators"],
+    ["processors", "generators"],
+    ["indexes"],
     ["pipeline", "search", "health"],
     ["reconciler"],
-    ["views", "webhooks", "hygiene", "login"],
+    ["presentation"],
+    ["search_views", "views", "webhooks", "hygiene", "login"],
 ]
 
 
@@ -71,7 +73,7 @@ def test_the_guarded_fetch_stands_alone() -> None:
 
 
 def test_routes_know_neither_the_database_driver_nor_the_http_client() -> None:
-    for name in ("views", "webhooks"):
+    for name in ("views", "search_views", "webhooks"):
         tops = {full.split(".")[0] for full in imported(ROOT / "allthethings" / f"{name}.py")}
         assert not tops & {"pymongo", "bson", "httpx", "replicate"}, name
 

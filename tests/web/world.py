@@ -10,9 +10,10 @@ from typing import Any, cast
 from flask import Flask
 
 import app as application
-from allthethings import views
+from allthethings import search_views, views
 from allthethings.assets import Asset, AssetStatus, clean_url
-from allthethings.search import Hit, Result
+from allthethings.queries import Query
+from allthethings.search import Found, Hit, Result
 from config import MongoSettings, Settings
 
 BEGAN = datetime(2025, 3, 1, 12, 30, tzinfo=UTC)
@@ -69,8 +70,9 @@ class Memory:
     def of(self, _asset_id: str) -> Sequence[dict[str, Any]]:
         return self.passages_of
 
-    def search(self, _query: str) -> list[Result]:
-        return [Result(thing, self.hits) for thing in self.things if self.hits]
+    def search(self, _query: Query, page: int = 1) -> Found:
+        assert page
+        return Found([Result(thing, self.hits) for thing in self.things if self.hits])
 
     def submit(self, url: str) -> Asset:
         self.submitted.append(clean_url(url))
@@ -98,9 +100,8 @@ def make_app(memory: Memory, **changed: Any) -> Flask:
     made = Flask("app", root_path=str(application.EXAMPLES.parent))
     made.config.update(SECRET_KEY=settings.secret_key, TESTING=True)
     anything = cast(Any, memory)
-    made.register_blueprint(
-        views.create_blueprint(anything, anything, anything, lambda: memory.examples, {})
-    )
+    made.register_blueprint(views.create_blueprint(anything, anything, lambda: memory.examples, {}))
+    made.register_blueprint(search_views.create_blueprint(anything, anything))
     application._add_protection(made, settings)
     application._add_filters(made)
     application._add_error_handlers(made)
