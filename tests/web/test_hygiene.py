@@ -10,9 +10,8 @@ import app as application
 from allthethings.assets import AssetStatus as S
 from allthethings.hosts import host_of, is_loopback
 from allthethings.hygiene import HEADERS, is_web_url
-from allthethings.search import Hit
 from config import SettingsError
-from tests.web.world import Memory, make_app, make_asset, make_settings
+from tests.web.world import Memory, make_app, make_asset, make_hit, make_settings
 
 SECRET = "what only the log may say"
 PUBLIC = "https://things.example"
@@ -175,7 +174,7 @@ def test_only_web_urls_become_links(path: str) -> None:
     thing = make_asset(1, S.SEARCHABLE, url="javascript:alert(1)")
     place = {"start": 61.5, "end": 70.0}
     rows = [{"position": 0, "text": "said", "locator": place, "embedded": True}]
-    memory = Memory([thing], rows, [Hit("said", 0.5, place)])
+    memory = Memory([thing], rows, [make_hit("said", 0.5, place)])
     page = html.document_fromstring(make_app(memory).test_client().get(path).text)
     for name in ("href", "src", "action", "formaction"):
         assert not [value for value in page.xpath(f"//@{name}") if "javascript" in value]

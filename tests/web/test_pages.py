@@ -9,8 +9,7 @@ import pytest
 from lxml import html
 
 from allthethings.assets import AssetStatus as S
-from allthethings.search import Hit
-from tests.web.world import EXAMPLE, Memory, make_app, make_asset
+from tests.web.world import EXAMPLE, Memory, make_app, make_asset, make_hit
 
 ROOT = Path(__file__).parents[2]
 HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7 * 7 }}"
@@ -30,7 +29,10 @@ def text_of(tree: html.HtmlElement, selector: str) -> list[str]:
 def hostile_world() -> Memory:
     failed = make_asset(1, S.PROCESSING_ERROR, title=HOSTILE, error=HOSTILE, text=HOSTILE)
     found = make_asset(2, S.SEARCHABLE, title=HOSTILE, content_type="text/html")
-    hits = [Hit(HOSTILE, 0.5, {"heading": HOSTILE}), Hit(HOSTILE, 0.5, {"start": 61.5, "end": 70})]
+    hits = [
+        make_hit(HOSTILE, 0.5, {"heading": HOSTILE}),
+        make_hit(HOSTILE, 0.5, {"start": 61.5, "end": 70}),
+    ]
     rows = [
         {"position": position, "text": hit.text, "locator": hit.locator, "embedded": True}
         for position, hit in enumerate(hits)
@@ -119,12 +121,12 @@ def test_an_empty_page_says_what_to_do(memory: Memory, path: str, words: str) ->
 
 
 def test_a_result_leads_to_its_thing_and_to_the_second() -> None:
-    hits = [Hit("A dance.", 0.7, {"start": 61.5, "end": 70}), Hit("A meadow.", 0.6, {})]
+    hits = [make_hit("A dance.", 0.7, {"start": 61.5, "end": 70}), make_hit("A meadow.", 0.6, {})]
     tree = rendered(Memory([make_asset(1, S.SEARCHABLE)], hits=hits), "/search?query=bees")
     (result,) = tree.xpath("//*[@data-result]")
     assert result.xpath(".//a/@href")[0] == f"/assets/{1:024x}"
     assert "https://radio.test/1.mp3#t=61.5" in result.xpath(".//a/@href")
-    assert text_of(result, ".//*[@data-seek]")[0].startswith("Listen from 1:01")
+    assert text_of(result, ".//*[@class='place']")[0].startswith("Listen from 1:01")
 
 
 @pytest.mark.parametrize(

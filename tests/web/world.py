@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -37,6 +37,11 @@ def make_asset(number: int, status: AssetStatus, **changed: Any) -> Asset:
         **changed,
     }
     return Asset(id=f"{number:024x}", status=status, created_at=at, updated_at=at, **fields)
+
+
+def make_hit(text: str, similarity: float, locator: Mapping[str, Any]) -> Hit:
+    """A passage found by its meaning."""
+    return Hit(f"{1:024x}", 0, text, locator, similarity, similarity)
 
 
 @dataclass
