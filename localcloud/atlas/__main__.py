@@ -13,8 +13,10 @@ import sys
 import threading
 from pathlib import Path
 
+from localcloud.atlas.commands import Services
 from localcloud.atlas.indexes import Indexes
 from localcloud.atlas.proxy import Proxy
+from localcloud.atlas.searching import Searches
 from localcloud.atlas.upstream import Upstream, WriteClock
 
 log = logging.getLogger("atlas")
@@ -61,7 +63,7 @@ async def _serve(port: int, upstream_port: int, data_dir: Path) -> None:
         loop.add_signal_handler(name, stopping.set)
     upstream, clock = Upstream(upstream_port), WriteClock()
     indexes = Indexes(data_dir, upstream, clock)
-    proxy = Proxy(upstream_port, indexes, clock)
+    proxy = Proxy(upstream_port, Services(indexes, Searches(indexes, upstream)), clock)
     await proxy.start(port)
     log.info("listening on 127.0.0.1:%d for the server on port %d", port, upstream_port)
     await stopping.wait()

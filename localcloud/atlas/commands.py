@@ -1,7 +1,7 @@
 """The commands that the proxy answers itself, and those that it rewrites.
 
 Source: https://www.mongodb.com/docs/manual/reference/command/createSearchIndexes/ and the
-pages of updateSearchIndex, dropSearchIndex, $listSearchIndexes and $vectorSearch.
+pages of updateSearchIndex, dropSearchIndex, $listSearchIndexes, $vectorSearch and $search.
 """
 
 from __future__ import annotations
@@ -10,22 +10,30 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from localcloud.atlas import pipeline
+import bson
+from bson.int64 import Int64
+
+from localcloud.atlas import pipeline, searching, shortcut
 from localcloud.atlas.definitions import SEARCH, TYPES
 from localcloud.atlas.errors import CommandError
+from localcloud.atlas.hits import Found
 from localcloud.atlas.indexes import Indexes, Request
-from localcloud.atlas.query import VectorSearch
+from localcloud.atlas.searching import Searches
 from localcloud.atlas.upstream import Namespace
+from localcloud.atlas.wire import LOSSLESS, MAX_DOCUMENT
 
 Document = Mapping[str, Any]
 
 MANAGEMENT = {"createSearchIndexes", "updateSearchIndex", "dropSearchIndex"}
-STAGES = ("$vectorSearch", "$listSearchIndexes")
+STAGES = (*searching.STAGES, "$searchMeta", "$listSearchIndexes")
 # The commands that `is_ours` wants to see whole.
 CANDIDATES = MANAGEMENT | {"aggregate", "explain"}
 _MARKS = tuple(stage.encode() for stage in STAGES)
 # Options of an aggregate that make no sense for the rewritten one.
 _DROPPED = {"hint"}
+# A command with one of these is part of a transaction, which the server has to see.
+_TRANSACTIONAL = {"autocommit", "startTransaction"}
+_ROOM = 16 * 1024
 
 
 def is_ours(command: str | None, body: bytes) -> bool:
@@ -49,22 +57,30 @@ class Forward:
     command: Document | None
 
 
-def handle(indexes: Indexes, command: Document) -> Reply | Forward:
+@dataclass(frozen=True)
+class Services:
+    """What the commands are carried out with."""
+
+    indexes: Indexes
+    searches: Searches
+
+
+def handle(services: Services, command: Document) -> Reply | Forward:
     """Carry out a command. It may block: on the server, or until an index is current. Raises
     pymongo's ConnectionFailure when the server is away."""
     name = next(iter(command))
     try:
         match name:
             case "createSearchIndexes":
-                return Reply(_create(indexes, command))
+                return Reply(_create(services.indexes, command))
             case "updateSearchIndex":
-                return Reply(_update(indexes, command))
+                return Reply(_update(services.indexes, command))
             case "dropSearchIndex":
-                return Reply(_drop(indexes, command))
+                return Reply(_drop(services.indexes, command))
             case "explain":
                 return _explain(command)
             case _:
-                return _aggregate(indexes, command)
+                return _aggregate(services, command)
     except CommandError as error:
         return Reply(error.reply())
 
@@ -129,7 +145,7 @@ def _explain(command: Document) -> Reply | Forward:
     return Forward(None)
 
 
-def _aggregate(indexes: Indexes, command: Document) -> Reply | Forward:
+def _aggregate(services: Services, command: Document) -> Reply | Forward:
     stages = command.get("pipeline")
     if not isinstance(stages, list) or not _names_a_stage(stages):
         return Forward(None)
@@ -139,18 +155,46 @@ def _aggregate(indexes: Indexes, command: Document) -> Reply | Forward:
     namespace = _namespace(command)
     if command.get("explain"):
         raise CommandError("CommandNotSupported", "this server cannot explain a search stage")
-    match pipeline.name_of(first):
-        case "$vectorSearch":
-            hits = indexes.search(namespace, VectorSearch.parse(first["$vectorSearch"]))
-            rewritten = pipeline.rewrite(namespace.collection, hits, rest)
+    name = pipeline.name_of(first)
+    match name:
+        case _ if name in searching.STAGES:
+            found = services.searches.find(namespace, first, rest)
+            answer = _answer(command, namespace, found, rest)
+            if answer is not None:
+                return answer
+            rewritten = pipeline.rewrite(namespace.collection, found, rest)
+        case "$searchMeta":
+            meta = services.searches.meta(namespace, first[name])
+            later = [pipeline.with_variable(stage, meta) for stage in rest]
+            rewritten = [pipeline.documents([meta]), *later]
         case "$listSearchIndexes":
-            listed = indexes.listed(namespace, *_listing(first["$listSearchIndexes"]))
+            listed = services.indexes.listed(namespace, *_listing(first[name]))
             rewritten = [pipeline.documents(listed), *rest]
         case _:
             _refuse_inside(first)
             return Forward(None)
     kept = {key: value for key, value in command.items() if key not in _DROPPED}
     return Forward({**kept, "aggregate": 1, "pipeline": rewritten})
+
+
+def _answer(
+    command: Document, namespace: Namespace, found: Found, rest: list[pipeline.Stage]
+) -> Reply | None:
+    """The reply, if it can be given without the server, and in one batch."""
+    steps = shortcut.plan(rest)
+    if steps is None or _TRANSACTIONAL & command.keys():
+        return None
+    documents = shortcut.run(steps, found)
+    cursor = command.get("cursor")
+    size = cursor.get("batchSize") if isinstance(cursor, Mapping) else None
+    if documents is None or (size is not None and size < len(documents)):
+        return None
+    reply = {
+        "cursor": {"firstBatch": documents, "id": Int64(0), "ns": str(namespace)},
+        "ok": 1.0,
+    }
+    fits = len(bson.encode(reply, codec_options=LOSSLESS)) <= MAX_DOCUMENT - _ROOM
+    return Reply(reply) if fits else None
 
 
 def _listing(spec: object) -> tuple[str | None, object]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from localcloud.atlas.errors import CommandError
+from localcloud.atlas.mappings import parse_search
 
 SEARCH = "search"
 VECTOR_SEARCH = "vectorSearch"
@@ -50,8 +51,8 @@ def check(kind: str, definition: object) -> None:
         raise _bad('"definition" must be a document')
     if kind == VECTOR_SEARCH:
         parse_vector(definition)
-    elif "mappings" not in definition:
-        raise _bad('"definition.mappings" is required')
+    else:
+        parse_search(definition)
 
 
 def parse_vector(definition: Mapping[str, Any]) -> VectorDefinition:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 CODES = {
@@ -19,7 +20,24 @@ CODES = {
     "InvalidIndexSpecificationOption": 197,
     "Location40218": 40218,
     "Location40324": 40324,
+    "Location40414": 40414,
+    "Location40415": 40415,
     "Location40602": 40602,
+    "Location15998": 15998,
+    "Location16410": 16410,
+    "Location16411": 16411,
+    "Location16412": 16412,
+    "Location9191100": 9191100,
+    "Location9191103": 9191103,
+    "Location9402500": 9402500,
+    "Location9402502": 9402502,
+    "Location9402503": 9402503,
+    "Location9460300": 9460300,
+    "Location9460301": 9460301,
+    "Location9834300": 9834300,
+    "Location9967500": 9967500,
+    "Location10473002": 10473002,
+    "Location10473003": 10473003,
 }
 
 
@@ -41,8 +59,20 @@ class CommandError(Exception):
         }
 
 
+class ServerError(CommandError):
+    """What the server answered to a part of the command."""
+
+    def __init__(self, details: Mapping[str, Any]) -> None:
+        super().__init__("UnknownError", str(details.get("errmsg")))
+        self._details = details
+
+    def reply(self) -> dict[str, Any]:
+        told = ("errmsg", "code", "codeName")
+        return {"ok": 0.0, **{key: self._details[key] for key in told if key in self._details}}
+
+
 class QueryError(CommandError):
-    """A $vectorSearch that the index cannot answer; worded as the search engine behind Atlas
+    """A search stage that the index cannot answer; worded as the search engine behind Atlas
     does, whose messages reach the driver with this prefix and code."""
 
     def __init__(self, message: str) -> None:

@@ -12,24 +12,22 @@ from typing import Any
 from localcloud.atlas.columns import values_at
 from localcloud.atlas.definitions import VectorDefinition
 from localcloud.atlas.embedding import vector_at
-from localcloud.atlas.vectors import DamagedStore, Shape, VectorStore, encode_id
+from localcloud.atlas.sources import pack
+from localcloud.atlas.stores import DamagedStore, Token, encode_id
+from localcloud.atlas.vectors import Shape, VectorStore
 
 log = logging.getLogger("atlas.fields")
 
-Token = Mapping[str, Any]
-
 
 class FieldStores:
-    """Every method but `store` belongs to the one thread that follows the collection."""
+    """The Store of a vectorSearch index. `store` may be called from any thread."""
 
     def __init__(self, directory: Path, definition: VectorDefinition) -> None:
         self._directory = directory
-        self._definition = definition
+        self.definition = definition
         self._stores: dict[str, VectorStore] = {}
-        self.paths = (*(field.path for field in definition.vectors), *definition.filters)
 
     def open(self) -> None:
-        """Load what is on disk; what turns out damaged is thrown away and built anew."""
         try:
             self._open()
         except DamagedStore as error:
@@ -39,8 +37,8 @@ class FieldStores:
             self._open()
 
     def _open(self) -> None:
-        for position, field in enumerate(self._definition.vectors):
-            shape = Shape(field.dimensions, field.similarity, self._definition.filters)
+        for position, field in enumerate(self.definition.vectors):
+            shape = Shape(field.dimensions, field.similarity, self.definition.filters)
             directory = self._place(position)
             _finish_swap(directory)
             self._stores[field.path] = VectorStore(directory, shape)
@@ -54,19 +52,20 @@ class FieldStores:
 
     def token(self) -> Token | None:
         """The first store commits last, so the others are never behind its token."""
-        return self._stores[self._definition.vectors[0].path].token()
+        return self._stores[self.definition.vectors[0].path].token()
 
     def put(self, document: Mapping[str, Any]) -> None:
-        """Take in the document as it is now; one without a fitting vector is left out."""
+        """A document without a fitting vector is left out."""
         key = encode_id(document["_id"])
-        found = {path: values_at(document, path) for path in self._definition.filters}
+        found = {path: values_at(document, path) for path in self.definition.filters}
         fields = {path: values for path, values in found.items() if values is not None}
-        for field in self._definition.vectors:
+        source = pack(document)
+        for field in self.definition.vectors:
             store = self._stores[field.path]
             vector = vector_at(document, field.path)
             fits = vector is not None and len(vector) == field.dimensions
             if vector is not None and fits and (field.similarity != "cosine" or vector.any()):
-                store.put(key, vector, fields)
+                store.put(key, vector, fields, source)
             else:
                 store.remove(key)
 
@@ -75,18 +74,17 @@ class FieldStores:
             store.remove(key)
 
     def keep_only(self, keys: set[bytes]) -> None:
-        """Forget the documents that a scan of the whole collection has not met."""
         for store in self._stores.values():
             for key in store.keys() - keys:
                 store.remove(key)
 
     def commit(self, token: Token | None) -> None:
-        for field in reversed(self._definition.vectors):
+        for field in reversed(self.definition.vectors):
             self._stores[field.path].commit(token)
 
     def compact(self) -> None:
-        """Copy the stores that are mostly dead rows. Call it right after `commit`."""
-        for position, field in enumerate(self._definition.vectors):
+        """Copy the stores that are mostly dead rows."""
+        for position, field in enumerate(self.definition.vectors):
             store = self._stores[field.path]
             if store.wasteful:
                 self._stores[field.path] = self._copy(store, self._place(position))
@@ -96,8 +94,8 @@ class FieldStores:
         fresh_directory = directory.with_suffix(".new")
         shutil.rmtree(fresh_directory, ignore_errors=True)
         fresh = VectorStore(fresh_directory, store.shape)
-        for key, vector, fields in store.live():
-            fresh.put(key, vector, fields)
+        for live in store.live():
+            fresh.put(*live)
         fresh.commit(store.token())
         fresh.close()
         store.close()
@@ -110,7 +108,6 @@ class FieldStores:
             store.close()
 
     def delete(self) -> None:
-        """Remove the closed stores from the disk."""
         shutil.rmtree(self._directory, ignore_errors=True)
         with contextlib.suppress(OSError):  # another version is beside it
             self._directory.parent.rmdir()

@@ -22,9 +22,8 @@ from typing import Any, Protocol
 
 from pymongo.errors import ConnectionFailure, OperationFailure
 
-from localcloud.atlas.fields import FieldStores, Token
+from localcloud.atlas.stores import Store, Token, encode_id
 from localcloud.atlas.upstream import Namespace, Upstream, WriteClock
-from localcloud.atlas.vectors import encode_id
 
 log = logging.getLogger("atlas.follower")
 
@@ -55,11 +54,11 @@ class Follower:
         self,
         upstream: Upstream,
         clock: WriteClock,
-        stores: FieldStores,
+        store: Store,
         place: tuple[Namespace, bytes],
         listener: Listener,
     ) -> None:
-        self.stores = stores
+        self.store = store
         self.loaded = threading.Event()
         self._upstream = upstream
         self._clock = clock
@@ -123,16 +122,16 @@ class Follower:
                 self._position = None
             except (OSError, sqlite3.Error) as error:
                 log.error("%s: cannot write: %s", self._namespace, error)
-                self.stores.close()
+                self.store.close()
                 self._load()
             self._stopping.wait(PAUSE_SECONDS)
-        self.stores.close()
+        self.store.close()
         if self._discarded:
-            self.stores.delete()
+            self.store.delete()
 
     def _load(self) -> None:
-        self.stores.open()
-        self._position = self.stores.token()
+        self.store.open()
+        self._position = self.store.token()
         self._changes = 0
         self.loaded.set()
 
@@ -176,14 +175,14 @@ class Follower:
         began = time.monotonic()
         token = self._upstream.token(self._namespace)
         met: set[bytes] = set()
-        for document in self._upstream.scan(self._namespace, self.stores.paths):
+        for document in self._upstream.scan(self._namespace):
             if self._stopping.is_set():
                 return
-            self.stores.put(document)
+            self.store.put(document)
             met.add(encode_id(document["_id"]))
             if len(met) % COMMIT_CHANGES == 0:
-                self.stores.commit(None)
-        self.stores.keep_only(met)
+                self.store.commit(None)
+        self.store.keep_only(met)
         self._position = token
         self._commit()
         log.info("%s: %d documents in %.1f s", self._namespace, len(met), time.monotonic() - began)
@@ -191,20 +190,10 @@ class Follower:
     def _apply(self, change: Mapping[str, Any]) -> None:
         document = change.get("fullDocument")
         if document is None:  # deleted, or updated and deleted since
-            self.stores.remove(encode_id(change["documentKey"]["_id"]))
-        elif change["operationType"] != "update" or self._concerns_us(change["updateDescription"]):
-            self.stores.put(document)
+            self.store.remove(encode_id(change["documentKey"]["_id"]))
         else:
-            return
+            self.store.put(document)
         self._changes += 1
-
-    def _concerns_us(self, description: Mapping[str, Any]) -> bool:
-        touched = [
-            *description.get("updatedFields", ()),
-            *description.get("removedFields", ()),
-            *(array["field"] for array in description.get("truncatedArrays", ())),
-        ]
-        return any(_overlap(one, path) for one in touched for path in self.stores.paths)
 
     def _rest(self) -> None:
         """Nothing more has happened for now."""
@@ -225,8 +214,8 @@ class Follower:
     def _commit(self) -> None:
         if self._position is None or self._discarded:
             return
-        self.stores.commit(self._position)
-        self.stores.compact()
+        self.store.commit(self._position)
+        self.store.compact()
         self._changes = 0
         self._committed_at = time.monotonic()
 
@@ -243,8 +232,3 @@ class Follower:
         log.info("%s: renamed to %s", self._namespace, namespace)
         self._namespace, self._uuid = namespace, uuid
         self._position = None
-
-
-def _overlap(one: str, other: str) -> bool:
-    """Whether one dotted path is the other, or contains it."""
-    return one == other or one.startswith(other + ".") or other.startswith(one + ".")

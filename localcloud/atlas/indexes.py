@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from localcloud.atlas.catalog import Catalog, Entry
-from localcloud.atlas.definitions import SEARCH, VECTOR_SEARCH, check, parse_vector
+from localcloud.atlas.definitions import VECTOR_SEARCH, check, parse_vector
 from localcloud.atlas.errors import CommandError, QueryError
 from localcloud.atlas.fields import FieldStores
 from localcloud.atlas.follower import Follower
-from localcloud.atlas.query import VectorSearch
+from localcloud.atlas.mappings import parse_search
+from localcloud.atlas.stores import Store
+from localcloud.atlas.texts import TextStore
 from localcloud.atlas.upstream import Namespace, Upstream, WriteClock
 
 log = logging.getLogger("atlas.indexes")
@@ -46,10 +48,14 @@ class Indexes:
         self._entries = {entry.id: entry for entry in self._catalog.entries()}
         self._followers: dict[tuple[str, int], Follower] = {}
         self._sweep()
-        for entry in self._entries.values():
-            self._follow(entry, entry.version)
-            if entry.serving not in (None, entry.version):
-                self._follow(entry, entry.serving)
+        for entry in list(self._entries.values()):
+            try:
+                self._follow(entry, entry.version)
+                if entry.serving not in (None, entry.version):
+                    self._follow(entry, entry.serving)
+            except CommandError as error:  # kept from a version that took what it did not read
+                log.warning("index %s is dropped: %s", entry.name, error)
+                self._remove(entry)
 
     def stop(self) -> None:
         """End every follower; what they have taken in is on disk afterwards."""
@@ -123,27 +129,26 @@ class Indexes:
 
     # Searching
 
-    def search(self, namespace: Namespace, search: VectorSearch) -> list[tuple[Any, float]]:
-        """_ids and scores, best first; none if there is no such index, or none built yet.
-        Raises QueryError."""
+    def serving(self, namespace: Namespace, name: str, kind: str, stage: str) -> Store | None:
+        """The store of an index of that type, with all in it that was acknowledged before the
+        call; None if there is no such index, or none built yet. Raises QueryError."""
         with self._lock:
-            entry = next((e for e in self._of(namespace) if e.name == search.index), None)
-            if entry is not None and entry.type == SEARCH:
-                raise QueryError(f"Cannot execute $vectorSearch over search index '{entry.name}'")
-            if entry is None or entry.serving is None or entry.serving_definition is None:
-                return []
+            entry = next((e for e in self._of(namespace) if e.name == name), None)
+            if entry is None:
+                return None
+            if entry.type != kind:
+                raise QueryError(f"Cannot execute {stage} over {entry.type} index '{entry.name}'")
+            if entry.serving is None:
+                return None
             follower = self._followers[entry.id, entry.serving]
-        query = search.against(parse_vector(entry.serving_definition))
-        follower.loaded.wait(LOAD_SECONDS)
+        if not follower.loaded.wait(LOAD_SECONDS):
+            return None
         follower.wait_current(FRESHNESS_SECONDS)
-        store = follower.stores.store(search.path)
-        return [] if store is None else store.search(query)
+        return follower.store
 
     def _describe(self, entry: Entry) -> dict[str, Any]:
-        """As the documentation of $listSearchIndexes has it. A `search` index is kept but not
-        built: nothing here answers $search."""
-        ready = entry.serving == entry.version
-        status = "PENDING" if entry.type == SEARCH else "READY" if ready else "BUILDING"
+        """As the documentation of $listSearchIndexes has it."""
+        status = "READY" if entry.serving == entry.version else "BUILDING"
         return {
             "id": entry.id,
             "name": entry.name,
@@ -208,17 +213,19 @@ class Indexes:
         self._entries.update({entry.id: entry for entry in entries})
 
     def _follow(self, entry: Entry, version: int) -> None:
-        if entry.type != VECTOR_SEARCH:
-            return
-        latest = version == entry.version
-        definition = entry.definition if latest else entry.serving_definition
-        stores = FieldStores(
-            self._directory / entry.id / str(version), parse_vector(definition or {})
-        )
         place = (Namespace(entry.db, entry.collection), entry.uuid)
-        follower = Follower(self._upstream, self._clock, stores, place, self)
+        store = self._store(entry, version)
+        follower = Follower(self._upstream, self._clock, store, place, self)
         self._followers[entry.id, version] = follower
         follower.start()
+
+    def _store(self, entry: Entry, version: int) -> Store:
+        latest = version == entry.version
+        definition = (entry.definition if latest else entry.serving_definition) or {}
+        directory = self._directory / entry.id / str(version)
+        if entry.type == VECTOR_SEARCH:
+            return FieldStores(directory, parse_vector(definition))
+        return TextStore(directory, parse_search(definition))
 
     def _place_of(self, follower: Follower) -> tuple[Entry, int] | None:
         for (index_id, version), known in self._followers.items():

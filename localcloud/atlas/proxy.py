@@ -19,9 +19,8 @@ from typing import Any
 from pymongo.errors import ConnectionFailure
 
 from localcloud.atlas import wire
-from localcloud.atlas.commands import CANDIDATES, Reply, handle, is_ours
+from localcloud.atlas.commands import CANDIDATES, Reply, Services, handle, is_ours
 from localcloud.atlas.errors import CommandError
-from localcloud.atlas.indexes import Indexes
 from localcloud.atlas.upstream import WriteClock
 from localcloud.atlas.wire import Header, WireError
 
@@ -45,9 +44,9 @@ _WRITING_STAGES = (b"$out", b"$merge")
 class Proxy:
     """Listens on 127.0.0.1 and passes connections on to the upstream port there."""
 
-    def __init__(self, upstream_port: int, indexes: Indexes, clock: WriteClock) -> None:
+    def __init__(self, upstream_port: int, services: Services, clock: WriteClock) -> None:
         self._upstream_port = upstream_port
-        self.indexes = indexes
+        self.services = services
         self.clock = clock
         self.workers = ThreadPoolExecutor(WORKERS, "atlas")
         self._sessions: set[asyncio.Task[None]] = set()
@@ -171,7 +170,7 @@ class Session:
         message = wire.decode(header, body)
         loop = asyncio.get_running_loop()
         outcome = await loop.run_in_executor(
-            self._proxy.workers, handle, self._proxy.indexes, message.body
+            self._proxy.workers, handle, self._proxy.services, message.body
         )
         if isinstance(outcome, Reply):
             await self._reply(message, outcome.document)

@@ -88,11 +88,20 @@ class Upstream:
                 if stream.resume_token is not None:  # a stream that begins with events has none
                     return stream.resume_token
 
-    def scan(self, namespace: Namespace, paths: Sequence[str]) -> Iterator[Document]:
-        """Every document, cut down to the paths."""
-        roots = {path: 1 for path in paths if not _inside_another(path, paths)}
-        with self._collection(namespace).find({}, roots, batch_size=SCAN_BATCH) as cursor:
+    def scan(self, namespace: Namespace) -> Iterator[Document]:
+        """Every document."""
+        with self._collection(namespace).find({}, batch_size=SCAN_BATCH) as cursor:
             yield from cursor
+
+    def aggregate(self, namespace: Namespace, pipeline: Sequence[Document]) -> list[Document]:
+        """The documents of an aggregation of the collection. Raises OperationFailure."""
+        with self._collection(namespace).aggregate(pipeline) as cursor:
+            return list(cursor)
+
+    def aggregate_database(self, db: str, pipeline: Sequence[Document]) -> list[Document]:
+        """The same for a pipeline that brings its own documents."""
+        with self._client.get_database(db, LOSSLESS).aggregate(pipeline) as cursor:
+            return list(cursor)
 
     def pending(self, namespace: Namespace, token: Token) -> Pending:
         """Whether events wait after the token."""
@@ -109,8 +118,3 @@ class Upstream:
         events = cursor["firstBatch"]
         first = events[0]["clusterTime"] if events else None
         return Pending(first, reply["operationTime"])
-
-
-def _inside_another(path: str, paths: Sequence[str]) -> bool:
-    """A projection may not name both a path and a part of it."""
-    return any(path.startswith(other + ".") for other in paths)

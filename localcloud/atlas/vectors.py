@@ -1,11 +1,11 @@
 """One vector field of one index, on disk and ready to search.
 
 On disk are two files: `vectors.f32`, an append-only matrix, and `rows.sqlite`, which says
-which document each row is, with its filter values, a checksum and, in the same
-transaction, the resume token that all of it covers. The matrix is synced before that
-transaction commits, so after a crash a row is either known and whole or not known and
-written again. A row whose checksum is wrong, or a missing file, is a DamagedStore: the
-index is then built anew from the collection.
+which document each row is, with its filter values, the document itself (see sources.py), a
+checksum and, in the same transaction, the resume token that all of it covers. The matrix is
+synced before that transaction commits, so after a crash a row is either known and whole or
+not known and written again. A row whose checksum is wrong, or a missing file, is a
+DamagedStore: the index is then built anew from the collection.
 """
 
 from __future__ import annotations
@@ -26,19 +26,20 @@ from localcloud.atlas import nearest
 from localcloud.atlas.columns import Column
 from localcloud.atlas.filters import Filter
 from localcloud.atlas.nearest import Doubles, Floats, Mask
+from localcloud.atlas.stores import DamagedStore
 from localcloud.atlas.wire import LOSSLESS, decode_document
 
-FORMAT = 1
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS rows (
-    row INTEGER PRIMARY KEY, id BLOB NOT NULL, fields BLOB NOT NULL, crc INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value BLOB NOT NULL);
+FORMAT = 2
+_SCHEMA = f"""
+BEGIN;
+PRAGMA user_version = {FORMAT};
+CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL);
+CREATE TABLE rows (
+    row INTEGER PRIMARY KEY, id BLOB NOT NULL, fields BLOB NOT NULL, crc INTEGER NOT NULL,
+    source BLOB NOT NULL);
+COMMIT;
 """
 Fields = Mapping[str, Sequence[Any]]
-
-
-class DamagedStore(Exception):
-    """What is on disk is not what was written."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class VectorStore:
         try:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
-            self._db.executescript(_SCHEMA)
+            self._prepare()
             self._load()
         except sqlite3.OperationalError:  # a full disk, say: no damage
             self.close()
@@ -98,10 +99,15 @@ class VectorStore:
 
     # Reading back
 
+    def _prepare(self) -> None:
+        if self._db.execute("PRAGMA user_version").fetchone() == (FORMAT,):
+            return
+        if self._db.execute("SELECT 1 FROM sqlite_master").fetchone():
+            raise DamagedStore("another format")
+        self._db.executescript(_SCHEMA)
+
     def _load(self) -> None:
         rows = int(self._meta("rows") or 0)
-        if rows and self._meta("format") != FORMAT:
-            raise DamagedStore("another format")
         if os.fstat(self._file).st_size < rows * self._row_bytes:
             raise DamagedStore("vectors are missing")
         self._reserve(rows)
@@ -126,16 +132,18 @@ class VectorStore:
 
     # Writing
 
-    def put(self, key: bytes, vector: Floats, fields: Fields) -> None:
-        """Store a document's vector and filter values under its encoded _id. A cosine has no
-        direction without a length, so the caller keeps zero vectors away from one."""
+    def put(self, key: bytes, vector: Floats, fields: Fields, source: bytes) -> None:
+        """Store a document's vector and filter values, and itself, under its encoded _id. A
+        cosine has no direction without a length, so the caller keeps zero vectors away from
+        one."""
         data = vector.astype("<f4").tobytes()
         row = self._row_of.get(key)
         if row is not None and self._matrix[row].tobytes() == data:
             with self._lock:
                 self._set_fields(row, fields)
             self._db.execute(
-                "UPDATE rows SET fields = ? WHERE row = ?", (_encode_fields(fields), row)
+                "UPDATE rows SET fields = ?, source = ? WHERE row = ?",
+                (_encode_fields(fields), source, row),
             )
             return
         self.remove(key)
@@ -147,8 +155,8 @@ class VectorStore:
             self._lengths[row] = np.linalg.norm(vector)
             self._know(row, key, fields)
         self._db.execute(
-            "INSERT INTO rows VALUES (?, ?, ?, ?)",
-            (row, key, _encode_fields(fields), zlib.crc32(data)),
+            "INSERT INTO rows VALUES (?, ?, ?, ?, ?)",
+            (row, key, _encode_fields(fields), zlib.crc32(data), source),
         )
 
     def remove(self, key: bytes) -> None:
@@ -166,7 +174,7 @@ class VectorStore:
         """Make everything so far durable, and with it the token that it covers (None: the
         collection has not been read to its end yet)."""
         os.fdatasync(self._file)
-        values: dict[str, Any] = {"format": FORMAT, "rows": len(self._ids)}
+        values: dict[str, Any] = {"rows": len(self._ids)}
         if token is not None:
             values["token"] = bson.encode(token)
         self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
@@ -222,17 +230,17 @@ class VectorStore:
         """Whether so many rows are dead that a copy without them is worth its time."""
         return len(self._ids) > 2_000 and len(self._ids) > 2 * len(self._row_of)
 
-    def live(self) -> Iterator[tuple[bytes, Floats, Fields]]:
-        """Every live document, for a copy: encoded _id, vector, filter values. Only the
-        writing thread may call this."""
-        cursor = self._db.execute("SELECT row, id, fields FROM rows ORDER BY row")
-        for row, key, fields in cursor:
-            yield key, self._matrix[row], decode_document(fields)
+    def live(self) -> Iterator[tuple[bytes, Floats, Fields, bytes]]:
+        """Every live document, for a copy, as `put` takes it. Only the writing thread may call
+        this."""
+        cursor = self._db.execute("SELECT row, id, fields, source FROM rows ORDER BY row")
+        for row, key, fields, source in cursor:
+            yield key, self._matrix[row], decode_document(fields), source
 
     # Searching
 
-    def search(self, query: Query) -> list[tuple[Any, float]]:
-        """The _ids of the closest documents with their scores, best first."""
+    def search(self, query: Query) -> list[tuple[bytes, float]]:
+        """The encoded _ids of the closest documents with their scores, best first."""
         with self._lock:
             rows = len(self._ids)
             matrix, lengths, ids = self._matrix, self._lengths, self._ids
@@ -243,11 +251,22 @@ class VectorStore:
         best, scores = nearest.rank(matrix, found, query.vector, self.shape.similarity, query.limit)
         with self._lock:
             keys = [ids[row] for row in best]
-        return [
-            (decode_document(key)["_id"], float(score))
-            for key, score in zip(keys, scores, strict=True)
-            if key is not None
-        ]
+        pairs = zip(keys, scores, strict=True)
+        return [(key, float(score)) for key, score in pairs if key is not None]
+
+    def sources(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """The documents as they were put; None for one that is gone."""
+        return [self._source(key) for key in keys]
+
+    def _source(self, key: bytes) -> bytes | None:
+        row = self._row_of.get(key)
+        if row is None:
+            return None
+        try:
+            found = self._db.execute("SELECT source FROM rows WHERE row = ?", (row,)).fetchone()
+        except sqlite3.ProgrammingError:  # closed: copied, or dropped
+            return None
+        return None if found is None else bytes(found[0])
 
     def _nearest(self, matrix: Floats, lengths: Floats, mask: Mask, query: Query) -> nearest.Rows:
         """A few more rows than the limit: single precision may confuse the last ones."""
@@ -272,11 +291,6 @@ class VectorStore:
             elif rows > self._sketch.rows:
                 self._sketch.extend(self._matrix, self._lengths, rows)
             return self._sketch
-
-
-def encode_id(value: object) -> bytes:
-    """The key of a document: its _id as BSON, type and all."""
-    return bson.encode({"_id": value}, codec_options=LOSSLESS)
 
 
 def _encode_fields(fields: Fields) -> bytes:

@@ -59,7 +59,7 @@ def test_list_takes_later_stages(collection: Documents) -> None:
     assert list(listed) == [{"name": "a"}, {"name": "c"}]
 
 
-def test_a_search_index_is_kept(collection: Documents) -> None:
+def test_the_types_of_index_are_told_apart(collection: Documents) -> None:
     definition = {"mappings": {"dynamic": True}}
     assert collection.create_search_index({"definition": definition}) == "default"
     (index,) = collection.list_search_indexes()

@@ -13,7 +13,9 @@ from localcloud.atlas import nearest
 from localcloud.atlas.definitions import VectorDefinition, VectorField
 from localcloud.atlas.fields import FieldStores
 from localcloud.atlas.filters import parse
-from localcloud.atlas.vectors import Query, Shape, VectorStore, encode_id
+from localcloud.atlas.stores import encode_id
+from localcloud.atlas.vectors import Query, Shape, VectorStore
+from localcloud.atlas.wire import decode_document
 
 Floats = npt.NDArray[np.float32]
 ROWS, DIMENSIONS = 20_000, 64
@@ -39,7 +41,7 @@ def large(
     shape = Shape(DIMENSIONS, request.param, ("n",))
     store = VectorStore(tmp_path_factory.mktemp("store"), shape)
     for number, row in enumerate(rows):
-        store.put(encode_id(number), row, {"n": [number]})
+        store.put(encode_id(number), row, {"n": [number]}, b"")
         if number == 17_000:
             store.commit(None)
     store.commit({"_data": "1"})
@@ -49,7 +51,7 @@ def large(
 def keys(store: VectorStore, query: Floats, candidates: int | None, **wanted: Any) -> list[Any]:
     chosen = parse(wanted, ["n"]) if wanted else None
     found = store.search(Query(query.astype(np.float64), 10, candidates, chosen))
-    return [key for key, _ in found]
+    return [decode_document(key)["_id"] for key, _ in found]
 
 
 def test_recall_of_the_shortlist(large: VectorStore, rows: Floats) -> None:
@@ -80,12 +82,12 @@ def test_only_what_was_committed_is_found_again(tmp_path: Path, rows: Floats) ->
     store = VectorStore(tmp_path, shape)
     assert store.token() is None
     for number in range(2_000):
-        store.put(encode_id(number), rows[number], {"n": [number]})
+        store.put(encode_id(number), rows[number], {"n": [number]}, b"")
     store.remove(encode_id(5))
-    store.put(encode_id(6), rows[6], {"n": [-6]})
-    store.put(encode_id(7), rows[77], {})
+    store.put(encode_id(6), rows[6], {"n": [-6]}, b"")
+    store.put(encode_id(7), rows[77], {}, b"")
     store.commit({"_data": "x"})
-    store.put(encode_id(8), rows[88], {})
+    store.put(encode_id(8), rows[88], {}, b"")
     store.remove(encode_id(9))
     store.close()
     again = VectorStore(tmp_path, shape)
@@ -135,7 +137,7 @@ def test_a_crash_in_a_compaction(tmp_path: Path, rows: Floats, moment: str) -> N
     definition = VectorDefinition((VectorField("v", DIMENSIONS, "euclidean"),), ())
     for directory in ("field0", "field0.new") if moment != "after" else ("field0", "field0.old"):
         store = VectorStore(tmp_path / directory, Shape(DIMENSIONS, "euclidean", ()))
-        store.put(encode_id(1), rows[1], {})
+        store.put(encode_id(1), rows[1], {}, b"")
         store.commit({"_data": "x"})
         store.close()
     if moment == "between":

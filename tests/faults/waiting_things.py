@@ -1,4 +1,4 @@
-"""Things that wait for their callbacks, and that nobody else takes up for an hour."""
+"""Things that wait for their callbacks, and that nobody else takes up for a day."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pymongo.database import Database
 
 from tests.faults.world import Document
 
-AN_HOUR = timedelta(hours=1)
+A_DAY = timedelta(days=1)
 TEXTS = (
     "The kestrel hangs in the wind above the verge and watches the grass for a vole.",
     "The heron stands in the shallows without a movement until a fish forgets it.",
@@ -99,7 +99,7 @@ def _asset(key: ObjectId, name: str, status: str, **fields: Any) -> Document:
         "status": status,
         "created_at": moment,
         "updated_at": moment,
-        "lease_until": moment + AN_HOUR,
+        "lease_until": moment + A_DAY,
         "history": [{"status": status, "at": moment}],
         **fields,
     }

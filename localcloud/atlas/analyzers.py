@@ -1,0 +1,119 @@
+"""Lucene's analyzers, as far as a `search` index may name them, in tantivy's parts.
+
+They cut and fold as Lucene's do, with one difference: `lucene.english` stems by the newer of
+Porter's two algorithms ("generously" is "generous" and not "gener").
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+
+from tantivy import Filter, TextAnalyzer, TextAnalyzerBuilder, Tokenizer
+
+DEFAULT_ANALYZER = "lucene.standard"
+
+# The word boundaries of https://www.unicode.org/reports/tr29/#Word_Boundaries as Lucene's
+# StandardTokenizer draws them: ideographs and hiragana one by one, scripts without spaces
+# (Thai, ...) as they stand.
+_EXTEND = r"[\p{wb=Extend}\p{wb=Format}\p{wb=ZWJ}]*"
+_LETTER = rf"[\p{{wb=ALetter}}\p{{wb=Hebrew_Letter}}]{_EXTEND}"
+_DIGIT = rf"\p{{wb=Numeric}}{_EXTEND}"
+_KATAKANA = rf"\p{{wb=Katakana}}{_EXTEND}"
+_JOIN = r"\p{wb=ExtendNumLet}"
+_MID_LETTER = r"[\p{wb=MidLetter}\p{wb=MidNumLet}\p{wb=Single_Quote}]"
+_MID_NUMBER = r"[\p{wb=MidNum}\p{wb=MidNumLet}\p{wb=Single_Quote}]"
+
+
+def _words(letter: str, digit: str, katakana: str, mids: tuple[str, str], join: str) -> str:
+    run = (
+        rf"(?:(?:{letter})+(?:{mids[0]}(?:{letter})+)*"
+        rf"|(?:{digit})+(?:{mids[1]}(?:{digit})+)*{katakana})+"
+    )
+    return rf"{join}*{run}(?:{join}+{run})*{join}*"
+
+
+_WORDS = _words(_LETTER, _DIGIT, rf"|(?:{_KATAKANA})+", (_MID_LETTER, _MID_NUMBER), _JOIN)
+_STANDARD = (
+    rf"{_WORDS}|[\p{{Han}}\p{{Hiragana}}]{_EXTEND}|[\p{{Thai}}\p{{Lao}}\p{{Myanmar}}\p{{Khmer}}]+"
+)
+
+# The same for texts of Latin letters and common punctuation, which Python's own engine cuts
+# several times faster.
+_LATIN = "A-Za-z\u00aa\u00b5\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f"
+_PLAIN_TEXT = re.compile(
+    "[\0-\u00ac\u00ae-\u024f\u2010-\u2017\u2018\u2019\u201c\u201d\u2022\u2026]*"
+)
+_PLAIN_WORDS = re.compile(
+    _words(f"[{_LATIN}]", "[0-9]", "", ("[:.\u00b7'\u2018\u2019]", "[,;.'\u2018\u2019]"), "_")
+)
+
+_STOP = (
+    *("a", "an", "and", "are", "as", "at", "be", "but", "by", "for", "if", "in", "into", "is"),
+    *("it", "no", "not", "of", "on", "or", "such", "that", "the", "their", "then", "there"),
+    *("these", "they", "this", "to", "was", "will", "with"),
+)
+# A possessive loses its ending before it is looked up.
+_ENGLISH_STOP = [*_STOP, *(f"{word}'s" for word in _STOP)]
+_APOSTROPHES = str.maketrans("\u2019\uff07", "''")
+
+
+def _standard() -> TextAnalyzerBuilder:
+    return TextAnalyzerBuilder(Tokenizer.regex(_STANDARD)).filter(Filter.lowercase())
+
+
+def _english() -> TextAnalyzerBuilder:
+    stopped = _standard().filter(Filter.custom_stopword(_ENGLISH_STOP))
+    return stopped.filter(Filter.stemmer("english"))
+
+
+def _simple() -> TextAnalyzerBuilder:
+    return TextAnalyzerBuilder(Tokenizer.regex(r"\p{L}+")).filter(Filter.lowercase())
+
+
+ANALYZERS: dict[str, Callable[[], TextAnalyzerBuilder]] = {
+    "lucene.standard": _standard,
+    "lucene.english": _english,
+    "lucene.simple": _simple,
+    "lucene.whitespace": lambda: TextAnalyzerBuilder(Tokenizer.regex(r"\S+")),
+    "lucene.keyword": lambda: TextAnalyzerBuilder(Tokenizer.raw()),
+}
+_BY_UNICODE_WORDS = ("lucene.standard", "lucene.english")
+
+
+@lru_cache
+def analyzer(name: str) -> TextAnalyzer:
+    """What tantivy is to be told under that tokenizer name."""
+    return ANALYZERS[name]().build()
+
+
+def prepare(name: str, text: str) -> str:
+    """The text as the analyzer wants it, character by character. Stemming knows but one
+    apostrophe."""
+    return text.translate(_APOSTROPHES) if name == "lucene.english" else text
+
+
+def terms(name: str, text: str) -> list[tuple[int, str]]:
+    """The terms of a text with their positions: stop words leave a gap."""
+    tokens = analyzer(name).pre_tokenize(prepare(name, text)).tokens
+    return [(token.position, token.text) for token in tokens]
+
+
+@lru_cache(65_536)
+def _term_of(name: str, word: str) -> str | None:
+    found = analyzer(name).analyze(word)
+    return found[0] if found else None
+
+
+def spans(name: str, text: str) -> Iterator[tuple[int, int, int, str]]:
+    """The terms of a text: position, start, end, term."""
+    ready = prepare(name, text)
+    if name in _BY_UNICODE_WORDS and _PLAIN_TEXT.fullmatch(ready):
+        for position, match in enumerate(_PLAIN_WORDS.finditer(ready)):
+            term = _term_of(name, match.group())
+            if term is not None:
+                yield position, match.start(), match.end(), term
+        return
+    for token in analyzer(name).pre_tokenize(ready).tokens:
+        yield token.position, token.char_offset_from, token.char_offset_to, token.text
