@@ -23,6 +23,7 @@ from allthethings.hygiene import Sessions, is_web_url, protect, refuse_other_hos
 from allthethings.local_model import LocalModel
 from allthethings.login import require_password
 from allthethings.mongo import Database
+from allthethings.passages import Shape
 from allthethings.pipeline import Pipeline
 from allthethings.processors import Tools
 from allthethings.query_vectors import Embed, QueryVectors
@@ -60,6 +61,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         AsyncEmbeddingsGenerator(replicate, settings.embeddings_webhook_url),
         count_tokens,
         patience,
+        Shape(settings.passage_size, settings.passage_overlap, settings.passage_title),
     )
     bounded.prepare(pages.PRELOAD)
     search = Search(database, QueryVectors(_query_model(settings, replicate), count_tokens))

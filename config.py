@@ -136,6 +136,9 @@ class Settings:
     app_url: str = ""
     reconcile_after: float = 30.0
     prediction_deadline: float = 3_600.0
+    passage_size: int = 200
+    passage_overlap: int = 0
+    passage_title: bool = False
     query_embeddings: str = "replicate"
     query_model: Path = QUERY_MODEL
     query_weights: Path | None = None
@@ -181,6 +184,9 @@ class Settings:
             app_url=env.optional("APP_URL").rstrip("/"),
             reconcile_after=env.number("RECONCILE_AFTER", 30.0),
             prediction_deadline=env.number("PREDICTION_DEADLINE", 3_600.0),
+            passage_size=int(env.number("PASSAGE_SIZE", 200)),
+            passage_overlap=int(env.optional("PASSAGE_OVERLAP") or 0),
+            passage_title=env.flag("PASSAGE_TITLE"),
             query_embeddings=env.optional("QUERY_EMBEDDINGS", "replicate"),
             query_model=Path(env.optional("QUERY_MODEL", str(QUERY_MODEL))),
             query_weights=Path(weights) if (weights := env.optional("MPNET_WEIGHTS")) else None,

@@ -69,6 +69,8 @@ class PassageIndex:
     def nearest(self, vector: Sequence[float], scope: Scope, limit: int) -> list[Document]:
         """The passages whose vectors are nearest, best first: asset_id, position, text, locator,
         and as `score` 1/(1 + squared distance)."""
+        if scope.only == frozenset():
+            return []
         search: Document = {
             "index": VECTOR_INDEX,
             "path": "embedding",
@@ -88,6 +90,8 @@ class PassageIndex:
     ) -> list[Document]:
         """The passages that hold the words, or some of them, best first: as `nearest`, but with
         the BM25 score, and `words`: the matching words of the text as they stand there."""
+        if scope.only == frozenset():
+            return []
         required, excluded = _clauses(scope)
         wanted = [_text(words), *(_phrase(phrase) for phrase in phrases)]
         compound = {

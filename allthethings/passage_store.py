@@ -57,8 +57,10 @@ class PassageStore:
         key = ObjectId(asset_id)
         with available():
             there = {
-                document["position"]: document["text"]
-                for document in self.collection.find({"asset_id": key}, {"position": 1, "text": 1})
+                document["position"]: (document["text"], document.get("before"))
+                for document in self.collection.find(
+                    {"asset_id": key}, {"position": 1, "text": 1, "before": 1}
+                )
             }
             writes = [
                 ReplaceOne(
@@ -67,6 +69,7 @@ class PassageStore:
                         "asset_id": key,
                         "position": passage.position,
                         "text": passage.text,
+                        "before": passage.before,
                         "locator": dict(passage.locator),
                         **about.fields(),
                         "replicate_embedding_id": None,
@@ -74,7 +77,7 @@ class PassageStore:
                     upsert=True,
                 )
                 for passage in passages
-                if there.get(passage.position) != passage.text
+                if there.get(passage.position) != (passage.text, passage.before)
             ]
             if writes:
                 self.collection.bulk_write(writes, ordered=False)
@@ -82,8 +85,8 @@ class PassageStore:
                 self.collection.delete_many({"asset_id": key, "position": {"$gte": len(passages)}})
 
     def of(self, asset_id: str) -> list[Document]:
-        """The passages in reading order: position, text, locator, whether `embedded`, and
-        `replicate_embedding_id`."""
+        """The passages in reading order: position, `before`, text, locator, whether `embedded`,
+        and `replicate_embedding_id`."""
         key = ObjectId(asset_id)
         with available():
             documents = list(
@@ -98,6 +101,7 @@ class PassageStore:
         return [
             {
                 "position": document["position"],
+                "before": document.get("before", ""),
                 "text": document["text"],
                 "locator": document["locator"],
                 "embedded": document["position"] not in waiting,

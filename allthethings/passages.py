@@ -14,11 +14,10 @@ from typing import Any
 from sentencex import segment
 
 MODEL_LIMIT = 384 - 2
-ENOUGH = 200
-"""A passage of this many word pieces ends with its sentence: long enough to carry its context,
-short enough that its vector still stands for one subject."""
 TOO_SHORT = 48
 """A paragraph shorter than this shares a passage with the next one."""
+LONGEST_TITLE = 48
+"""Word pieces; a longer title is no title, and stands in front of no passage."""
 
 CountTokens = Callable[[Sequence[str]], Sequence[int]]
 """How many word pieces each text takes, without the model's own marks."""
@@ -36,12 +35,28 @@ class Piece:
 
 
 @dataclass(frozen=True)
+class Shape:
+    """How texts are cut, as `make eval` compares it.
+
+    A passage of `size` word pieces ends with its sentence: long enough to carry its context, short
+    enough that its vector still stands for one subject. The model reads a passage with the title
+    of its thing in front if `title`, and with the last `overlap` sentences before it.
+    """
+
+    size: int = 200
+    overlap: int = 0
+    title: bool = False
+
+
+@dataclass(frozen=True)
 class Passage:
-    """One searchable part; `position` counts from 0 in reading order."""
+    """One searchable part; `position` counts from 0 in reading order. `before` is what the model
+    reads in front of the text, and people do not."""
 
     position: int
     text: str
     locator: Mapping[str, Any]
+    before: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,30 +67,59 @@ class _Sentence:
     ends_piece: bool
 
 
-def cut(pieces: Iterable[Piece], count_tokens: CountTokens) -> list[Passage]:
-    """Passages of at most 382 word pieces, in order; pieces with no words give none."""
-    groups = _group(_sentences(pieces, count_tokens))
-    return [
-        Passage(
-            position,
-            " ".join(sentence.text for sentence in group),
-            _span([sentence.locator for sentence in group]),
+def cut(
+    pieces: Iterable[Piece],
+    count_tokens: CountTokens,
+    shape: Shape | None = None,
+    title: str | None = None,
+) -> list[Passage]:
+    """Passages of at most 382 word pieces, in order, with what stands before them; pieces with no
+    words give none."""
+    shape = shape or Shape()
+    head, tokens_of_head = "", 0
+    if shape.title and title:
+        head, tokens_of_head = f"{title.rstrip('.')}.", count_tokens([title])[0] + 1
+    if tokens_of_head > LONGEST_TITLE:
+        head, tokens_of_head = "", 0
+    limit = MODEL_LIMIT - tokens_of_head
+    groups = list(_group(_sentences(pieces, count_tokens, limit), shape.size, limit))
+    passages = []
+    for position, group in enumerate(groups):
+        room = limit - sum(sentence.tokens for sentence in group)
+        last = _last(groups[position - 1], shape.overlap, room) if position else []
+        passages.append(
+            Passage(
+                position,
+                " ".join(sentence.text for sentence in group),
+                _span([sentence.locator for sentence in group]),
+                " ".join(filter(None, [head, *last])),
+            )
         )
-        for position, group in enumerate(groups)
-    ]
+    return passages
 
 
-def _group(sentences: Iterable[_Sentence]) -> Iterator[list[_Sentence]]:
+def _last(group: Sequence[_Sentence], number: int, room: int) -> list[str]:
+    """The texts of the last sentences, so many as there is room for."""
+    texts: list[str] = []
+    for sentence in reversed(group[len(group) - number :] if number else ()):
+        room -= sentence.tokens
+        if room < 0:
+            break
+        texts.insert(0, sentence.text)
+    return texts
+
+
+def _group(sentences: Iterable[_Sentence], enough: int, limit: int) -> Iterator[list[_Sentence]]:
     group: list[_Sentence] = []
     size = 0
     for sentence in sentences:
         elsewhere = group and group[-1].locator.get("heading") != sentence.locator.get("heading")
-        if group and (size + sentence.tokens > MODEL_LIMIT or (elsewhere and size >= TOO_SHORT)):
+        if group and (size + sentence.tokens > limit or (elsewhere and size >= TOO_SHORT)):
             yield group
             group, size = [], 0
         group.append(sentence)
         size += sentence.tokens
-        if size >= ENOUGH or (
+        if size >= enough or (
             sentence.ends_piece and size >= TOO_SHORT and "start" not in sentence.locator
         ):
             yield group
@@ -91,7 +135,9 @@ def _span(locators: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return first
 
 
-def _sentences(pieces: Iterable[Piece], count_tokens: CountTokens) -> Iterator[_Sentence]:
+def _sentences(
+    pieces: Iterable[Piece], count_tokens: CountTokens, limit: int
+) -> Iterator[_Sentence]:
     for piece in pieces:
         texts = [" ".join(text.split()) for text in segment("en", piece.text)]
         texts = [text for text in texts if text]
@@ -100,20 +146,22 @@ def _sentences(pieces: Iterable[Piece], count_tokens: CountTokens) -> Iterator[_
         fitting = [
             part
             for text, tokens in zip(texts, count_tokens(texts), strict=True)
-            for part in _fitting(text, tokens, count_tokens)
+            for part in _fitting(text, tokens, count_tokens, limit)
         ]
         for number, (text, tokens) in enumerate(fitting, 1):
             yield _Sentence(text, tokens, piece.locator, ends_piece=number == len(fitting))
 
 
-def _fitting(text: str, tokens: int, count_tokens: CountTokens) -> Iterator[tuple[str, int]]:
+def _fitting(
+    text: str, tokens: int, count_tokens: CountTokens, limit: int
+) -> Iterator[tuple[str, int]]:
     """The text if the model can read it, else parts of it, cut between words where it has any."""
-    if tokens <= MODEL_LIMIT:
+    if tokens <= limit:
         yield text, tokens
         return
-    parts = list(_parts(text, ceil(len(text) / (tokens // MODEL_LIMIT + 1))))
+    parts = list(_parts(text, ceil(len(text) / (tokens // limit + 1))))
     for part, size in zip(parts, count_tokens(parts), strict=True):
-        yield from _fitting(part, size, count_tokens)
+        yield from _fitting(part, size, count_tokens, limit)
 
 
 def _parts(text: str, length: int) -> Iterator[str]:

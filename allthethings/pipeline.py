@@ -26,7 +26,7 @@ from allthethings.errors import (
 from allthethings.fetch import ONE_ANSWER, probe, within
 from allthethings.generators import AsyncEmbeddingsGenerator
 from allthethings.mongo import Database
-from allthethings.passages import CountTokens, cut
+from allthethings.passages import CountTokens, Shape, cut
 from allthethings.predictions import Prediction, parse_embeddings, parse_prediction
 from allthethings.processors import (
     Content,
@@ -61,6 +61,7 @@ class Pipeline:
         generator: AsyncEmbeddingsGenerator,
         count_tokens: CountTokens,
         callback_patience: timedelta,
+        shape: Shape,
     ) -> None:
         self._assets = database.assets
         self._passages = database.passages
@@ -70,6 +71,7 @@ class Pipeline:
         self._generator = generator
         self._count_tokens = count_tokens
         self._callback_patience = callback_patience
+        self._shape = shape
 
     # -- submitting
 
@@ -169,7 +171,9 @@ class Pipeline:
         self, asset: Asset, content: Content, prediction_id: str | None = None
     ) -> None:
         too_long = len(content.text) > MAX_TEXT
-        passages = [] if too_long else cut(content.pieces, self._count_tokens)
+        passages = (
+            [] if too_long else cut(content.pieces, self._count_tokens, self._shape, content.title)
+        )
         if not passages:
             reason = "Its text is too long." if too_long else "There is no text in it."
             self._assets.move(
@@ -220,7 +224,8 @@ class Pipeline:
             if not row["embedded"] and row["replicate_embedding_id"] is None
         ]
         for batch in _runs(rows, BATCH):
-            first, texts = batch[0]["position"], [row["text"] for row in batch]
+            first = batch[0]["position"]
+            texts = [f"{row['before']} {row['text']}".strip() for row in batch]
             found = self._generator.find(asset, texts) if look_for_lost else None
             prediction_id = found or self._generator.generate(asset, first, texts)
             self._passages.requested(asset.id, first, batch[-1]["position"], prediction_id)

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 CANDIDATES = 100
 """Passages that each side gives; more are asked for when they belong to too few things."""
-SHOWN_PASSAGES = 3
+SHOWN_PASSAGES = 5
 SHOWN_THINGS = 20
 DEEPEST = 50
 """Pages of results."""

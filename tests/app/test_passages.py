@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from allthethings.passages import ENOUGH, MODEL_LIMIT, Piece, cut
+from allthethings.passages import MODEL_LIMIT, Passage, Piece, Shape, cut
 
 
 def words(texts: Sequence[str]) -> list[int]:
@@ -36,7 +36,7 @@ def test_passages_end_with_sentences_and_lose_nothing() -> None:
     assert len(passages) > 3
     assert " ".join(passage.text for passage in passages) == " ".join(sentences)
     assert all(passage.text.endswith(".") for passage in passages)
-    assert all(words([passage.text])[0] <= ENOUGH + 12 for passage in passages)
+    assert all(words([passage.text])[0] <= Shape().size + 12 for passage in passages)
     assert [passage.position for passage in passages] == list(range(len(passages)))
 
 
@@ -85,6 +85,47 @@ def test_every_text_fits_and_every_word_stays(texts: list[str]) -> None:
     assert all(words([passage.text])[0] <= MODEL_LIMIT for passage in passages)
     written = "".join("".join(passage.text.split()) for passage in passages)
     assert written == "".join("".join(text.split()) for text in texts)
+
+
+def read(passage: Passage) -> str:
+    """What the model reads."""
+    return f"{passage.before} {passage.text}".strip()
+
+
+def test_the_title_stands_in_front_of_every_passage() -> None:
+    pieces = [Piece(" ".join(sentence(number) for number in range(100)))]
+    passages = cut(pieces, words, Shape(title=True), "Herons and their nests.")
+    assert {passage.before for passage in passages} == {"Herons and their nests."}
+    assert not any("Herons" in passage.text for passage in passages)
+    plain = cut(pieces, words, Shape(title=False), "Herons and their nests.")
+    assert {passage.before for passage in plain} == {""}
+
+
+def test_a_title_as_long_as_a_text_is_left_out() -> None:
+    title = " ".join(["title"] * 60)
+    assert cut([Piece("Words.")], words, Shape(title=True), title)[0].before == ""
+
+
+def test_the_sentences_before_a_passage_are_read_with_it() -> None:
+    sentences = [sentence(number) for number in range(100)]
+    passages = cut([Piece(" ".join(sentences))], words, Shape(overlap=2))
+    assert passages[0].before == ""
+    for last, passage in pairwise(passages):
+        assert passage.before
+        assert last.text.endswith(passage.before)
+        assert passage.before.count(".") == 2
+    assert " ".join(passage.text for passage in passages) == " ".join(sentences)
+
+
+@given(st.integers(1, 600), st.integers(0, 60), st.integers(0, 60), st.integers(1, 382))
+def test_the_model_reads_all_of_it_whatever_the_shape(
+    length: int, overlap: int, title: int, size: int
+) -> None:
+    text = " ".join(sentence(number, 1 + number % 40) for number in range(length // 10 + 1))
+    shape = Shape(size, overlap, title=True)
+    passages = cut([Piece(text)], words, shape, " ".join(["title"] * title))
+    assert " ".join(passage.text for passage in passages) == text
+    assert all(words([read(passage)])[0] <= MODEL_LIMIT for passage in passages)
 
 
 @pytest.mark.parametrize("blank", ["", " ", "\n\n"])
