@@ -4,12 +4,14 @@ ARGS ?=
 install = @sh tools/python.sh tools/install.py
 python = .venv/bin/python
 
-.PHONY: help run test soak lint install clean
+.PHONY: help run test eval bench soak lint install clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make run      install, start everything, print the address (PORT, HOST, DATA_DIR)'
 	@echo 'make test     install and run the tests (ARGS="tests/launcher -k ports", BROWSER=no)'
+	@echo 'make eval     how well the search finds what it should (ARGS=--shapes)'
+	@echo 'make bench    how long things take'
 	@echo 'make soak     the fault tests at full length, with figures: hours (ARGS="-k crowd")'
 	@echo 'make lint     ruff and mypy'
 	@echo 'make install  everything that run, test and lint install'
@@ -25,6 +27,14 @@ test:
 	@$(python) -m tests.support.chromium
 	@$(python) -m localcloud.weights
 	@exec $(python) -m pytest $(ARGS)
+
+eval:
+	$(install) main localcloud dev
+	@exec $(python) -m tools.evaluate $(ARGS)
+
+bench:
+	$(install) main localcloud dev
+	@$(python) -m tools.bench_search $(ARGS)
 
 soak:
 	$(install) main localcloud dev

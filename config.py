@@ -55,11 +55,12 @@ class _Environment:
         return self.optional(name).lower() in {"1", "true", "yes", "on"}
 
     def number(self, name: str, default: float) -> float:
+        """A number greater than 0, or one that may be 0 where that is the default."""
         try:
             value = float(self.optional(name, str(default)))
         except ValueError:
             value = -1.0
-        if not value > 0:
+        if not (value > 0 or value == default):
             raise SettingsError(f"{name} has to be a number greater than 0.")
         return value
 
@@ -185,7 +186,7 @@ class Settings:
             reconcile_after=env.number("RECONCILE_AFTER", 30.0),
             prediction_deadline=env.number("PREDICTION_DEADLINE", 3_600.0),
             passage_size=int(env.number("PASSAGE_SIZE", 200)),
-            passage_overlap=int(env.optional("PASSAGE_OVERLAP") or 0),
+            passage_overlap=int(env.number("PASSAGE_OVERLAP", 0)),
             passage_title=env.flag("PASSAGE_TITLE"),
             query_embeddings=env.optional("QUERY_EMBEDDINGS", "replicate"),
             query_model=Path(env.optional("QUERY_MODEL", str(QUERY_MODEL))),

@@ -67,7 +67,7 @@ class Launcher:
 
     def _start(self) -> None:
         self._check_port()
-        if self._chosen.local_replicate:
+        if self._chosen.needs_weights:
             self._fetch_weights()
         self._deadline = time.monotonic() + STARTUP_SECONDS
         parts = self._connect(self._start_stand_ins())
@@ -108,7 +108,7 @@ class Launcher:
         state.complete()
         found = endpoints(chosen, state.ports, state.secrets)
         write_endpoints(self._env_file, found)
-        models = weights_paths() if chosen.local_replicate else None
+        models = weights_paths() if chosen.needs_weights else None
         parts = Parts(self._root, chosen, state.ports, found, models or {})
         if chosen.local_mongodb:
             self._add("MongoDB", parts.secantus(), parts.mongodb())

@@ -98,6 +98,7 @@ class Parts:
             **self._tokenizer(),
             "HOST": self.chosen.host,
             "PORT": str(self.chosen.port),
+            "QUERY_EMBEDDINGS": self.chosen.query_embeddings,
             "EXAMPLES": "1" if self.chosen.examples else "0",
             "FLASK_SKIP_DOTENV": "1",  # the launcher has read .env
         }

@@ -49,6 +49,16 @@ class Settings:
         return self.operator.get("EXAMPLES", "1" if self.local_replicate else "0") == "1"
 
     @property
+    def query_embeddings(self) -> str:
+        """`local` where the model is at hand that the things are embedded with."""
+        at_hand = self.local_replicate and self.models_dir is None
+        return self.operator.get("QUERY_EMBEDDINGS", "local" if at_hand else "replicate")
+
+    @property
+    def needs_weights(self) -> bool:
+        return self.local_replicate or self.query_embeddings == "local"
+
+    @property
     def models_dir(self) -> Path | None:
         """Other Cog models than those of localcloud, if the operator names a folder."""
         folder = self.operator.get("MODELS_DIR")

@@ -63,9 +63,8 @@ def clean_environment(data_dir: Path, more: Mapping[str, str]) -> dict[str, str]
 
     A name set to nothing hides the one in `.env`.
     """
-    hidden = dict.fromkeys(
-        [*CREDENTIALS, "FETCH_ALLOW", "EXAMPLES", "APP_URL", "HOST", "MODELS_DIR"], ""
-    )
+    ours = ("FETCH_ALLOW", "EXAMPLES", "APP_URL", "HOST", "MODELS_DIR", "QUERY_EMBEDDINGS")
+    hidden = dict.fromkeys([*CREDENTIALS, *ours], "")
     place = {"DATA_DIR": str(data_dir), "PORT": str(pick_port())}
     return {**os.environ, **hidden, **place, **more}
 

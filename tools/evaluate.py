@@ -1,0 +1,219 @@
+"""How well the search finds what it should: `make eval`.
+
+    python -m tools.evaluate [--shapes] [--data xquad.en.json]
+
+Starts a copy of everything, submits each article of XQuAD as one long page over HTTP, asks all
+its questions and words that only one article has over HTTP, and prints a line of a table. With
+`--shapes` a line for each way to cut the texts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import re
+import statistics
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from tests.support.cloud import running_cloud
+from tests.support.person import Person
+from tests.support.site import Page, Site, running_site
+
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "xquad.en.json"
+RARE_WORDS = 200
+PATIENCE = 1_800.0
+HEADER = """\
+| passages | article first | paragraph first | paragraph in 5 | rare word | median, 99th |
+|---|---|---|---|---|---|"""
+SHAPES: Sequence[Mapping[str, str]] = (
+    {},
+    {"PASSAGE_TITLE": "1"},
+    {"PASSAGE_SIZE": "60"},
+    {"PASSAGE_SIZE": "100"},
+    {"PASSAGE_SIZE": "150"},
+    {"PASSAGE_SIZE": "300"},
+    {"PASSAGE_OVERLAP": "1"},
+    {"PASSAGE_OVERLAP": "2", "PASSAGE_SIZE": "100"},
+)
+
+
+@dataclass(frozen=True)
+class Article:
+    """A long page without a title of its own: its first words are one."""
+
+    number: int
+    paragraphs: Sequence[str]
+
+    @property
+    def text(self) -> str:
+        return " ".join(self.paragraphs)
+
+    @property
+    def path(self) -> str:
+        return f"/article-{self.number}"
+
+    def page(self) -> Page:
+        title = escape(" ".join(self.paragraphs[0].split()[:8]))
+        body = "".join(f"<p>{escape(paragraph)}</p>" for paragraph in self.paragraphs)
+        markup = f"<html><head><title>{title}</title></head><body><article>{body}</article></body>"
+        return Page(f"{markup}</html>".encode())
+
+    def holds(self, paragraph: int, passage: str) -> bool:
+        """Whether the passage lies for the most part in that paragraph, or it in the passage."""
+        begin = len(" ".join(self.paragraphs[:paragraph])) + bool(paragraph)
+        end = begin + len(self.paragraphs[paragraph])
+        start = self.text.find(passage)
+        shared = min(end, start + len(passage)) - max(begin, start)
+        return start >= 0 and 2 * shared >= min(len(passage), end - begin)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked, and where the answer stands."""
+
+    text: str
+    article: int
+    paragraph: int
+
+
+def read(path: Path) -> tuple[list[Article], list[Question]]:
+    """The articles and the questions of a file in SQuAD's format, with single spaces."""
+    articles, questions = [], []
+    for number, entry in enumerate(json.loads(path.read_text("utf-8"))["data"]):
+        paragraphs = [" ".join(each["context"].split()) for each in entry["paragraphs"]]
+        articles.append(Article(number, paragraphs))
+        questions += [
+            Question(asked["question"], number, position)
+            for position, each in enumerate(entry["paragraphs"])
+            for asked in each["qas"]
+        ]
+    return articles, questions
+
+
+def rare_words(articles: Sequence[Article], count: int) -> list[tuple[str, int]]:
+    """Words that occur in one article alone, each with its number; the same at every call."""
+    holding: Counter[str] = Counter()
+    where = {}
+    for article in articles:
+        for word in sorted(set(re.findall(r"[a-z]{4,}", article.text.lower()))):
+            holding[word] += 1
+            where[word] = article.number
+    rare = [word for word, times in sorted(holding.items()) if times == 1]
+    return [(word, where[word]) for word in random.Random(48).sample(rare, count)]  # noqa: S311
+
+
+class Evaluation:
+    """One copy with all articles in it."""
+
+    def __init__(self, person: Person, site: Site, articles: Sequence[Article]) -> None:
+        self._person = person
+        self._articles = articles
+        self._took: list[float] = []
+        ids = [person.submit(site.add(each.path, each.page())) for each in articles]
+        for asset_id in ids:
+            asset = person.finished(asset_id, PATIENCE)
+            if asset["status"] != "SEARCHABLE":
+                sys.exit(f"{asset['url']}: {asset['error']}")
+        self._numbers = {asset_id: number for number, asset_id in enumerate(ids)}
+        person.search("The first query loads the model.")
+        self._warm_up()
+
+    def _warm_up(self) -> None:
+        """Until two queries are fast: the first ones wait for the model."""
+        end, fast = time.monotonic() + 60, 0
+        for number in range(1_000):
+            began = time.monotonic()
+            self._person.search(f"Is the model there, for the {number}th time?")
+            fast = fast + 1 if time.monotonic() - began < 0.2 else 0
+            if fast == 3 or time.monotonic() > end:
+                return
+
+    def ask(self, query: str) -> list[dict[str, Any]]:
+        began = time.perf_counter()
+        results = self._person.search(query)
+        self._took.append(time.perf_counter() - began)
+        return results
+
+    def line(self, questions: Sequence[Question], words: Sequence[tuple[str, int]]) -> str:
+        """The percentages, and the times in milliseconds."""
+        article_first = paragraph_first = paragraph_in_five = 0
+        for question in questions:
+            results = self.ask(question.text)
+            article = self._articles[question.article]
+            found = [
+                self._numbers[result["asset_id"]] == question.article
+                and article.holds(question.paragraph, passage["text"])
+                for result, passage in best_passages(results)
+            ]
+            article_first += self._first(results) == question.article
+            paragraph_first += any(found[:1])
+            paragraph_in_five += any(found[:5])
+        rare = sum(self._first(self.ask(word)) == number for word, number in words)
+        median = statistics.median(self._took) * 1000
+        slowest = statistics.quantiles(self._took, n=100)[-1] * 1000
+        shares = [
+            *(n / len(questions) for n in (article_first, paragraph_first, paragraph_in_five)),
+            rare / len(words),
+        ]
+        cells = [f"{100 * share:.1f}%" for share in shares]
+        return " | ".join([*cells, f"{median:.0f}, {slowest:.0f} ms"])
+
+    def _first(self, results: Sequence[Mapping[str, Any]]) -> int | None:
+        return self._numbers[results[0]["asset_id"]] if results else None
+
+
+def best_passages(
+    results: Sequence[Mapping[str, Any]],
+) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    """All passages of a page of results with their results, best first."""
+    pairs = [(result, passage) for result in results for passage in result["passages"]]
+    return sorted(pairs, key=lambda pair: -pair[1]["score"])
+
+
+def lines(
+    shapes: Sequence[Mapping[str, str]], articles: Sequence[Article], questions: Sequence[Question]
+) -> Iterator[str]:
+    """A line of the table for each shape."""
+    words = rare_words(articles, RARE_WORDS)
+    for shape in shapes:
+        name = ", ".join(f"{key[8:].lower()} {value}" for key, value in shape.items())
+        with tempfile.TemporaryDirectory(prefix="evaluate-") as folder, running_site() as site:
+            env = {"FETCH_ALLOW": "127.0.0.1", "EXAMPLES": "0", **shape}
+            with running_cloud(Path(folder) / "var", env) as cloud:
+                person = Person(cloud)
+                evaluation = Evaluation(person, site, articles)
+                yield f"| {name or 'as they are'} | {evaluation.line(questions, words)} |"
+                person.http.close()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--shapes", action="store_true", help="compare ways to cut the texts")
+    parser.add_argument("--data", type=Path, default=DATA)
+    given = parser.parse_args()
+    if not given.data.is_file():
+        print(
+            f"There is no {given.data}. It is the English part of XQuAD, "
+            "https://github.com/google-deepmind/xquad (CC BY-SA 4.0); name it with --data.",
+            file=sys.stderr,
+        )
+        return 1
+    articles, questions = read(given.data)
+    print(f"{len(articles)} pages, {len(questions)} questions, {RARE_WORDS} rare words")
+    print(HEADER, flush=True)
+    for line in lines(SHAPES if given.shapes else SHAPES[:1], articles, questions):
+        print(line, flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
