@@ -85,8 +85,8 @@ def things(passages: int) -> Iterator[tuple[Document, list[Document]]]:
 
 
 def fill(cloud: Cloud, passages: int) -> None:
-    client: MongoClient[Document]
-    with MongoClient(cloud.endpoints["MONGODB_CONNECTION_URI"]) as client:
+    client: MongoClient[Document] = MongoClient(cloud.endpoints["MONGODB_CONNECTION_URI"])
+    with client:
         for asset, rows in things(passages):
             client.iaat.assets.insert_one(asset)
             client.iaat.passages.insert_many(rows)
