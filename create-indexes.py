@@ -1,4 +1,4 @@
-"""Create or update the indexes in MongoDB, among them the search index `vector_index`."""
+"""Create or update the indexes in MongoDB, among them `vector_index` and `search_index`."""
 
 from __future__ import annotations
 

@@ -9,6 +9,8 @@ from functools import lru_cache
 from allthethings.passages import CountTokens, Piece, cut
 
 MAX_WORDS = 2_000
+MAX_LETTERS = 20_000
+"""Of a query: some texts have no spaces."""
 REMEMBERED = 1_000
 """Vectors; 6 kB each."""
 

@@ -17,11 +17,11 @@ from typing import Any
 
 from allthethings.assets import Asset, AssetStatus, clean_url, url_key
 from allthethings.documents import Document
-from allthethings.errors import BadInput, NoSuchAsset, ServiceUnavailable
+from allthethings.errors import BadInput, IndexingError, NoSuchAsset
 from allthethings.mongo import Database
 from allthethings.passage_index import MOST, Scope
 from allthethings.queries import Query
-from allthethings.query_vectors import MAX_WORDS, QueryVectors, mean
+from allthethings.query_vectors import MAX_LETTERS, MAX_WORDS, QueryVectors, mean
 
 log = logging.getLogger(__name__)
 
@@ -151,6 +151,8 @@ class Search:
             raise BadInput("Say also what to look for: a word or a question.")
         if len(query.text.split()) > MAX_WORDS:
             raise BadInput(f"A query may have {MAX_WORDS:,} words at the most.")
+        if len(query.text) > MAX_LETTERS:
+            raise BadInput(f"A query may have {MAX_LETTERS:,} letters at the most.")
         if asset := self._named(query.text):
             return self._like(asset, None, query, page)
         scope, alone = self._scope(query), False
@@ -162,7 +164,7 @@ class Search:
             )
             try:
                 near = self._index.nearest(self._vectors.of(query.text), scope, limit)
-            except ServiceUnavailable as error:
+            except IndexingError as error:  # away, or it refuses, or answers nonsense
                 log.warning("searched by words alone: %s", error)
                 near, alone = [], True
             matching = words.result()
@@ -209,13 +211,20 @@ class Search:
         return Scope(query.filters, only, never)
 
     def _page(self, candidates: Candidates, page: int) -> tuple[list[Result], bool]:
-        """The things of a page, and whether there are more behind it."""
+        """The things of a page, and whether there are more behind it.
+
+        More candidates may stand in another order, so they are put behind those that were
+        there: each page is a part of the same row of things.
+        """
         wanted, limit = page * SHOWN_THINGS, CANDIDATES
+        row: dict[str, Result] = {}
         while True:
             hits, all_seen = candidates(limit)
-            results = list(islice(self._results(hits), wanted + 1))
-            if len(results) > wanted or all_seen or limit >= MOST:
-                return results[wanted - SHOWN_THINGS : wanted], len(results) > wanted
+            new = [hit for hit in hits if hit.asset_id not in row]
+            for result in islice(self._results(new), wanted + 1 - len(row)):
+                row[result.asset.id] = result
+            if len(row) > wanted or all_seen or limit >= MOST:
+                return list(row.values())[wanted - SHOWN_THINGS : wanted], len(row) > wanted
             limit = min(MOST, 4 * limit)  # many passages of few things stood in front
 
     def _results(self, hits: Iterable[Hit]) -> Iterator[Result]:
