@@ -15,6 +15,8 @@ from allthethings.errors import BadInput
 
 FIELDS = ("kind", "site", "after", "before")
 """The names of the filters, in the query's text and as fields of the form."""
+MAX_TERMS = 20
+"""Phrases and excluded words of a query: the index is asked for each of them."""
 _TERM = re.compile(r'(?P<minus>-?)(?:(?P<field>[A-Za-z]+):)?(?:"(?P<quoted>[^"]*)"?|(?P<bare>\S+))')
 _DATE = re.compile(r"(\d{4})(?:-(\d{1,2}))?(?:-(\d{1,2}))?")
 
@@ -69,6 +71,10 @@ def parse(text: str, fields: Mapping[str, str], kinds: Sequence[str]) -> Query:
         words.append(value)
         if term["quoted"] is not None and not field:
             query = replace(query, phrases=(*query.phrases, value))
+    if len(query.phrases) + len(query.without) > MAX_TERMS:
+        raise BadInput(
+            f"A query may have {MAX_TERMS} exact phrases and excluded words at the most."
+        )
     return replace(query, text=" ".join(words))
 
 

@@ -23,14 +23,17 @@ from allthethings.search import SHOWN_THINGS as PER_PAGE
 def create_blueprint(search: Search, database: Database) -> Blueprint:
     blueprint = Blueprint("search", __name__)
 
-    # POST is for texts that are too long for a URL.
+    # POST is for texts that are too long for a URL: in those a quotation is no exact phrase.
     @blueprint.route("/search", methods=["GET", "POST"])
     def find() -> ResponseReturnValue:
         given = {name: request.values.get(name, "").strip() for name in ("query", "like", *FIELDS)}
         page, found, error, code = number_of("page", 1, DEEPEST), None, "", 200
         began = time.perf_counter()
         try:
-            query = parse(given["query"], given, kinds())
+            plain = request.method == "POST"
+            query = parse("" if plain else given["query"], given, kinds())
+            if plain:
+                query = replace(query, text=" ".join(given["query"].split()))
             if given["like"]:
                 found = _like(search, given["like"], query, page)
             elif given["query"]:
@@ -42,12 +45,13 @@ def create_blueprint(search: Search, database: Database) -> Blueprint:
         took_ms = round((time.perf_counter() - began) * 1000)
         under_way = database.assets.count(UNFINISHED)
         results = [_result(result) for result in found.results] if found else []
+        more = bool(found and found.more and page < DEEPEST)
         if wants_json():
             answer: dict[str, Any] = {
                 **{name: value for name, value in given.items() if value or name == "query"},
                 "results": results,
                 "page": page,
-                "more": bool(found and found.more),
+                "more": more,
                 "close": bool(found and found.close),
                 "words_alone": bool(found and found.words_alone),
                 "under_way": under_way,
@@ -62,6 +66,7 @@ def create_blueprint(search: Search, database: Database) -> Blueprint:
             page=page,
             found=found,
             results=results,
+            more=more,
             about=shown(found.about) if found and found.about else None,
             first=(page - 1) * PER_PAGE + 1,
             kinds=kinds(),
@@ -76,7 +81,8 @@ def create_blueprint(search: Search, database: Database) -> Blueprint:
 def _like(search: Search, like: str, query: Query, page: int) -> Found:
     """`like` is an asset's id, or that and a passage's position: <id>:<position>."""
     asset_id, _, position = like.partition(":")
-    number = int(position) if position.isascii() and position.isdigit() else None
+    whole = position.isascii() and position.isdigit() and len(position) < 10
+    number = int(position) if whole else None
     return search.like(asset_id, number, replace(query, text=""), page)
 
 

@@ -70,6 +70,7 @@ def test_fields_and_text_have_to_hold_both() -> None:
         ("-before:2024", "without the minus"),
         ("site:?", "is no site"),
         ("site:http://[", "is no site"),
+        ("tea" + ' -milk "tea"' * 11, "20 exact phrases and excluded words"),
     ],
 )
 def test_a_bad_filter_gets_a_message(text: str, message: str) -> None:

@@ -52,7 +52,9 @@ class Memory:
     passages_of: Sequence[dict[str, Any]] = ()
     hits: Sequence[Hit] = ()
     examples: Sequence[views.Example] = ()
+    more: bool = False
     submitted: list[str] = field(default_factory=list)
+    asked: list[Query] = field(default_factory=list)
 
     @property
     def assets(self) -> Memory:
@@ -75,9 +77,10 @@ class Memory:
     def of(self, _asset_id: str) -> Sequence[dict[str, Any]]:
         return self.passages_of
 
-    def search(self, _query: Query, page: int = 1) -> Found:
+    def search(self, query: Query, page: int = 1) -> Found:
         assert page
-        return Found([Result(thing, self.hits) for thing in self.things if self.hits])
+        self.asked.append(query)
+        return Found([Result(thing, self.hits) for thing in self.things if self.hits], self.more)
 
     def submit(self, url: str) -> Asset:
         self.submitted.append(clean_url(url))
