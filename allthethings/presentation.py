@@ -70,7 +70,8 @@ def place_in(url: str, locator: Mapping[str, Any], text: str) -> str:
     """A link into the original at the passage: a recording at its second (Media Fragments URI
     1.0), a page at its words (URL Fragment Text Directives)."""
     if "start" in locator:
-        return f"{url}#t={locator['start']:g}"
+        seconds = f"{locator['start']:.3f}".rstrip("0").rstrip(".")
+        return f"{url}#t={seconds}"
     words = text.split()
     if len(words) <= FIRST_WORDS + LAST_WORDS:
         return f"{url}#:~:text={_directive(words)}"
