@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from math import ceil
 from typing import Any
 
@@ -61,7 +62,7 @@ class Passage:
 
 @dataclass(frozen=True)
 class _Sentence:
-    text: str
+    text: str  # with the space behind it, if there is one: joined they are the text
     tokens: int
     locator: Mapping[str, Any]
     ends_piece: bool
@@ -90,7 +91,7 @@ def cut(
         passages.append(
             Passage(
                 position,
-                " ".join(sentence.text for sentence in group),
+                "".join(sentence.text for sentence in group).strip(),
                 _span([sentence.locator for sentence in group]),
                 " ".join(filter(None, [head, *last])),
             )
@@ -105,7 +106,7 @@ def _last(group: Sequence[_Sentence], number: int, room: int) -> list[str]:
         room -= sentence.tokens
         if room < 0:
             break
-        texts.insert(0, sentence.text)
+        texts.insert(0, sentence.text.strip())
     return texts
 
 
@@ -139,8 +140,7 @@ def _sentences(
     pieces: Iterable[Piece], count_tokens: CountTokens, limit: int
 ) -> Iterator[_Sentence]:
     for piece in pieces:
-        texts = [" ".join(text.split()) for text in segment("en", piece.text)]
-        texts = [text for text in texts if text]
+        texts = _split(" ".join(piece.text.split()))
         if not texts:
             continue
         fitting = [
@@ -150,6 +150,19 @@ def _sentences(
         ]
         for number, (text, tokens) in enumerate(fitting, 1):
             yield _Sentence(text, tokens, piece.locator, ends_piece=number == len(fitting))
+
+
+def _split(text: str) -> list[str]:
+    """The sentences of a text with single spaces, and one behind the last."""
+    starts, end = [0], 0
+    for sentence in filter(None, map(str.strip, segment("en", text))):
+        start = text.find(sentence, end)
+        if start >= 0:  # else it was rewritten, and stays with the one before
+            end = start + len(sentence)
+            starts.append(start)
+    bounds = [*starts[:1], *starts[2:], len(text)]
+    sentences = [text[begin:after] for begin, after in pairwise(bounds)]
+    return [*sentences[:-1], f"{sentences[-1]} "] if text else []
 
 
 def _fitting(
@@ -170,7 +183,8 @@ def _parts(text: str, length: int) -> Iterator[str]:
     while len(text) - start > length:
         space = text.rfind(" ", start + 1, start + length + 1)
         end = space if space > 0 else start + length
+        end += space > 0
         yield text[start:end]
-        start = end + 1 if space > 0 else end
+        start = end
     if start < len(text):
         yield text[start:]

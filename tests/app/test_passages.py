@@ -75,6 +75,12 @@ def test_a_sentence_longer_than_the_model_reads_is_cut_between_words() -> None:
     assert all(words([passage.text])[0] <= MODEL_LIMIT for passage in passages)
 
 
+def test_nothing_is_put_between_what_stood_together() -> None:
+    text = "It worked in the end.[7] Then they left:121 and came back.B was there. So it was."
+    [passage] = cut([Piece(text)], words)
+    assert passage.text == text
+
+
 @given(
     st.lists(
         st.text(st.characters(categories=["L", "N", "P", "Z", "So"]), max_size=6000), max_size=4
