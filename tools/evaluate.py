@@ -118,6 +118,7 @@ class Evaluation:
         self._person = person
         self._articles = articles
         self._took: list[float] = []
+        self._similarities: dict[bool, list[float]] = {True: [], False: []}
         ids = [person.submit(site.add(each.path, each.page())) for each in articles]
         for asset_id in ids:
             asset = person.finished(asset_id, PATIENCE)
@@ -155,6 +156,10 @@ class Evaluation:
                 for result, passage in best_passages(results)
             ]
             article_first += self._first(results) == question.article
+            for result in results:
+                if result["similarity"] is not None:
+                    right = self._numbers[result["asset_id"]] == question.article
+                    self._similarities[right].append(result["similarity"])
             paragraph_first += any(found[:1])
             paragraph_in_five += any(found[:5])
         rare = sum(self._first(self.ask(word)) == number for word, number in words)
@@ -166,6 +171,17 @@ class Evaluation:
         ]
         cells = [f"{100 * share:.1f}%" for share in shares]
         return " | ".join([*cells, f"{median:.0f}, {slowest:.0f} ms"])
+
+    def similarities(self) -> str:
+        """What the thresholds in allthethings/search.py are chosen by."""
+        right, wrong = (
+            statistics.quantiles(self._similarities[key], n=100) for key in (True, False)
+        )
+        return (
+            f"similarity of the right article: 1% below {right[0]:.2f}, 5% below {right[4]:.2f}, "
+            f"half below {right[49]:.2f}; of others shown: half below {wrong[49]:.2f}, "
+            f"95% below {wrong[94]:.2f}, 99% below {wrong[98]:.2f}"
+        )
 
     def _first(self, results: Sequence[Mapping[str, Any]]) -> int | None:
         return self._numbers[results[0]["asset_id"]] if results else None
@@ -192,6 +208,8 @@ def lines(
                 person = Person(cloud)
                 evaluation = Evaluation(person, site, articles)
                 yield f"| {name or 'as they are'} | {evaluation.line(questions, words)} |"
+                if not shape:
+                    yield evaluation.similarities()
                 person.http.close()
 
 
