@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -27,7 +29,12 @@ PATIENCE = 25.0
 """Seconds that a synchronous prediction may take in all, a cold start of the model included."""
 POLL_INTERVAL = 0.5
 CLOCK_SKEW = timedelta(minutes=1)
-PAGES_TO_SEARCH = 3
+PAGES_TO_SEARCH = 10
+"""A page holds 100 predictions, and the queries of searches are among them."""
+FRESH = 3.0
+"""Seconds in which a list that was read serves all who look for a lost prediction: a page is
+megabytes, and after a crash many look. Far shorter than a lease, so that whoever created a
+prediction unseen by the list still holds it."""
 PASSING = {408, 425, 429}
 
 
@@ -45,6 +52,8 @@ class ReplicateClient:
             base_url=base_url or None,
             timeout=httpx.Timeout(TIMEOUT),
         )
+        self._lock = threading.Lock()
+        self._seen = _Seen(-FRESH, datetime.now(UTC), ())
 
     def create(self, version: str, values: Mapping[str, Any], webhook: str) -> Prediction:
         """Start a prediction that calls `webhook` once, when it has finished."""
@@ -89,21 +98,20 @@ class ReplicateClient:
         given_up: Collection[str] = (),
     ) -> str | None:
         """The id of the newest prediction since then, of that version, whose input matches, and
-        that has not failed nor been given up. The latest 300 are looked at.
+        that has not failed nor been given up. The latest 1,000 are looked at.
 
         It finds the prediction that was created just before the creator died.
         """
-        with self._translated():
-            for row in self._recent(since - CLOCK_SKEW):
-                identity, status, values = row.get("id"), row.get("status"), row.get("input")
-                if (
-                    isinstance(identity, str)
-                    and identity not in given_up
-                    and row.get("version") == version
-                    and status in UNDER_WAY | {"succeeded"}
-                    and matches(values if isinstance(values, Mapping) else {})
-                ):
-                    return identity
+        for row in self._recent(since - CLOCK_SKEW):
+            identity, status, values = row.get("id"), row.get("status"), row.get("input")
+            if (
+                isinstance(identity, str)
+                and identity not in given_up
+                and row.get("version") == version
+                and status in UNDER_WAY | {"succeeded"}
+                and matches(values if isinstance(values, Mapping) else {})
+            ):
+                return identity
         return None
 
     def cancel(self, prediction_id: str) -> None:
@@ -138,7 +146,16 @@ class ReplicateClient:
         except json.JSONDecodeError as error:
             raise ServiceUnavailable(SERVICE, "its answer was not JSON") from error
 
-    def _recent(self, since: datetime) -> Iterator[Mapping[str, Any]]:
+    def _recent(self, since: datetime) -> Sequence[Mapping[str, Any]]:
+        """The predictions since then at least, newest first."""
+        with self._lock:
+            if time.monotonic() - self._seen.at > FRESH or since < self._seen.since:
+                began = time.monotonic()
+                with self._translated():
+                    self._seen = _Seen(began, since, tuple(self._read(since)))
+            return self._seen.rows
+
+    def _read(self, since: datetime) -> Iterator[Mapping[str, Any]]:
         # Not by the SDK's list: it refuses a page with one `aborted` prediction on it.
         path = "/v1/predictions"
         for _ in range(PAGES_TO_SEARCH):
@@ -146,10 +163,19 @@ class ReplicateClient:
             for row in page["results"]:
                 if datetime.fromisoformat(row["created_at"]) < since:
                     return
-                yield row
+                yield {name: row.get(name) for name in ("id", "status", "version", "input")}
             path = page.get("next")
             if not path:
                 return
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A list that was read: when (time.monotonic), and back to which moment."""
+
+    at: float
+    since: datetime
+    rows: Sequence[Mapping[str, Any]]
 
 
 class _NotFound(Exception):
