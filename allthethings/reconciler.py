@@ -88,7 +88,8 @@ class Reconciler:
     def _ask_for_embeddings(self, asset: Asset) -> None:
         """As `_ask_for_text`, for each prediction that still owes vectors."""
         owed = self._passages.owed(asset.id)
-        if not owed:
+        # A callback may just have brought the last vectors.
+        if not owed and not self._pipeline.finish(asset.id):
             self._assets.move(asset.id, S.EMBEDDINGS_ERROR, error=UNASKED)
         for prediction_id, first, last in owed:
             prediction = self._replicate.get(prediction_id)
