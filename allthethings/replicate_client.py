@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -31,10 +31,6 @@ POLL_INTERVAL = 0.5
 CLOCK_SKEW = timedelta(minutes=1)
 PAGES_TO_SEARCH = 10
 """A page holds 100 predictions, and the queries of searches are among them."""
-FRESH = 3.0
-"""Seconds in which a list that was read serves all who look for a lost prediction: a page is
-megabytes, and after a crash many look. Far shorter than a lease, so that whoever created a
-prediction unseen by the list still holds it."""
 PASSING = {408, 425, 429}
 
 
@@ -52,8 +48,6 @@ class ReplicateClient:
             base_url=base_url or None,
             timeout=httpx.Timeout(TIMEOUT),
         )
-        self._lock = threading.Lock()
-        self._seen = _Seen(-FRESH, datetime.now(UTC), ())
 
     def create(self, version: str, values: Mapping[str, Any], webhook: str) -> Prediction:
         """Start a prediction that calls `webhook` once, when it has finished."""
@@ -146,14 +140,26 @@ class ReplicateClient:
         except json.JSONDecodeError as error:
             raise ServiceUnavailable(SERVICE, "its answer was not JSON") from error
 
+    @contextlib.contextmanager
+    def one_list(self) -> Iterator[None]:
+        """Inside, all that is looked for by this thread is looked for in one list, read when it is
+        first needed: a page is megabytes, and after a crash there is much to look for.
+
+        Only for things that the caller held before: nobody else asks for their predictions.
+        """
+        token = _list.set(_List())
+        try:
+            yield
+        finally:
+            _list.reset(token)
+
     def _recent(self, since: datetime) -> Sequence[Mapping[str, Any]]:
         """The predictions since then at least, newest first."""
-        with self._lock:
-            if time.monotonic() - self._seen.at > FRESH or since < self._seen.since:
-                began = time.monotonic()
-                with self._translated():
-                    self._seen = _Seen(began, since, tuple(self._read(since)))
-            return self._seen.rows
+        seen = _list.get(None) or _List()
+        if seen.since is None or since < seen.since:
+            with self._translated():
+                seen.rows, seen.since = list(self._read(since)), since
+        return seen.rows
 
     def _read(self, since: datetime) -> Iterator[Mapping[str, Any]]:
         # Not by the SDK's list: it refuses a page with one `aborted` prediction on it.
@@ -169,13 +175,15 @@ class ReplicateClient:
                 return
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """A list that was read: when (time.monotonic), and back to which moment."""
+@dataclass
+class _List:
+    """The predictions since a moment; None: it has not been read."""
 
-    at: float
-    since: datetime
-    rows: Sequence[Mapping[str, Any]]
+    since: datetime | None = None
+    rows: Sequence[Mapping[str, Any]] = ()
+
+
+_list: ContextVar[_List] = ContextVar("list")
 
 
 class _NotFound(Exception):

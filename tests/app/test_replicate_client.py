@@ -1,13 +1,9 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
-
-from allthethings import replicate_client
 from allthethings.replicate_client import ReplicateClient
 from tests.support.site import Page, running_site
 
@@ -30,13 +26,15 @@ def look(client: ReplicateClient, number: int, since: datetime = NOW) -> str | N
     return client.find("v", since, lambda values: values.get("audio") == f"http://a/{number}")
 
 
-def test_all_who_look_for_a_lost_prediction_read_the_list_once() -> None:
-    with running_site() as site, ThreadPoolExecutor(8) as people:
+def test_what_is_looked_for_together_is_looked_for_in_one_list() -> None:
+    with running_site() as site:
         site.add(LIST[1], listing(*(row(number) for number in range(20))))
         client = ReplicateClient("r8_token", site.address)
-        found = list(people.map(lambda number: look(client, number), range(20)))
-        assert found == [f"p{number}" for number in range(20)]
-        assert look(client, 99) is None
+        with client.one_list():
+            assert [look(client, number) for number in range(20)] == [
+                f"p{number}" for number in range(20)
+            ]
+            assert look(client, 99) is None
         assert site.requests == [LIST]
 
 
@@ -44,18 +42,19 @@ def test_the_list_is_read_again_for_who_looks_further_back() -> None:
     with running_site() as site:
         site.add(LIST[1], listing(row(10), row(200), row(400)))
         client = ReplicateClient("r8_token", site.address)
-        assert look(client, 200) is None
-        assert look(client, 200, NOW - timedelta(seconds=150)) == "p200"
-        assert look(client, 10) == "p10"
+        with client.one_list():
+            assert look(client, 200) is None
+            assert look(client, 200, NOW - timedelta(seconds=150)) == "p200"
+            assert look(client, 10) == "p10"
         assert site.requests == [LIST, LIST]
 
 
-def test_a_list_that_is_old_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replicate_client, "FRESH", 0.0)
+def test_who_looks_alone_reads_a_new_list() -> None:
     with running_site() as site:
         site.add(LIST[1], listing())
         client = ReplicateClient("r8_token", site.address)
-        assert look(client, 1) is None
+        with client.one_list():
+            assert look(client, 1) is None
         site.add(LIST[1], listing(row(1)))
         assert look(client, 1) == "p1"
 
