@@ -92,7 +92,7 @@ def _outages(
     figure: Report,
 ) -> None:
     found = {(outage.__name__, parts): Convergence() for outage, parts in turns}
-    with under_load(cloud, stock, pause=0.5) as load:
+    with under_load(cloud, stock) as load:
         for outage, parts in turns:
             wait_for(lambda: len(load.accepted) >= 4, "things under way", 60)
             with outage(cloud, *parts):
