@@ -19,7 +19,13 @@ from allthethings.errors import IndexingError, NoSuchAsset, ServiceUnavailable
 from allthethings.fetch import download
 from allthethings.generators import AsyncEmbeddingsGenerator, SyncEmbeddingsGenerator
 from allthethings.hosts import names_served
-from allthethings.hygiene import Sessions, is_web_url, protect, refuse_other_hosts
+from allthethings.hygiene import (
+    Sessions,
+    is_web_url,
+    protect,
+    refuse_other_hosts,
+    refuse_other_machines,
+)
 from allthethings.local_model import LocalModel
 from allthethings.login import require_password
 from allthethings.mongo import Database
@@ -116,9 +122,11 @@ def _log_without_secrets(settings: Settings) -> None:
 
 
 def _add_protection(app: Flask, settings: Settings) -> None:
-    """In this order: the host's name, the sending site, the password."""
+    """In this order: the machine, the host's name, the sending site, the password."""
     app.config.update(SESSION_COOKIE_HTTPONLY=True, SESSION_COOKIE_SAMESITE="Lax")
     app.session_interface = Sessions(always=settings.app_url.startswith("https://"))
+    if not (settings.app_password or settings.allow_open):
+        refuse_other_machines(app, exempt=MACHINES)
     names = names_served(settings.host, settings.app_url)
     if names is not None:
         refuse_other_hosts(app, names, exempt=MACHINES)

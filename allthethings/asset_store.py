@@ -200,14 +200,17 @@ class AssetStore:
             )
         return result.modified_count == 1
 
-    def mark_deleted(self, asset_id: str) -> bool:
-        """From here on it is gone for everybody, and its URL is free; False if it was already."""
+    def mark_deleted(self, asset_id: str) -> Asset | None:
+        """From here on it is gone for everybody, and its URL is free. The asset as it stays from
+        then on; None if it was gone already."""
+        key = ObjectId(asset_id)
         with available():
             result = self.collection.update_one(
-                {"_id": ObjectId(asset_id), "deleted_at": None},
+                {"_id": key, "deleted_at": None},
                 {"$set": {"deleted_at": now(), "url_key": f"deleted {asset_id}"}},
             )
-        return result.modified_count == 1
+            document = self.collection.find_one({"_id": key}) if result.modified_count else None
+        return _asset(document) if document else None
 
     def deleted(self, limit: int) -> list[Asset]:
         """Assets that were marked as deleted, and not removed: somebody died in between."""

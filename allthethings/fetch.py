@@ -25,7 +25,15 @@ DOWNLOAD = Limits(
 ONE_ANSWER = 9.0
 """Seconds for all requests that a person waits for: the page is there within ten."""
 
-_end: ContextVar[float] = ContextVar("end")
+
+@dataclass
+class _Time:
+    """Seconds that are left for requests."""
+
+    left: float
+
+
+_time: ContextVar[_Time] = ContextVar("time")
 
 
 @dataclass(frozen=True)
@@ -47,12 +55,16 @@ class Document:
 
 @contextlib.contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Requests of this thread inside share the time, each within its own limits too."""
-    token = _end.set(time.monotonic() + seconds)
+    """Requests of this thread inside share the time, each within its own limits too.
+
+    What is done between them does not count: a database of ours that is slow is no reason to
+    refuse a thing.
+    """
+    token = _time.set(_Time(seconds))
     try:
         yield
     finally:
-        _end.reset(token)
+        _time.reset(token)
 
 
 def probe(fetcher: Fetcher, url: str) -> Probe:
@@ -60,13 +72,14 @@ def probe(fetcher: Fetcher, url: str) -> Probe:
 
     A server that refuses HEAD is asked for the first byte. Raises UnusableThing, in words.
     """
-    try:
-        answer = fetcher.head(url, limits=_in_time(LOOK))
-        if answer.status >= 400 and answer.status not in GONE:
-            with fetcher.open(url, headers=FIRST_BYTE, limits=_in_time(LOOK)) as stream:
-                answer = Fetched(stream.url, stream.status, stream.headers)
-    except FetchError as error:
-        raise _in_words(error) from error
+    with _request(LOOK) as limits:
+        answer = fetcher.head(url, limits=limits)
+    if answer.status >= 400 and answer.status not in GONE:
+        with (
+            _request(LOOK) as limits,
+            fetcher.open(url, headers=FIRST_BYTE, limits=limits) as stream,
+        ):
+            answer = Fetched(stream.url, stream.status, stream.headers)
     _require_success(answer.status)
     content_type = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
     if not content_type:
@@ -76,25 +89,28 @@ def probe(fetcher: Fetcher, url: str) -> Probe:
 
 def download(fetcher: Fetcher, url: str) -> Document:
     """The bytes of a document of at most 20 MiB. Raises UnusableThing, in words."""
-    try:
-        answer = fetcher.get(url, limits=_in_time(DOWNLOAD))
-    except FetchError as error:
-        raise _in_words(error) from error
+    with _request(DOWNLOAD) as limits:
+        answer = fetcher.get(url, limits=limits)
     _require_success(answer.status)
     charset = httpx.Response(200, headers=answer.headers).charset_encoding
     return Document(answer.url, answer.body, charset)
 
 
-def _in_time(limits: Limits) -> Limits:
-    """The limits, with less time when less is left: a fetch with none fails as too slow."""
-    left = _end.get(math.inf) - time.monotonic()
-    return replace(limits, deadline=max(0.0, min(limits.deadline, round(left, 1))))
-
-
-def _in_words(error: FetchError) -> UnusableThing:
-    if isinstance(error, TooSlow) and time.monotonic() >= _end.get(math.inf) - 0.1:
-        return UnusableThing("The server took too long over all requests.", retryable=True)
-    return UnusableThing(f"{error}.", retryable=not error.permanent)
+@contextlib.contextmanager
+def _request(limits: Limits) -> Iterator[Limits]:
+    """The limits of a request, with less time when less is left: one with none fails as too
+    slow. Raises UnusableThing, in words, for what a fetch raises."""
+    time_left = _time.get(_Time(math.inf))
+    began = time.monotonic()
+    try:
+        yield replace(limits, deadline=max(0.0, min(limits.deadline, round(time_left.left, 1))))
+    except FetchError as error:
+        if isinstance(error, TooSlow) and time.monotonic() - began >= time_left.left - 0.1:
+            words = "The server took too long over all requests."
+            raise UnusableThing(words, retryable=True) from error
+        raise UnusableThing(f"{error}.", retryable=not error.permanent) from error
+    finally:
+        time_left.left -= time.monotonic() - began
 
 
 def _require_success(status: int) -> None:

@@ -64,6 +64,24 @@ def refuse_other_hosts(app: Flask, names: Collection[str], *, exempt: Sequence[s
             )
 
 
+def refuse_other_machines(app: Flask, *, exempt: Sequence[str]) -> None:
+    """Answer only to this machine, but for the paths that begin with `exempt`.
+
+    HOST is what the app is told; where its server really listens, that alone knows. A socket
+    file gives no address: only this machine reaches it.
+    """
+
+    @app.before_request
+    def check_address() -> None:
+        address = request.remote_addr
+        if address and not is_loopback(address) and not request.path.startswith(tuple(exempt)):
+            abort(
+                403,
+                "No password protects this app, so it answers only to its own machine. Whoever "
+                "runs it can set APP_PASSWORD, or ALLOW_OPEN=1 if all who reach it may use it.",
+            )
+
+
 def protect(app: Flask, *, exempt: str) -> None:
     """Add the headers to every answer, and refuse forms that another site sends.
 

@@ -230,7 +230,9 @@ class Pipeline:
             prediction_id = found or self._generator.generate(asset, first, texts)
             self._passages.requested(asset.id, first, batch[-1]["position"], prediction_id)
             if not self._assets.renew(asset.id, asset.status):
-                return  # finished, failed or deleted in the meantime
+                if self._assets.get(asset.id) is None:  # deleted before the request was noted
+                    self._cancel(prediction_id)
+                return  # or finished, or failed in the meantime
 
     def record_embeddings(self, asset_id: str, first: int, last: int, payload: object) -> None:
         """A callback of the embedding model for the passages first..last; raises as above."""
@@ -302,8 +304,9 @@ class Pipeline:
 
     def delete(self, asset_id: str) -> None:
         """Remove a thing at any stage, for good. Raises NoSuchAsset."""
-        asset = self._existing(asset_id)
-        if self._assets.mark_deleted(asset_id):
+        self._existing(asset_id)
+        asset = self._assets.mark_deleted(asset_id)
+        if asset is not None:
             log.info("asset %s deleted", asset_id)
             self.finish_deletion(asset)
 

@@ -7,8 +7,11 @@ compare and set.
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Sequence
 from datetime import timedelta
 
+from allthethings.asset_store import LEASE
 from allthethings.assets import Asset, AssetStatus
 from allthethings.documents import now
 from allthethings.errors import IndexingError
@@ -21,6 +24,8 @@ log = logging.getLogger(__name__)
 
 S = AssetStatus
 LONG_HOLD_OFF = timedelta(minutes=1)
+TOGETHER = 20
+"""Things taken up with one look at what Replicate was asked for."""
 UNFORESEEN = "Something went wrong that nobody foresaw; the log of the reconciler has it."
 UNASKED = "Its passages wait for vectors that nobody was asked for."
 FORGOTTEN = "Replicate does not know the prediction any more."
@@ -50,12 +55,24 @@ class Reconciler:
         """Take up what nobody works on. Returns how many things that were."""
         for asset in self._assets.deleted(limit):
             self._pipeline.finish_deletion(asset)
-        taken = 0
-        for asset in self._assets.unfinished(limit):
-            if self._assets.claim(asset.id, asset.status):
-                taken += 1
-                self._try(asset)
-        return taken
+        found = self._assets.unfinished(limit)
+        return sum(
+            self._take_some(found[first : first + TOGETHER])
+            for first in range(0, len(found), TOGETHER)
+        )
+
+    def _take_some(self, assets: Sequence[Asset]) -> int:
+        """Take up those that are still free; how many. They are all claimed first, so that one
+        list of Replicate's predictions tells of all of them."""
+        claimed = [asset for asset in assets if self._assets.claim(asset.id, asset.status)]
+        end = time.monotonic() + LEASE.total_seconds() / 2
+        with self._replicate.one_list():
+            for asset in claimed:
+                if time.monotonic() < end:
+                    self._try(asset)
+                else:  # another may take it before this one came to an end
+                    self._assets.release(asset.id)
+        return len(claimed)
 
     def _try(self, asset: Asset) -> None:
         """One thing that fails in a way nobody foresaw must not hold up all the others."""
@@ -88,7 +105,8 @@ class Reconciler:
     def _ask_for_embeddings(self, asset: Asset) -> None:
         """As `_ask_for_text`, for each prediction that still owes vectors."""
         owed = self._passages.owed(asset.id)
-        if not owed:
+        # A callback may just have brought the last vectors.
+        if not owed and not self._pipeline.finish(asset.id):
             self._assets.move(asset.id, S.EMBEDDINGS_ERROR, error=UNASKED)
         for prediction_id, first, last in owed:
             prediction = self._replicate.get(prediction_id)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -27,7 +29,8 @@ PATIENCE = 25.0
 """Seconds that a synchronous prediction may take in all, a cold start of the model included."""
 POLL_INTERVAL = 0.5
 CLOCK_SKEW = timedelta(minutes=1)
-PAGES_TO_SEARCH = 3
+PAGES_TO_SEARCH = 10
+"""A page holds 100 predictions, and the queries of searches are among them."""
 PASSING = {408, 425, 429}
 
 
@@ -89,21 +92,20 @@ class ReplicateClient:
         given_up: Collection[str] = (),
     ) -> str | None:
         """The id of the newest prediction since then, of that version, whose input matches, and
-        that has not failed nor been given up. The latest 300 are looked at.
+        that has not failed nor been given up. The latest 1,000 are looked at.
 
         It finds the prediction that was created just before the creator died.
         """
-        with self._translated():
-            for row in self._recent(since - CLOCK_SKEW):
-                identity, status, values = row.get("id"), row.get("status"), row.get("input")
-                if (
-                    isinstance(identity, str)
-                    and identity not in given_up
-                    and row.get("version") == version
-                    and status in UNDER_WAY | {"succeeded"}
-                    and matches(values if isinstance(values, Mapping) else {})
-                ):
-                    return identity
+        for row in self._recent(since - CLOCK_SKEW):
+            identity, status, values = row.get("id"), row.get("status"), row.get("input")
+            if (
+                isinstance(identity, str)
+                and identity not in given_up
+                and row.get("version") == version
+                and status in UNDER_WAY | {"succeeded"}
+                and matches(values if isinstance(values, Mapping) else {})
+            ):
+                return identity
         return None
 
     def cancel(self, prediction_id: str) -> None:
@@ -138,7 +140,28 @@ class ReplicateClient:
         except json.JSONDecodeError as error:
             raise ServiceUnavailable(SERVICE, "its answer was not JSON") from error
 
-    def _recent(self, since: datetime) -> Iterator[Mapping[str, Any]]:
+    @contextlib.contextmanager
+    def one_list(self) -> Iterator[None]:
+        """Inside, all that is looked for by this thread is looked for in one list, read when it is
+        first needed: a page is megabytes, and after a crash there is much to look for.
+
+        Only for things that the caller held before: nobody else asks for their predictions.
+        """
+        token = _list.set(_List())
+        try:
+            yield
+        finally:
+            _list.reset(token)
+
+    def _recent(self, since: datetime) -> Sequence[Mapping[str, Any]]:
+        """The predictions since then at least, newest first."""
+        seen = _list.get(None) or _List()
+        if seen.since is None or since < seen.since:
+            with self._translated():
+                seen.rows, seen.since = list(self._read(since)), since
+        return seen.rows
+
+    def _read(self, since: datetime) -> Iterator[Mapping[str, Any]]:
         # Not by the SDK's list: it refuses a page with one `aborted` prediction on it.
         path = "/v1/predictions"
         for _ in range(PAGES_TO_SEARCH):
@@ -146,10 +169,21 @@ class ReplicateClient:
             for row in page["results"]:
                 if datetime.fromisoformat(row["created_at"]) < since:
                     return
-                yield row
+                yield {name: row.get(name) for name in ("id", "status", "version", "input")}
             path = page.get("next")
             if not path:
                 return
+
+
+@dataclass
+class _List:
+    """The predictions since a moment; None: it has not been read."""
+
+    since: datetime | None = None
+    rows: Sequence[Mapping[str, Any]] = ()
+
+
+_list: ContextVar[_List] = ContextVar("list")
 
 
 class _NotFound(Exception):

@@ -7,7 +7,7 @@ Porter's two algorithms ("generously" is "generous" and not "gener").
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from tantivy import Filter, TextAnalyzer, TextAnalyzerBuilder, Tokenizer
@@ -56,7 +56,6 @@ _STOP = (
 )
 # A possessive loses its ending before it is looked up.
 _ENGLISH_STOP = [*_STOP, *(f"{word}'s" for word in _STOP)]
-_APOSTROPHES = str.maketrans("\u2019\uff07", "''")
 
 
 def _standard() -> TextAnalyzerBuilder:
@@ -79,6 +78,7 @@ ANALYZERS: dict[str, Callable[[], TextAnalyzerBuilder]] = {
     "lucene.whitespace": lambda: TextAnalyzerBuilder(Tokenizer.regex(r"\S+")),
     "lucene.keyword": lambda: TextAnalyzerBuilder(Tokenizer.raw()),
 }
+_KNOWN_WORDS = 100_000
 _BY_UNICODE_WORDS = ("lucene.standard", "lucene.english")
 
 
@@ -89,9 +89,11 @@ def analyzer(name: str) -> TextAnalyzer:
 
 
 def prepare(name: str, text: str) -> str:
-    """The text as the analyzer wants it, character by character. Stemming knows but one
+    """The text as the analyzer wants it, character by character: stemming knows but one
     apostrophe."""
-    return text.translate(_APOSTROPHES) if name == "lucene.english" else text
+    if name != "lucene.english":
+        return text
+    return text.replace("\u2019", "'").replace("\uff07", "'")
 
 
 def terms(name: str, text: str) -> list[tuple[int, str]]:
@@ -100,20 +102,55 @@ def terms(name: str, text: str) -> list[tuple[int, str]]:
     return [(token.position, token.text) for token in tokens]
 
 
-@lru_cache(65_536)
-def _term_of(name: str, word: str) -> str | None:
-    found = analyzer(name).analyze(word)
-    return found[0] if found else None
+class _Terms(dict[str, str | None]):
+    """What an analyzer makes of a word; None of a stop word."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._analyzer = analyzer(name)
+
+    def __missing__(self, word: str) -> str | None:
+        if len(self) >= _KNOWN_WORDS:
+            self.clear()
+        found = self._analyzer.analyze(word)
+        self[word] = found[0] if found else None
+        return self[word]
 
 
-def spans(name: str, text: str) -> Iterator[tuple[int, int, int, str]]:
-    """The terms of a text: position, start, end, term."""
-    ready = prepare(name, text)
-    if name in _BY_UNICODE_WORDS and _PLAIN_TEXT.fullmatch(ready):
-        for position, match in enumerate(_PLAIN_WORDS.finditer(ready)):
-            term = _term_of(name, match.group())
-            if term is not None:
-                yield position, match.start(), match.end(), term
-        return
-    for token in analyzer(name).pre_tokenize(ready).tokens:
-        yield token.position, token.char_offset_from, token.char_offset_to, token.text
+_terms_of = lru_cache(_Terms)
+
+
+class Analyzed:
+    """A text's terms by position, None for a stop word, and where they stand."""
+
+    def __init__(self, name: str, text: str) -> None:
+        self._text = prepare(name, text)
+        self._words: list[str] | None = None
+        self._spans: dict[int, tuple[int, int]] = {}
+        self.terms: list[str | None]
+        if name in _BY_UNICODE_WORDS and _is_plain(self._text):
+            self._words = _PLAIN_WORDS.findall(self._text)
+            self.terms = list(map(_terms_of(name).__getitem__, self._words))
+            return
+        tokens = analyzer(name).pre_tokenize(self._text).tokens
+        self.terms = [None] * (tokens[-1].position + 1 if tokens else 0)
+        for token in tokens:
+            self.terms[token.position] = token.text
+            self._spans[token.position] = (token.char_offset_from, token.char_offset_to)
+
+    def spans(self, positions: Sequence[int]) -> list[tuple[int, int]]:
+        """Start and end of the terms at the positions, which are in order."""
+        if self._words is None:
+            return [self._spans[position] for position in positions]
+        found, reached, done = [], 0, 0
+        for position in positions:
+            for word in self._words[done : position + 1]:
+                start = self._text.index(word, reached)
+                reached = start + len(word)
+            done = position + 1
+            found.append((start, reached))
+        return found
+
+
+def _is_plain(text: str) -> bool:
+    return text.isascii() or _PLAIN_TEXT.fullmatch(text) is not None

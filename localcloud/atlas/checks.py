@@ -38,7 +38,7 @@ class Spec:
     def unsupported(self, *keys: str) -> None:
         """Refuse what the search engine does and this server does not."""
         for key in keys:
-            if self.document.get(key):
+            if self.document.get(key, False) not in (None, False):
                 self.fail(key, "is not supported by this server")
 
     def has(self, key: str) -> bool:

@@ -215,11 +215,10 @@ def _names_a_stage(value: object) -> bool:
 def _refuse_inside(stage: object) -> None:
     """A search stage anywhere but first. The other documents may hold its name as a key
     only inside a pipeline: a field's name cannot begin with a dollar."""
+    own = pipeline.name_of(stage)
+    if own in STAGES:
+        raise CommandError("Location40602", f"{own} is only valid as the first stage in a pipeline")
     for name in STAGES:
-        if pipeline.name_of(stage) == name:
-            raise CommandError(
-                "Location40602", f"{name} is only valid as the first stage in a pipeline"
-            )
         if pipeline.contains(stage, name):
             raise CommandError(
                 "CommandNotSupported", f"this server does not run {name} inside another stage"

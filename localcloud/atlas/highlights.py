@@ -14,13 +14,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from localcloud.atlas.analyzers import spans
+from localcloud.atlas.analyzers import Analyzed
 from localcloud.atlas.columns import values_at
 from localcloud.atlas.matching import Words
 
-_SENTENCE_END = re.compile(
-    "[.!?\u2026]+[\"'\u201d\u2019\u00bb)\\]]*\\s+(?![a-z])|[\u3002\uff01\uff1f]+|[\\n\u2029]\\s*"
-)
+_STOP = re.compile("[.!?\u2026\u3002\uff01\uff1f\\n\u2029]+[\"'\u201d\u2019\u00bb)\\]]*\\s*")
+_ALWAYS = frozenset(
+    "\u3002\uff01\uff1f\n\u2029"
+)  # others need a space, and no small letter after it
 _K1, _B, _PIVOT = 1.2, 0.75, 87.0
 
 
@@ -65,9 +66,7 @@ def _passages(text: str, analyzer: str, wanted: Wanted, order: int) -> list[_Pas
     hits = _hits(text, analyzer, wanted)
     if not hits:
         return []
-    ends = [match.end() for match in _SENTENCE_END.finditer(text)]
-    if not ends or ends[-1] < len(text):
-        ends.append(len(text))
+    ends = _sentence_ends(text)
     in_text = Counter(hit.term for hit in hits)
     weights = {term: _weight(len(text), count) for term, count in in_text.items()}
     found: list[_Passage] = []
@@ -77,35 +76,52 @@ def _passages(text: str, analyzer: str, wanted: Wanted, order: int) -> list[_Pas
     return found
 
 
+def _sentence_ends(text: str) -> list[int]:
+    ends = []
+    for stop in _STOP.finditer(text):
+        marks, end = stop.group(), stop.end()
+        spaced = marks[-1].isspace() and not text[end : end + 1].islower()
+        if spaced or not _ALWAYS.isdisjoint(marks):
+            ends.append(end)
+    if not ends or ends[-1] < len(text):
+        ends.append(len(text))
+    return ends
+
+
 def _hits(text: str, analyzer: str, wanted: Wanted) -> list[_Hit]:
-    every = list(spans(analyzer, text))
-    chosen = {n for n, (_, _, _, term) in enumerate(every) if term in wanted.words}
-    if wanted.phrases:
-        where: dict[str, list[tuple[int, int]]] = defaultdict(list)
-        for n, (position, _, _, term) in enumerate(every):
-            where[term].append((position, n))
-        for terms, slop in wanted.phrases:
-            chosen |= _phrase(where, terms, slop)
-    return [_Hit(*every[n][1:]) for n in sorted(chosen)]
+    analyzed = Analyzed(analyzer, text)
+    terms = analyzed.terms
+    chosen = {n for n, term in enumerate(terms) if term in wanted.words}
+    for words, slop in wanted.phrases:
+        names = {term for _, term in words}
+        where: dict[str, list[int]] = defaultdict(list)
+        for position, term in enumerate(terms):
+            if term in names and term is not None:
+                where[term].append(position)
+        chosen |= _phrase(where, words, slop)
+    positions = sorted(chosen)
+    spans = analyzed.spans(positions)
+    return [_Hit(*span, terms[n] or "") for n, span in zip(positions, spans, strict=True)]
 
 
 def _phrase(
-    where: Mapping[str, Sequence[tuple[int, int]]], terms: Sequence[tuple[int, str]], slop: int
+    where: Mapping[str, Sequence[int]], words: Sequence[tuple[int, str]], slop: int
 ) -> set[int]:
-    """The terms of every place where the phrase stands, as numbers."""
+    """The positions of the phrase's words, wherever it stands."""
     found: set[int] = set()
-    for begin, _ in where.get(terms[0][1], ()):
-        off, numbers = 0, []
-        for distance, term in terms:
-            places = [(abs(p - begin - distance), n) for p, n in where.get(term, ())]
-            if not places:
-                return set()
-            nearest = min(places)
-            off += nearest[0]
-            numbers.append(nearest[1])
-        if off <= slop and len(set(numbers)) == len(numbers):
-            found.update(numbers)
+    for begin in where.get(words[0][1], ()):
+        places = [_nearest(where.get(word, (-1,)), begin + distance) for distance, word in words]
+        off = sum(
+            abs(place - begin - distance)
+            for place, (distance, _) in zip(places, words, strict=True)
+        )
+        if min(places) >= 0 and off <= slop and len(set(places)) == len(places):
+            found.update(places)
     return found
+
+
+def _nearest(places: Sequence[int], to: int) -> int:
+    return min(places, key=lambda place: abs(place - to))
 
 
 def _grouped(hits: Sequence[_Hit], ends: Sequence[int]) -> list[tuple[int, int, list[_Hit]]]:

@@ -26,7 +26,6 @@ from localcloud.atlas.operators import (
     Score,
     Text,
 )
-from localcloud.atlas.spelling import alike
 from localcloud.atlas.texts import OTHERS, PATHS, VALUES, TextStore, no_date
 
 UNIT = 2.2
@@ -98,8 +97,8 @@ class Matcher:
         )
 
     def _alike(self, field: str, term: str, fuzzy: Fuzzy) -> list[tuple[str, float]]:
-        known = self._searcher.terms_with_prefix(field, term[: fuzzy.prefix])
-        return alike(term, known, fuzzy.edits, fuzzy.expansions)
+        vocabulary = self._store.vocabulary(field, self._searcher)
+        return vocabulary.alike(term, fuzzy.edits, fuzzy.prefix, fuzzy.expansions)
 
     def _one(self, field: str, term: str) -> Query:
         return Query.term_query(self._schema, field, no_date(term), "freq")

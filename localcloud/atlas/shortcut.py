@@ -123,7 +123,6 @@ def _adding(computed: Mapping[str, str]) -> Step:
     def add(rows: list[Row]) -> list[Row]:
         for row in rows:
             for key, name in computed.items():
-                row.left = row.left - {key}
                 if name in row.meta:
                     row.document[key] = row.meta[name]
                 else:

@@ -2,33 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from itertools import pairwise
+from collections.abc import Sequence
+
+import numpy as np
+
+_BINS = 32
 
 
-def alike(
-    term: str, known: Iterable[tuple[str, int]], edits: int, most: int
-) -> list[tuple[str, float]]:
-    """The closest of the known terms (with the numbers of documents that have them), nearest
-    first and then the most common, each with how close it is: 1 is the term itself."""
-    pieces = _pieces(term, edits)
-    found = []
-    for other, documents in known:
-        near = abs(len(other) - len(term)) <= edits and any(piece in other for piece in pieces)
-        if near and (away := distance(term, other)) <= edits:
-            found.append((away, -documents, other))
-    found.sort()
-    size = len(term)
-    ranked = [(other, 1 - away / max(1, min(size, len(other)))) for away, _, other in found]
-    return [(other, closeness) for other, closeness in ranked[:most] if closeness > 0]
+class Vocabulary:
+    """The terms of a field, with the numbers of documents that have them.
 
+    An edit changes the length by one at most, and the counts of a term's letters by two:
+    what is further away in those is not looked at.
+    """
 
-def _pieces(term: str, edits: int) -> list[str]:
-    """Parts of which at least one survives so many edits: each edit spoils two at most, when
-    it swaps the letters on both sides of a cut."""
-    count = 2 * edits + 1
-    cuts = [len(term) * n // count for n in range(count + 1)]
-    return [term[start:end] for start, end in pairwise(cuts)]
+    def __init__(self, known: Sequence[tuple[str, int]]) -> None:
+        self._terms = [term for term, _ in known]
+        self._documents = [documents for _, documents in known]
+        self._lengths = np.array([len(term) for term in self._terms], np.int32)
+        letters = np.frombuffer("".join(self._terms).encode("utf-32-le"), np.uint32) % _BINS
+        rows = np.repeat(np.arange(len(known)), self._lengths)
+        counts = np.bincount(rows * _BINS + letters, minlength=len(known) * _BINS)
+        self._counts = counts.reshape(-1, _BINS).astype(np.int16)
+
+    def alike(self, term: str, edits: int, prefix: int, most: int) -> list[tuple[str, float]]:
+        """The closest terms that share so many first letters, nearest first and then the most
+        common, each with how close it is: 1 is the term itself."""
+        letters = np.frombuffer(term.encode("utf-32-le"), np.uint32) % _BINS
+        counts = np.bincount(letters, minlength=_BINS).astype(np.int16)
+        near = np.abs(self._lengths - len(term)) <= edits
+        near[near] = np.abs(self._counts[near] - counts).sum(axis=1) <= 2 * edits
+        found = []
+        for row in np.flatnonzero(near):
+            other = self._terms[row]
+            if other.startswith(term[:prefix]) and (away := distance(term, other)) <= edits:
+                found.append((away, -self._documents[row], other))
+        found.sort()
+        close = [(other, 1 - away / max(1, min(len(term), len(other)))) for away, _, other in found]
+        return [(other, closeness) for other, closeness in close[:most] if closeness > 0]
 
 
 def distance(one: str, other: str) -> int:

@@ -31,6 +31,7 @@ from localcloud.atlas import values
 from localcloud.atlas.analyzers import ANALYZERS, analyzer, prepare
 from localcloud.atlas.mappings import Analysis, Field, Mappings, SearchDefinition
 from localcloud.atlas.sources import is_vector, pack, unpack
+from localcloud.atlas.spelling import Vocabulary
 from localcloud.atlas.stores import DamagedStore, Token, encode_id
 
 log = logging.getLogger("atlas.texts")
@@ -57,6 +58,7 @@ class TextStore:
         self._index: tantivy.Index | None = None
         self._writer: tantivy.IndexWriter | None = None
         self._unseen = False  # whether the writer holds what searches do not see yet
+        self._vocabularies: dict[str, Vocabulary] = {}
 
     # On disk
 
@@ -115,6 +117,7 @@ class TextStore:
                 self._writer.commit()
                 self._index.reload()
             self._unseen = False
+            self._vocabularies = {}
 
     def close(self) -> None:
         with self._lock:
@@ -199,6 +202,13 @@ class TextStore:
         if self._index is None:
             raise OSError("the index is not loaded")
         return self._index.searcher()
+
+    def vocabulary(self, field: str, searcher: tantivy.Searcher) -> Vocabulary:
+        """The terms of a field of its own, as they are now or were a moment ago."""
+        known = self._vocabularies  # a commit puts another in its place
+        if field not in known:
+            known[field] = Vocabulary(searcher.terms_with_prefix(field, ""))
+        return known[field]
 
     def string_field(self, path: str) -> str | None:
         """The tantivy field with a path's strings; None if it is not mapped to one."""

@@ -118,3 +118,11 @@ def test_all_requests_share_the_time_of_one_answer(
     assert caught.value.retryable
     assert unhurried.connections == requests
     assert look_and_download(unhurried) == b"yes"  # the next answer has a time of its own
+
+
+def test_what_is_done_between_the_requests_takes_none_of_their_time(unhurried: Server) -> None:
+    fetcher = Fetcher(parse_allow("127.0.0.1"))
+    with within(3.5):
+        probe(fetcher, unhurried.url())
+        unhurried.stopping.wait(2.0)  # a database that is slow
+        assert download(fetcher, unhurried.url()).body == b"yes"

@@ -154,3 +154,28 @@ def ids(
 
 def binary(vector: Any) -> Binary:
     return Binary.from_vector([float(x) for x in vector], BinaryVectorDtype.FLOAT32)
+
+
+def create_text_index(
+    collection: Collection[Document], fields: Document, name: str = "default", **options: Any
+) -> None:
+    """Create a search index with those field mappings and wait until it can be asked."""
+    definition = {"mappings": {"dynamic": False, "fields": fields}, **options}
+    collection.create_search_index(SearchIndexModel(definition, name, "search"))
+    wait_queryable(collection, name)
+
+
+TEXT_SCORE = {"$meta": "searchScore"}
+
+
+def scored(
+    collection: Collection[Document], operator: Document, *stages: Document
+) -> list[tuple[Any, float]]:
+    """_ids and scores of a $search, best first."""
+    pipeline = [{"$search": operator}, *stages, {"$project": {"score": TEXT_SCORE}}]
+    return [(hit["_id"], hit["score"]) for hit in collection.aggregate(pipeline)]
+
+
+def matches(collection: Collection[Document], operator: Document) -> list[Any]:
+    """The _ids that a $search finds, in order of the _ids."""
+    return sorted(key for key, _ in scored(collection, operator))

@@ -93,7 +93,7 @@ def random_filter(rng: random.Random, depth: int = 0) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def mixed(atlas: Atlas) -> Documents:
-    rng = random.Random(7)  # noqa: S311 - test data
+    rng = random.Random(7)
     documents = atlas.client.test.create_collection("mixed")
     create_index(documents, *PATHS)
     documents.insert_many([document(rng, number) for number in range(ROWS)])
@@ -165,6 +165,6 @@ def test_each_operator(mixed: Documents, wanted: dict[str, Any]) -> None:
 
 
 def test_random_filters(mixed: Documents) -> None:
-    rng = random.Random(11)  # noqa: S311 - test data
+    rng = random.Random(11)
     sizes = [agree(mixed, random_filter(rng)) for _ in range(100)]
     assert sum(0 < size < ROWS for size in sizes) > 50

@@ -6,6 +6,8 @@ import random
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import count
+from typing import Any
 
 import httpx
 
@@ -15,6 +17,7 @@ from tests.support.cloud import Cloud
 from tests.support.person import FINISHED, Person
 from tests.support.site import Site
 
+PER_PAGE = 200
 UNDER_WAY = {"starting", "processing"}
 OLDEST = 8
 """So many of the predictions that are to be cancelled are looked at in one round."""
@@ -51,29 +54,33 @@ def beside(step: Callable[[], None], pause: float) -> Iterator[None]:
 class Watcher:
     """Reads the list of things again and again. `backward` tells of each that went back.
 
-    Those in `again` may go back once: somebody had them tried again.
+    Those in `again` may go back once: somebody had them tried again. What was there in the
+    beginning is left out.
     """
 
     def __init__(self, person: Person) -> None:
         self._person = person
+        self._before = {asset["id"] for asset in self._page(1)}
         self.statuses: dict[str, str] = {}
         self.again: set[str] = set()
         self.backward: list[str] = []
         self.looks = 0
 
     def look(self) -> None:
-        number, seen = 1, 0
-        while True:
-            answer = self._person.http.get("/", params={"per_page": 200, "page": number})
-            answer.raise_for_status()
-            page = answer.json()
-            for asset in page["assets"]:
+        for number in count(1):
+            page = self._page(number)
+            fresh = [asset for asset in page if asset["id"] not in self._before]
+            for asset in fresh:
                 self._note(asset["id"], asset["status"])
-            seen += len(page["assets"])
-            if seen >= page["total"] or not page["assets"]:
+            if len(fresh) < PER_PAGE:
                 break
-            number += 1
         self.looks += 1
+
+    def _page(self, number: int) -> list[dict[str, Any]]:
+        """Newest first."""
+        answer = self._person.http.get("/", params={"per_page": PER_PAGE, "page": number})
+        answer.raise_for_status()
+        return list(answer.json()["assets"])
 
     def _note(self, asset_id: str, status: str) -> None:
         before = self.statuses.get(asset_id)

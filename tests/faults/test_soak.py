@@ -41,6 +41,8 @@ LONG = 40
 SECONDS = 60 + SIZES.things
 """Patience for all to come to their ends, and for the gateway to deliver the last callback."""
 LAST_RETRY = 30.0 * 2 ** (SIZES.faulty_attempts + 1)
+LOOK_EVERY = 0.5 + SIZES.things / 200
+"""Seconds; one look reads as many pages as there are 200 things."""
 THREADS = 8
 WHISPER = "openai/whisper"
 
@@ -125,7 +127,7 @@ def test_every_thing_comes_to_its_own_end_once(
     with faulty_line(cloud, seed) as line, ExitStack() as drivers:
         drivers.callback(canceller.close)
         for step, pause in (
-            (watcher.look, 1.0),
+            (watcher.look, LOOK_EVERY),
             (canceller.look, 0.5),
             (mender.look, 0.5),
             (repeater.look, 4.0),

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import socket
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import pytest
 
 from guardedfetch import Fetcher, Limits, parse_allow
-from tests.guardedfetch.servers import Script, Server, answer, serving
+from tests.guardedfetch.servers import Script, Server, canary_on_loopback
 
 # An audit hook cannot be taken away again, so there is one for the whole run.
 _watchers: list[list[Any]] = []
@@ -48,13 +47,7 @@ def serve() -> Iterator[Callable[[Script], Server]]:
 
 @pytest.fixture(scope="session")
 def canary() -> Iterator[Server]:
-    """Nobody may ever connect to it: it listens wherever a disguised loopback could lead."""
-    hosts = ["127.0.0.1"]
-    if sys.platform == "linux":
-        hosts += ["127.0.0.2", "127.1.2.3", "127.255.255.254"]
-    if _has_ipv6_loopback():
-        hosts.append("::1")
-    with serving(answer(b"secret"), hosts) as server:
+    with canary_on_loopback() as server:
         yield server
 
 
@@ -62,12 +55,3 @@ def canary() -> Iterator[Server]:
 def fetcher() -> Fetcher:
     """May reach 127.0.0.1; two seconds for everything."""
     return Fetcher(parse_allow("127.0.0.1"), Limits(deadline=2.0))
-
-
-def _has_ipv6_loopback() -> bool:
-    try:
-        with socket.socket(socket.AF_INET6) as probe:
-            probe.bind(("::1", 0))
-    except OSError:
-        return False
-    return True

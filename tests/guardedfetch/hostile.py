@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import gzip
 import itertools
+import re
 import socket
 import threading
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from guardedfetch import BadAnswer, FetchError, TooLarge, TooSlow, Unreachable
-from tests.guardedfetch.servers import Script, answer, say
+from tests.guardedfetch.servers import Script, answer, redirect_to_query, say
 
+HTML = "Content-Type: text/html"
 MEBIBYTE = 1024 * 1024
 PACE = 0.02
 
@@ -121,3 +123,36 @@ HOSTILE: dict[str, tuple[Script, type[FetchError]]] = {
         FetchError,
     ),
 }
+
+LATE = 3.0
+"""Seconds: in time for each request, too long for all of them."""
+
+
+def slug(name: str) -> str:
+    return re.sub(r"\W+", "-", name)
+
+
+def at_every_stage(stopping: threading.Event, more: Mapping[str, Script] | None = None) -> Script:
+    """Every hostile server, and `more`, under one port: `/<when it turns hostile>/<slug>`.
+
+    `look`: from the first request. `page`, `sound`: HEAD is answered as by an honest server.
+    `late`: HEAD is refused late, the first byte comes late, and hostile is the download.
+    `redirect`, `page-redirect`, `sound-redirect`: so, to the URL after the question mark.
+    """
+    scripts = {slug(name): script for name, (script, _) in HOSTILE.items()}
+    scripts["redirect-loop"] = answer(b"", "Location: ?", status="302 Found")
+    scripts |= more or {}
+
+    def script(connection: socket.socket, head: bytes) -> None:
+        method, path, _ = head.split(b"\r\n")[0].decode("latin-1").split(" ")
+        stage, _, name = path.partition("?")[0].strip("/").partition("/")
+        stage, _, redirects = stage.partition("-")
+        play = redirect_to_query if "redirect" in (stage, redirects) else scripts[name]
+        if stage == "late" and (method == "HEAD" or b"Range:" in head):
+            stopping.wait(LATE)
+            play = answer(b"<", HTML, status="405 No" if method == "HEAD" else "206 Partial")
+        elif stage in ("page", "sound") and method == "HEAD":
+            play = answer(b"", HTML if stage == "page" else "Content-Type: audio/mpeg")
+        play(connection, head)
+
+    return script

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from urllib.parse import unquote_to_bytes
 
 Script = Callable[[socket.socket, bytes], None]
 """What a server does with one connection, after it has read the request's head."""
@@ -108,8 +110,8 @@ def say(raw: bytes) -> Script:
 
 
 def redirect_to_query(connection: socket.socket, head: bytes) -> None:
-    """Redirects to whatever stands after the question mark."""
-    location = head.split(b" ")[1].partition(b"?")[2]
+    """Redirects to whatever stands, percent-encoded, after the question mark."""
+    location = unquote_to_bytes(head.split(b" ")[1].partition(b"?")[2])
     connection.sendall(b"HTTP/1.1 302 Found\r\nLocation: " + location + b"\r\n\r\n")
 
 
@@ -122,6 +124,18 @@ def serving(
         yield server
     finally:
         server.stop()
+
+
+@contextlib.contextmanager
+def canary_on_loopback() -> Iterator[Server]:
+    """Nobody may ever connect to it: it listens wherever a disguised loopback could lead."""
+    hosts = ["127.0.0.1"]
+    if sys.platform == "linux":
+        hosts += ["127.0.0.2", "127.1.2.3", "127.255.255.254"]
+    if _has_ipv6_loopback():
+        hosts.append("::1")
+    with serving(answer(b"secret", "Content-Type: text/html"), hosts) as server:
+        yield server
 
 
 def _listen(hosts: Sequence[str]) -> list[socket.socket]:
@@ -142,3 +156,12 @@ def _listen(hosts: Sequence[str]) -> list[socket.socket]:
         else:
             return listeners
     raise OSError(f"no port is free on all of {hosts}")
+
+
+def _has_ipv6_loopback() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from flask import Flask, abort
 from lxml import html
@@ -153,6 +155,26 @@ def test_an_open_app_is_not_started_by_accident(host: str) -> None:
         application.create_app(make_settings(host=host))
     make_settings(host=host, app_password="horse battery").check()
     make_settings(host=host, allow_open=True).check()
+
+
+def code_from(address: str | None, path: str = "/search", **settings: Any) -> int:
+    client = make_app(Memory(), **settings).test_client()
+    return client.get(path, environ_overrides={"REMOTE_ADDR": address}).status_code
+
+
+@pytest.mark.parametrize("address", ["192.0.2.7", "10.0.0.1", "fe80::1", "::ffff:192.0.2.7"])
+def test_without_a_password_only_this_machine_is_answered(address: str) -> None:
+    """Whatever HOST says: the server may have been told to listen elsewhere."""
+    assert code_from(address) == 403
+    assert code_from(address, "/healthz") == 200
+    assert code_from(address, "/webhooks/audio/1") == 404  # the signature decides there
+    assert code_from(address, allow_open=True) == 200
+    assert code_from(address, app_password="horse battery") == 303
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1", "", None])
+def test_this_machine_is_answered(address: str | None) -> None:
+    assert code_from(address) == 200
 
 
 @pytest.mark.parametrize("url", ["http://x.test/", "HTTPS://x.test", "https://[::1]/"])

@@ -1,0 +1,284 @@
+"""The database or Replicate is away for a while, with people at work: they are told so, nothing
+is lost, and everything goes on by itself. And things that are given up, or deleted, under way."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from functools import partial
+
+import pytest
+from bson import ObjectId
+from pymongo.database import Database
+
+from tests.faults.aftermath import (
+    Convergence,
+    converge,
+    database_of,
+    not_found,
+    undelivered,
+    wrongs,
+)
+from tests.faults.conftest import Report
+from tests.faults.kills import frozen, kept_away, let_pass, wait_until_well
+from tests.faults.load import under_load
+from tests.faults.stock import Stock, Stocked
+from tests.faults.world import COPY, SIZES, Document, predictions
+from tests.support.cloud import Cloud, running_cloud
+from tests.support.person import Person
+from tests.support.site import Site
+from tests.support.waiting import wait_for
+
+OUTAGE = 10.0
+Outage = Callable[..., AbstractContextManager[None]]
+Turns = list[tuple[Outage, tuple[str, ...]]]
+OUTAGES: Turns = [
+    (kept_away, ("MongoDB",)),
+    (frozen, ("MongoDB",)),
+    (kept_away, ("MongoDB", "the search proxy")),
+    (frozen, ("the search proxy",)),
+]
+"""By turns, so many as are to be."""
+HASTY = {"RECONCILE_AFTER": "2", "PREDICTION_DEADLINE": "6"}
+GONE = 404
+WAITING = {"starting", "processing"}
+
+
+@pytest.fixture(scope="module")
+def victim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """A copy of this module's own, whose parts are away by turns."""
+    with running_cloud(tmp_path_factory.mktemp("victim") / "var", COPY) as cloud:
+        yield cloud
+
+
+@pytest.fixture(scope="module")
+def kept(victim: Cloud) -> Iterator[Database[Document]]:
+    database = database_of(victim)
+    yield database
+    database.client.close()
+
+
+@pytest.fixture(scope="module")
+def someone(victim: Cloud) -> Iterator[Person]:
+    person = Person(victim)
+    yield person
+    person.http.close()
+
+
+def test_a_database_that_is_away_loses_nothing(
+    victim: Cloud, kept: Database[Document], someone: Person, site: Site, figure: Report
+) -> None:
+    turns = [OUTAGES[turn % len(OUTAGES)] for turn in range(max(2, SIZES.outages))]
+    _outages(victim, kept, someone, Stock(site, "away"), turns, figure)
+
+
+def test_a_replicate_that_is_away_is_waited_for(
+    victim: Cloud, kept: Database[Document], someone: Person, site: Site, figure: Report
+) -> None:
+    each: list[Outage] = [kept_away, frozen]
+    turns: Turns = [(each[turn % 2], ("Replicate",)) for turn in range(max(1, SIZES.outages // 4))]
+    _outages(victim, kept, someone, Stock(site, "unheard"), turns, figure)
+
+
+def _outages(
+    cloud: Cloud,
+    kept: Database[Document],
+    someone: Person,
+    stock: Stock,
+    turns: Turns,
+    figure: Report,
+) -> None:
+    found = {(outage.__name__, parts): Convergence() for outage, parts in turns}
+    with under_load(cloud, stock) as load:
+        for outage, parts in turns:
+            wait_for(lambda: len(load.accepted) >= 4, "things under way", 60)
+            with outage(cloud, *parts):
+                let_pass(OUTAGE)
+            back = wait_until_well(cloud)
+            convergence = converge(kept, dict.fromkeys(load.accepted_before(back), back))
+            found[outage.__name__, parts].add(convergence)
+            print(f"{outage.__name__} {parts}: {convergence}", *convergence.late, sep="\n")
+    things = load.accepted_before(time.time())
+    converge(kept, dict.fromkeys(things, time.time()))
+
+    for (name, parts), convergence in found.items():
+        times = turns.count(next(t for t in turns if (t[0].__name__, t[1]) == (name, parts)))
+        what = f"{' and '.join(parts)} {name.replace('_', ' ')}, {times} times {OUTAGE:.0f} s"
+        figure(f"{what}: convergence", str(convergence))
+    told = ", ".join(f"{what}: {times}" for what, times in sorted(load.answers.items()))
+    figure("things submitted meanwhile, answers", f"{len(things)}, {told}")
+    figure("the slowest answer", f"{load.slowest:.1f} s")
+    figure("callbacks not delivered", str(dict(undelivered(cloud))))
+    assert load.wrong == []
+    assert [what for what in load.answers if not what.split()[-1].isdigit()] == []
+    assert [late for each in found.values() for late in each.late] == []
+    assert wrongs(cloud, kept, things) == []
+    assert not_found(someone, kept, things) == []
+
+
+# -- given up, and deleted
+
+
+@pytest.fixture(scope="module")
+def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """A copy that gives a prediction a few seconds."""
+    with running_cloud(tmp_path_factory.mktemp("hasty") / "var", {**COPY, **HASTY}) as cloud:
+        yield cloud
+
+
+@pytest.fixture(scope="module")
+def people(hasty: Cloud) -> Iterator[Person]:
+    person = Person(hasty)
+    yield person
+    person.http.close()
+
+
+@pytest.fixture(scope="module")
+def rows(hasty: Cloud) -> Iterator[Database[Document]]:
+    database = database_of(hasty)
+    yield database
+    database.client.close()
+
+
+def waiting(stock: Stock, *, audio: bool) -> Stocked:
+    """A thing whose prediction does not end by itself: its text's, or its vectors'."""
+    return stock.make(audio=audio, end="wait" if audio else "vectors:wait")
+
+
+def test_a_prediction_that_is_stuck_is_given_up_with_the_reason(
+    hasty: Cloud, people: Person, site: Site
+) -> None:
+    stock = Stock(site, "stuck")
+    things = [waiting(stock, audio=number % 2 == 0) for number in range(2 * SIZES.kills_at_a_point)]
+    ids = {people.submit(stocked.url): stocked for stocked in things}
+    ends = [people.finished(asset_id, 60) for asset_id in ids]
+    assert [(end["status"], end["error"]) for end in ends] == [
+        (stocked.thing.fails_as, "The model did not finish in time; the prediction was cancelled.")
+        for stocked in ids.values()
+    ]
+    assert {each["status"] for each in _asked(hasty, things)} == {"canceled"}
+
+
+STAGES = [
+    ("PROCESSING", {"audio": True, "end": "wait"}),
+    ("GENERATING_EMBEDDINGS", {"end": "vectors:wait", "paragraphs": 40}),
+    ("SEARCHABLE", {"audio": True}),
+    ("PROCESSING_ERROR", {"audio": True, "end": "fail"}),
+    ("EMBEDDINGS_ERROR", {"end": "vectors:fail"}),
+]
+
+
+@pytest.mark.parametrize(("stage", "kind"), STAGES, ids=[stage for stage, _ in STAGES])
+def test_a_thing_deleted_stays_away(
+    victim: Cloud,
+    kept: Database[Document],
+    someone: Person,
+    site: Site,
+    stage: str,
+    kind: dict[str, object],
+) -> None:
+    stocked = Stock(site, f"deleted-{stage}".lower()).make(**kind)  # type: ignore[arg-type]
+    asset_id = someone.submit(stocked.url)
+    wait_for(lambda: someone.asset(asset_id)["status"] == stage, stage, 30)
+    _delete_for_good(victim, kept, someone, asset_id, stocked)
+
+
+@pytest.mark.parametrize(("audio", "stage"), [(True, "SUBMITTED"), (False, "PROCESSED")])
+def test_a_thing_deleted_while_replicate_is_away_stays_away(
+    victim: Cloud,
+    kept: Database[Document],
+    someone: Person,
+    site: Site,
+    audio: bool,
+    stage: str,
+) -> None:
+    stocked = waiting(Stock(site, f"deleted-{stage}".lower()), audio=audio)
+    with kept_away(victim, "Replicate"):
+        asset_id = someone.submit(stocked.url)
+        assert someone.asset(asset_id)["status"] == stage
+        someone.http.post(f"/assets/{asset_id}/delete").raise_for_status()
+    wait_until_well(victim)
+    _is_gone(victim, kept, someone, asset_id, [stocked])
+
+
+def _delete_for_good(
+    cloud: Cloud, kept: Database[Document], person: Person, asset_id: str, stocked: Stocked
+) -> None:
+    person.http.post(f"/assets/{asset_id}/delete").raise_for_status()
+    _is_gone(cloud, kept, person, asset_id, [stocked])
+    for prediction in _asked(cloud, [stocked]):  # the callback of an answer that came too late
+        text = {"transcription": stocked.thing.text, "segments": []}
+        late = {"id": prediction["id"], "status": "succeeded", "output": text}
+        assert person.call_back(f"audio/{asset_id}", late).status_code == GONE
+        vectors = [{"embedding": [0.0] * 768}] * len(stocked.thing.paragraphs)
+        path = f"embedding/{asset_id}/0-{len(vectors) - 1}"
+        assert person.call_back(path, late | {"output": vectors}).status_code == GONE
+    _is_gone(cloud, kept, person, asset_id, [stocked])
+    again = person.submit(stocked.url)
+    assert again != asset_id
+    person.http.post(f"/assets/{again}/delete").raise_for_status()
+
+
+def _is_gone(
+    cloud: Cloud,
+    kept: Database[Document],
+    person: Person,
+    asset_id: str,
+    things: list[Stocked],
+) -> None:
+    """Nothing is left of it, nothing runs for it any more, and nobody finds it."""
+    wait_for(lambda: not _running(cloud, things), "every prediction of it at an end", 30)
+    assert person.http.get(f"/assets/{asset_id}").status_code == GONE
+    assert _left(kept, [asset_id]) == []
+    query = things[0].thing.paragraphs[0]
+    if "vectors:" not in query:
+        assert asset_id not in [result["asset_id"] for result in person.search(query)]
+
+
+def test_things_deleted_at_random_moments_stay_away(
+    victim: Cloud, kept: Database[Document], someone: Person, site: Site, figure: Report
+) -> None:
+    draw, stock = random.Random(3), Stock(site, "fleeting")
+    things = [waiting(stock, audio=number % 2 == 0) for number in range(5 * SIZES.kills_at_a_point)]
+    ids = []
+    for stocked in things:
+        submitting = ThreadPoolExecutor(1)
+        accepted = submitting.submit(someone.submit, stocked.url)
+        document = wait_for(partial(kept["assets"].find_one, {"url": stocked.url}), "it", 30)
+        time.sleep(draw.uniform(0.0, 0.05))  # a random moment, most likely before its answer
+        someone.http.post(f"/assets/{document['_id']}/delete").raise_for_status()
+        ids.append(str(document["_id"]))
+        accepted.result()
+        submitting.shutdown()
+    left = len(_running(victim, things))
+    figure("deleted at random moments, predictions left running", f"{len(things)}, {left}")
+    wait_for(lambda: not _left(kept, ids), "nothing of them left", 30)
+    wait_for(lambda: not _running(victim, things), "every prediction at an end", 30)
+
+
+def _left(kept: Database[Document], ids: list[str]) -> list[Document]:
+    """What the database still has of things."""
+    keys = {"$in": [ObjectId(each) for each in ids]}
+    return [
+        *kept["assets"].find({"_id": keys}),
+        *kept["passages"].find({"asset_id": keys}, {"embedding": 0}),
+    ]
+
+
+def _running(cloud: Cloud, things: list[Stocked]) -> list[str]:
+    return [each["id"] for each in _asked(cloud, things) if each["status"] in WAITING]
+
+
+def _asked(cloud: Cloud, things: list[Stocked]) -> list[Document]:
+    """The predictions for these things' texts and vectors."""
+    urls = {stocked.url for stocked in things}
+    starts = tuple(f'["{stocked.thing.paragraphs[0][:30]}' for stocked in things)
+    return [
+        prediction
+        for prediction in predictions(cloud)
+        if prediction["input"].get("audio") in urls
+        or str(prediction["input"].get("text_batch")).startswith(starts)
+    ]

@@ -1,0 +1,166 @@
+"""Any process may die at any moment while people go on; everything arrives all the same, once."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pymongo.database import Database
+
+from tests.faults import failpoints
+from tests.faults.aftermath import (
+    Convergence,
+    converge,
+    database_of,
+    not_found,
+    undelivered,
+    wrongs,
+)
+from tests.faults.conftest import Report
+from tests.faults.kills import PARTS, kill, processes_of, wait_until_back, wait_until_well
+from tests.faults.load import Load, under_load
+from tests.faults.stock import Stock, Stocked
+from tests.faults.world import COPY, SIZES, Document
+from tests.support.cloud import Cloud, running_cloud
+from tests.support.person import Person
+from tests.support.site import Site
+from tests.support.waiting import wait_for
+
+BURST = 8
+"""Kills before everything is given the time to converge."""
+PAUSE = 4.0
+"""The longest pause between two kills of a burst, in seconds."""
+WAVE = 4 if SIZES.kills_at_a_point > 1 else len(failpoints.POINTS)
+"""Kills at points before everything is given the time to converge. A small wave tells how long
+each point takes by itself: the kills that follow in the same wave disturb the earlier things."""
+WITH_POINTS = {"GUNICORN_CMD_ARGS": "--config tests/faults/gunicorn_conf.py"}
+SPOKEN = {"before a prediction is recorded", "before the text is acknowledged"}
+"""The points that only a recording comes to."""
+
+
+@pytest.fixture(scope="module")
+def armoury(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which points are armed."""
+    return tmp_path_factory.mktemp("points")
+
+
+@pytest.fixture(scope="module")
+def victim(tmp_path_factory: pytest.TempPathFactory, armoury: Path) -> Iterator[Cloud]:
+    """A copy of this module's own, whose parts die."""
+    env = {**COPY, **WITH_POINTS, failpoints.FOLDER: str(armoury)}
+    with running_cloud(tmp_path_factory.mktemp("victim") / "var", env) as cloud:
+        yield cloud
+
+
+@pytest.fixture(scope="module")
+def kept(victim: Cloud) -> Iterator[Database[Document]]:
+    database = database_of(victim)
+    yield database
+    database.client.close()
+
+
+@pytest.fixture(scope="module")
+def someone(victim: Cloud) -> Iterator[Person]:
+    person = Person(victim)
+    yield person
+    person.http.close()
+
+
+def test_kills_at_random_moments_lose_and_repeat_nothing(
+    victim: Cloud, kept: Database[Document], someone: Person, site: Site, figure: Report
+) -> None:
+    draw = random.Random(200)
+    before = processes_of(victim)
+    done: Counter[str] = Counter()
+    convergence = Convergence()
+    with under_load(victim, Stock(site, "killed")) as load:
+        wait_for(lambda: len(load.accepted) >= 4, "things under way", 60)
+        while done.total() < SIZES.kills:
+            restart = _burst(victim, draw, min(BURST, SIZES.kills - done.total()), done)
+            found = converge(kept, dict.fromkeys(load.accepted_before(restart), restart))
+            convergence.add(found)
+            print(f"{done.total()} kills: {found}", *found.late, sep="\n", flush=True)
+    things = load.accepted_before(time.time())
+    converge(kept, dict.fromkeys(things, time.time()))
+    wait_until_well(victim)
+
+    figure("kills at random moments", ", ".join(f"{n} of {part}" for part, n in done.items()))
+    figure("convergence after the last restart of a burst", str(convergence))
+    figure("things submitted meanwhile, answers", f"{len(things)}, {_told(load)}")
+    figure("callbacks not delivered", str(dict(undelivered(victim))))
+    assert load.wrong == []
+    assert convergence.late == []
+    assert wrongs(victim, kept, things) == []
+    assert not_found(someone, kept, things) == []
+    wait_for(lambda: processes_of(victim) == before, f"the processes of the start: {before}", 30)
+
+
+def _burst(cloud: Cloud, draw: random.Random, number: int, done: Counter[str]) -> float:
+    """Kill so often, at random; the moment of the last restart."""
+    restarts = [0.0]
+    for _ in range(number):
+        time.sleep(draw.uniform(0.0, PAUSE))  # a random moment
+        part = draw.choice(list(PARTS))
+        killed = kill(cloud, part, draw if draw.random() < 0.5 else None)
+        done[part] += 1
+        restarts.append(wait_until_back(cloud, part, killed))
+    return max(restarts)
+
+
+def _told(load: Load) -> str:
+    return ", ".join(f"{what}: {times}" for what, times in sorted(load.answers.items()))
+
+
+def test_a_kill_at_each_point_is_made_good(
+    victim: Cloud,
+    armoury: Path,
+    kept: Database[Document],
+    someone: Person,
+    site: Site,
+    figure: Report,
+) -> None:
+    stock, load = Stock(site, "points"), Load(victim.address)
+    things: dict[str, Stocked] = {}
+    own = {point: Convergence() for point in failpoints.POINTS}
+    late: list[str] = []
+    for round_ in range(SIZES.kills_at_a_point):
+        for wave in _waves():
+            points: dict[str, str] = {}
+            restarts: dict[str, float] = {}
+            for point in wave:
+                audio = point in SPOKEN or round_ % 2 == 0
+                stocked = stock.make(audio=audio, paragraphs=8)
+                asset_id = _die_at(victim, load, armoury, point, stocked)
+                things[asset_id], points[asset_id] = stocked, point
+                restarts[asset_id] = wait_until_well(victim)
+            late += converge(kept, dict.fromkeys(restarts, max(restarts.values()))).late
+            for asset_id, restart in restarts.items():
+                own[points[asset_id]].add(converge(kept, {asset_id: restart}))
+        print(f"round {round_ + 1}", *late, sep="\n", flush=True)
+
+    for point, convergence in own.items():
+        figure(f"kill {point}, from its restart", str(convergence))
+    assert load.wrong == []
+    assert late == []
+    assert wrongs(victim, kept, things) == []
+    assert not_found(someone, kept, things) == []
+
+
+def _waves() -> Iterator[list[str]]:
+    points = list(failpoints.POINTS)
+    return (points[first : first + WAVE] for first in range(0, len(points), WAVE))
+
+
+def _die_at(cloud: Cloud, load: Load, armoury: Path, point: str, stocked: Stocked) -> str:
+    """Have the app die at the point, with this thing; the thing's id."""
+    before = cloud.pids_of(PARTS["the app"])
+    failpoints.arm(armoury, point)
+    with load.client() as http:
+        load.submit(http, stocked)
+    wait_for(lambda: not failpoints.is_armed(armoury, point), f"the app was {point}", 60)
+    wait_until_back(cloud, "the app", before)
+    return load.accepted[-1].asset_id

@@ -1,0 +1,264 @@
+"""An app that other machines reach: as processes, with a password and without."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from email.message import Message
+from http.client import HTTPConnection
+from pathlib import Path
+
+import httpx
+import pytest
+
+from localcloud.ports import pick_port
+from tests.launcher.test_end_to_end import refusal
+from tests.support.cloud import ROOT, Cloud, clean_environment, running_cloud
+from tests.support.waiting import wait_for
+
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - what this module is about
+PASSWORD = "correct-horse-battery-staple"
+WHY = f"HOST={EVERYWHERE} lets other machines reach the app, and no password protects it."
+WHAT_TO_DO = "Set APP_PASSWORD, or ALLOW_OPEN=1 if whoever reaches it may use it."
+NOBODY = "0" * 24
+# Its services are nowhere; what is asked of them here is answered before.
+ALONE = {
+    "ALLOW_OPEN": "",
+    "SECRET_KEY": "of the tests",
+    "MONGODB_CONNECTION_URI": "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=100",
+    "REPLICATE_API_TOKEN": "r8_of_the_tests",
+    "REPLICATE_BASE_URL": "http://127.0.0.1:1",
+    "HOOKDECK_WEBHOOK_SECRET": "gateway of the tests",
+    "AUDIO_WEBHOOK_URL": "http://127.0.0.1:1/a",
+    "EMBEDDINGS_WEBHOOK_URL": "http://127.0.0.1:1/e",
+}
+
+
+def own_address() -> str | None:
+    """An address of this machine that is not loopback, if it has one. Nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return None
+        address = str(probe.getsockname()[0])
+    return None if address.startswith("127.") else address
+
+
+ADDRESS = own_address()
+needs_address = pytest.mark.skipif(
+    ADDRESS is None, reason="this machine has loopback addresses only"
+)
+
+
+@pytest.fixture(scope="module")
+def tokenizer(cloud: Cloud) -> str:
+    """The tokenizer that the copy's app uses, so that none is fetched."""
+    (app, *_) = cloud.pids_of("gunicorn")
+    variables = Path(f"/proc/{app}/environ").read_text().split("\0")
+    return next(one for one in variables if one.startswith("TOKENIZER=")).partition("=")[2]
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """A copy that listens everywhere, with a password."""
+    env = {"HOST": EVERYWHERE, "APP_PASSWORD": PASSWORD, "FETCH_ALLOW": "127.0.0.1"}
+    with running_cloud(tmp_path_factory.mktemp("cloud") / "var", env) as cloud:
+        yield cloud
+
+
+def gunicorn(port: int, env: Mapping[str, str], tmp_path: Path) -> subprocess.Popen[str]:
+    """The app as the README starts it on a server, open to every machine."""
+    bind = ["--bind", f"{EVERYWHERE}:{port}", "--worker-class", "gthread", "--threads", "4"]
+    return subprocess.Popen(
+        [sys.executable, "-m", "gunicorn", *bind, "--no-control-socket", "app:create_app()"],
+        cwd=ROOT,
+        env={**clean_environment(tmp_path, ALONE), **env, "FLASK_SKIP_DOTENV": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+@contextmanager
+def running_gunicorn(env: Mapping[str, str], tmp_path: Path) -> Iterator[int]:
+    """The port of an app that answers."""
+    port = pick_port()
+    process = gunicorn(port, env, tmp_path)
+
+    def answers() -> bool:
+        assert process.poll() is None, process.communicate()[0]
+        try:
+            return httpx.get(f"http://127.0.0.1:{port}/static/app.js").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    try:
+        wait_for(answers, "gunicorn answers", 60.0)
+        yield port
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
+
+
+def look(url: str, **headers: str) -> httpx.Response:
+    """The page; an app without its database takes some seconds to say so."""
+    return httpx.get(url, headers=headers, timeout=60.0)
+
+
+def test_the_launcher_refuses_without_a_password(tmp_path: Path) -> None:
+    said = refusal(tmp_path / "var", HOST=EVERYWHERE, ALLOW_OPEN="")
+    assert WHY in said
+    assert WHAT_TO_DO in said
+    assert not (tmp_path / "var" / "endpoints.env").exists()
+
+
+@pytest.mark.parametrize("host", [EVERYWHERE, "::", "nas.lan"])
+def test_gunicorn_refuses_without_a_password(host: str, tokenizer: str, tmp_path: Path) -> None:
+    process = gunicorn(pick_port(), {"HOST": host, "TOKENIZER": tokenizer}, tmp_path)
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode != 0
+    assert WHY.replace(EVERYWHERE, host) in said
+    assert WHAT_TO_DO in said
+
+
+def test_the_launcher_starts_when_it_may_be_open(tmp_path: Path) -> None:
+    with running_cloud(tmp_path / "var", {"HOST": EVERYWHERE, "ALLOW_OPEN": "1"}) as cloud:
+        port = cloud.address.rpartition(":")[2]
+        for address in filter(None, ["127.0.0.1", ADDRESS]):
+            assert look(f"http://{address}:{port}/search").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("env", "code"), [({"ALLOW_OPEN": "1"}, 503), ({"APP_PASSWORD": PASSWORD}, 303)]
+)
+def test_gunicorn_starts_when_it_may(
+    env: dict[str, str], code: int, tokenizer: str, tmp_path: Path
+) -> None:
+    """503: it would show the page, if its database were there."""
+    env = {**env, "HOST": EVERYWHERE, "TOKENIZER": tokenizer}
+    with running_gunicorn(env, tmp_path) as port:
+        for address in filter(None, ["127.0.0.1", ADDRESS]):
+            assert look(f"http://{address}:{port}/").status_code == code
+
+
+@needs_address
+def test_gunicorn_that_was_not_told_answers_this_machine_alone(
+    tokenizer: str, tmp_path: Path
+) -> None:
+    """HOST is not set, and the server listens everywhere all the same."""
+    with running_gunicorn({"TOKENIZER": tokenizer}, tmp_path) as port:
+        assert look(f"http://127.0.0.1:{port}/").status_code == 503
+        for name in (f"{ADDRESS}:{port}", "localhost", "127.0.0.1"):
+            answer = look(f"http://{ADDRESS}:{port}/", Host=name)
+            assert answer.status_code == 403
+            assert "APP_PASSWORD" in answer.text
+            assert look(f"http://{ADDRESS}:{port}/healthz").status_code == 503
+
+
+def client(cloud: Cloud, source: str) -> httpx.Client:
+    """A browser without a session, at this address of loopback."""
+    transport = httpx.HTTPTransport(local_address=source)
+    return httpx.Client(base_url=cloud.address, transport=transport, timeout=30.0)
+
+
+def asked(
+    cloud: Cloud, method: str, path: str, host: str = "127.0.0.1", **headers: str
+) -> tuple[int, Message]:
+    """The status and headers for a path that is sent as it stands, dots and all."""
+    port = int(cloud.address.rpartition(":")[2])
+    connection = HTTPConnection(host, port, timeout=30.0)
+    try:
+        connection.request(method, path, headers=headers)
+        answer = connection.getresponse()
+        return answer.status, answer.headers
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", pytest.param(ADDRESS, marks=needs_address)])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/"),
+        ("HEAD", "/"),
+        ("OPTIONS", "/"),
+        ("GET", "/?page=2"),
+        ("GET", "/search"),
+        ("GET", "/search?query=x"),
+        ("GET", f"/assets/{NOBODY}"),
+        ("GET", "/nothing"),
+        ("GET", "/webhooks"),
+        ("GET", "/Healthz"),
+        ("GET", "/logout"),
+        ("POST", "/process"),
+        ("POST", f"/assets/{NOBODY}/retry"),
+        ("POST", f"/assets/{NOBODY}/delete"),
+        ("PUT", "/"),
+        ("DELETE", f"/assets/{NOBODY}"),
+    ],
+)
+def test_every_page_asks_for_the_password(cloud: Cloud, method: str, path: str, host: str) -> None:
+    code, headers = asked(cloud, method, path, host=host)
+    assert code == 303
+    assert headers["Location"].startswith("/login?next=")
+    assert asked(cloud, method, path, host=host, Accept="application/json")[0] == 401
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "code"),
+    [
+        ("GET", "/healthz", 200),
+        ("GET", "/login", 200),
+        ("GET", "/static/style.css", 200),
+        ("GET", "/examples/tea.mp3", 200),
+        ("POST", f"/webhooks/audio/{NOBODY}", 401),
+        ("POST", f"/webhooks/embedding/{NOBODY}/0-0", 401),
+        ("GET", "/examples/../app.py", 404),
+        ("GET", "/examples/%2e%2e/app.py", 404),
+        ("GET", "/webhooks/../search", 404),
+        ("GET", "/webhooks/%2e%2e/search", 404),
+        ("GET", "//webhooks/../search", 404),
+        ("POST", "/webhooks/../process", 404),
+    ],
+)
+def test_what_machines_ask_is_open(cloud: Cloud, method: str, path: str, code: int) -> None:
+    assert asked(cloud, method, path)[0] == code
+
+
+def test_the_password_lets_in(cloud: Cloud) -> None:
+    with client(cloud, "127.0.0.2") as browser:
+        assert browser.post("/login", data={"password": PASSWORD}).headers["Location"] == "/"
+        assert browser.get("/").status_code == 200
+        assert browser.get("/search").status_code == 200
+        assert browser.post("/logout").status_code == 303
+        assert browser.get("/").status_code == 303
+    with client(cloud, "127.0.0.2") as script:
+        assert script.get("/", auth=("", PASSWORD)).status_code == 200
+        assert script.get("/").status_code == 303
+
+
+def test_wrong_passwords_are_limited(cloud: Cloud) -> None:
+    """By the address that really asks, whatever a header says."""
+    with client(cloud, "127.0.0.3") as guesser:
+        codes = [
+            guesser.post(
+                "/login",
+                data={"password": f"guess {number}"},
+                headers={
+                    "X-Forwarded-For": f"192.0.2.{number}",
+                    "Forwarded": f"for=192.0.2.{number}",
+                },
+            ).status_code
+            for number in range(20)
+        ]
+        assert codes == [401] * 10 + [429] * 10
+        locked = guesser.post("/login", data={"password": PASSWORD})
+        assert locked.status_code == 429
+        assert 0 < int(locked.headers["Retry-After"]) <= 61
+        assert guesser.get("/", auth=("", PASSWORD)).status_code == 429
+    with client(cloud, "127.0.0.4") as other:
+        assert other.post("/login", data={"password": PASSWORD}).status_code == 303
