@@ -1,0 +1,43 @@
+"""A copy with quick models, and a library in its database, shared by all tests of the search."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from pymongo import MongoClient
+
+from tests.search.world import COPY, Library, Searcher, make_library
+from tests.support.cloud import Cloud, running_cloud
+from tests.support.site import Site, running_site
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    with running_cloud(tmp_path_factory.mktemp("cloud") / "var", COPY) as cloud:
+        yield cloud
+
+
+@pytest.fixture(scope="session")
+def library(cloud: Cloud) -> Iterator[Library]:
+    """Some eighty things, among them some that must not be found."""
+    client: MongoClient[dict[str, object]]
+    uri = cloud.endpoints["MONGODB_CONNECTION_URI"]
+    with MongoClient(uri, tz_aware=True) as client:
+        library = Library(client["iaat"])
+        make_library(library)
+        yield library
+
+
+@pytest.fixture(scope="session")
+def search(cloud: Cloud, library: Library) -> Iterator[Searcher]:
+    assert library
+    searcher = Searcher(cloud)
+    yield searcher
+    searcher.http.close()
+
+
+@pytest.fixture(scope="session")
+def site() -> Iterator[Site]:
+    with running_site() as site:
+        yield site
