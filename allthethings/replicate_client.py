@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
-import pydantic
+from pydantic.v1 import ValidationError  # what the SDK's models are made with
 from replicate.client import Client
 from replicate.exceptions import ReplicateError
 from replicate.prediction import Prediction as SdkPrediction
@@ -132,9 +132,10 @@ class ReplicateClient:
             raise RequestRefused(f"Replicate refused the request ({status}): {detail}") from error
         except httpx.HTTPError as error:
             raise ServiceUnavailable(SERVICE, "no answer from its API") from error
-        except pydantic.ValidationError as error:
+        except ValidationError as error:
             # The SDK has no `aborted` among its statuses; Replicate's API has.
-            if prediction_id and any(part.get("input") == "aborted" for part in error.errors()):
+            given = [part.get("ctx", {}).get("given") for part in error.errors()]
+            if prediction_id and "aborted" in given:
                 raise _Aborted(prediction_id) from error
             raise ServiceUnavailable(SERVICE, "its answer was not understood") from error
         except json.JSONDecodeError as error:

@@ -12,6 +12,7 @@ from typing import Any
 
 import bson
 from bson.int64 import Int64
+from bson.raw_bson import RawBSONDocument
 
 from localcloud.atlas import pipeline, searching, shortcut
 from localcloud.atlas.definitions import SEARCH, TYPES
@@ -189,12 +190,10 @@ def _answer(
     size = cursor.get("batchSize") if isinstance(cursor, Mapping) else None
     if documents is None or (size is not None and size < len(documents)):
         return None
-    reply = {
-        "cursor": {"firstBatch": documents, "id": Int64(0), "ns": str(namespace)},
-        "ok": 1.0,
-    }
-    fits = len(bson.encode(reply, codec_options=LOSSLESS)) <= MAX_DOCUMENT - _ROOM
-    return Reply(reply) if fits else None
+    reply = {"cursor": {"firstBatch": documents, "id": Int64(0), "ns": str(namespace)}, "ok": 1.0}
+    data = bson.encode(reply, codec_options=LOSSLESS)
+    fits = len(data) <= MAX_DOCUMENT - _ROOM
+    return Reply(RawBSONDocument(data)) if fits else None
 
 
 def _listing(spec: object) -> tuple[str | None, object]:

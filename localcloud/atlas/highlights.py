@@ -12,7 +12,7 @@ from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from localcloud.atlas.analyzers import Analyzed
 from localcloud.atlas.columns import values_at
@@ -23,10 +23,6 @@ _ALWAYS = frozenset(
     "\u3002\uff01\uff1f\n\u2029"
 )  # others need a space, and no small letter after it
 _K1, _B, _PIVOT = 1.2, 0.75, 87.0
-
-
-# A score, the place in the order of the text, and the pieces.
-_Passage = tuple[float, int, list[dict[str, str]]]
 
 
 @dataclass(frozen=True)
@@ -40,11 +36,18 @@ class Wanted:
     max_passages: int
 
 
-@dataclass(frozen=True)
-class _Hit:
+class _Hit(NamedTuple):
     start: int
     end: int
     term: str
+
+
+class _Passage(NamedTuple):
+    score: float
+    text: str
+    start: int
+    end: int
+    hits: list[_Hit]
 
 
 def highlights(document: Mapping[str, Any], wanted: Wanted) -> list[dict[str, Any]]:
@@ -52,28 +55,28 @@ def highlights(document: Mapping[str, Any], wanted: Wanted) -> list[dict[str, An
     found: list[dict[str, Any]] = []
     for path, analyzer in wanted.paths:
         left = wanted.max_chars
-        best: list[_Passage] = []
+        passages: list[_Passage] = []
         for text in values_at(document, path) or ():
             if isinstance(text, str) and left > 0:
-                best += _passages(text[:left], analyzer, wanted, len(best))
+                passages += _passages(text[:left], analyzer, wanted)
                 left -= len(text)
-        best = sorted(sorted(best, key=lambda p: -p[0])[: wanted.max_passages], key=lambda p: p[1])
-        found += [{"path": path, "score": score, "texts": texts} for score, _, texts in best]
+        best = sorted(range(len(passages)), key=lambda n: -passages[n].score)
+        for n in sorted(best[: wanted.max_passages]):
+            passage = passages[n]
+            found.append({"path": path, "score": passage.score, "texts": _texts(passage)})
     return found
 
 
-def _passages(text: str, analyzer: str, wanted: Wanted, order: int) -> list[_Passage]:
+def _passages(text: str, analyzer: str, wanted: Wanted) -> list[_Passage]:
     hits = _hits(text, analyzer, wanted)
     if not hits:
         return []
-    ends = _sentence_ends(text)
     in_text = Counter(hit.term for hit in hits)
     weights = {term: _weight(len(text), count) for term, count in in_text.items()}
-    found: list[_Passage] = []
-    for start, end, inside in _grouped(hits, ends):
-        score = _score(inside, start, end, weights)
-        found.append((score, order + len(found), _texts(text, start, end, inside)))
-    return found
+    return [
+        _Passage(_score(inside, start, end, weights), text, start, end, inside)
+        for start, end, inside in _grouped(hits, _sentence_ends(text))
+    ]
 
 
 def _sentence_ends(text: str) -> list[int]:
@@ -99,9 +102,7 @@ def _hits(text: str, analyzer: str, wanted: Wanted) -> list[_Hit]:
             if term in names and term is not None:
                 where[term].append(position)
         chosen |= _phrase(where, words, slop)
-    positions = sorted(chosen)
-    spans = analyzed.spans(positions)
-    return [_Hit(*span, terms[n] or "") for n, span in zip(positions, spans, strict=True)]
+    return [_Hit(*analyzed.span(n), terms[n] or "") for n in sorted(chosen)]
 
 
 def _phrase(
@@ -138,8 +139,9 @@ def _grouped(hits: Sequence[_Hit], ends: Sequence[int]) -> list[tuple[int, int, 
     return groups
 
 
-def _texts(text: str, start: int, end: int, hits: Sequence[_Hit]) -> list[dict[str, str]]:
+def _texts(passage: _Passage) -> list[dict[str, str]]:
     """The passage cut into hits and what is between them. Hits that touch are one."""
+    _, text, start, end, hits = passage
     pieces: list[tuple[int, int]] = []
     for hit in hits:
         if pieces and hit.start <= pieces[-1][1]:

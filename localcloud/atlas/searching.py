@@ -69,8 +69,12 @@ class Searches:
         store = self._indexes.serving(namespace, search.index, SEARCH, "$search")
         if not isinstance(store, TextStore):
             return search.nothing()
-        counted = pipeline.names_variable(list(rest))
-        return search.run(store, pipeline.leading_limit(rest), counted=counted)
+        return search.run(
+            store,
+            pipeline.leading_limit(rest),
+            highlighted="searchHighlights" in pipeline.metas(list(rest)),
+            counted=pipeline.names_variable(list(rest)),
+        )
 
     def meta(self, namespace: Namespace, stage: object) -> Mapping[str, Any]:
         """The one document of a $searchMeta."""

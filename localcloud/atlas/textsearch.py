@@ -61,13 +61,18 @@ class TextSearch:
             _count(spec.inner("count")) if spec.has("count") else "lowerBound",
         )
 
-    def run(self, store: TextStore, limit: int | None, *, counted: bool) -> Found:
-        """The best hits, with their documents. Raises QueryError."""
+    def run(
+        self, store: TextStore, limit: int | None, *, highlighted: bool = True, counted: bool = True
+    ) -> Found:
+        """The best hits, with their documents. Highlights and a count take time, so they are
+        made if somebody asks for them. Raises QueryError."""
         searcher = store.snapshot()
         matcher = Matcher(store, searcher)
         query = matcher.query(self.operator)
         wanted = None if self.highlight is None else self._wanted(store, matcher, self.highlight)
         most = searcher.num_docs if limit is None else min(limit, searcher.num_docs)
+        if not highlighted:
+            wanted = None
         found = searcher.search(query, max(1, most), count=counted)
         hits = [self._hit(searcher, score, where, wanted) for score, where in found.hits[:most]]
         return self._found(hits, _count_of(found) if counted else None)

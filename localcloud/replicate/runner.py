@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from localcloud.processes import Program, Supervisor, free_port
+from localcloud.processes import Program, Supervisor
 
 from .schemas import iterates
 from .staging import Staged, cog_environment
@@ -46,7 +46,7 @@ class CogModel:
     Cog reports to `callback`, a URL of this server, followed by a token of each run.
     """
 
-    def __init__(self, staged: Staged, callback: str, client: httpx.AsyncClient) -> None:
+    def __init__(self, staged: Staged, callback: str, client: httpx.AsyncClient, port: int) -> None:
         self.staged = staged
         self.model = staged.model
         self.status = "DEAD"
@@ -54,7 +54,7 @@ class CogModel:
         self._callback = callback
         self._client = client
         self._iterates = iterates(staged.document)
-        self._port = free_port()
+        self._port = port
         self._kill: Callable[[], None] = lambda: None
         self._run: _Run | None = None
         self._look = asyncio.Event()

@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 
 from guardedfetch import Fetcher, Limits, parse_allow
+from localcloud.ports import choose_ports
 from localcloud.processes import Supervisor
 
 from .database import open_database
@@ -69,7 +70,11 @@ class Service:
         callback = settings.base + INTERNAL
         self.inputs = Inputs(settings.data_dir / "inputs", _fetcher(settings), self.files, callback)
         self.http = httpx.AsyncClient(trust_env=False)
-        self.models = {one.model.version: CogModel(one, callback, self.http) for one in staged}
+        ports = choose_ports([one.model.version for one in staged], {})
+        self.models = {
+            one.model.version: CogModel(one, callback, self.http, ports[one.model.version])
+            for one in staged
+        }
         self.queues = {
             version: ModelQueue(model, self.predictions, self.inputs)
             for version, model in self.models.items()

@@ -26,7 +26,7 @@ DEFINITION = parse_search(
 
 def found(store: TextStore, **operator: Any) -> list[Any]:
     search = TextSearch.parse(Spec(operator, "").document, "$search")
-    return sorted(hit.id for hit in search.run(store, None, counted=False).hits)
+    return sorted(hit.id for hit in search.run(store, None).hits)
 
 
 def word(query: str, path: str = "text") -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from localcloud.ports import INNER_PORTS
 from tests.replicate.world import BROKEN_MODELS, ECHO, Receiver, Server, said, until
 
 
@@ -33,6 +35,16 @@ def test_the_server_is_killed(own: Server, receiver: Receiver, tmp_path: Path) -
     until(lambda: len(receiver.received) == 2)
     assert receiver.statuses() == ["succeeded", "succeeded"]
     assert {one["id"] for one in receiver.payloads()} == {running.id, queued.id}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells a process's environment")
+def test_no_outgoing_connection_can_take_the_port_of_a_model_that_starts_again(
+    shared: Server,
+) -> None:
+    environments = [Path(f"/proc/{pid}/environ").read_bytes() for pid in shared.cog("echo")]
+    ports = [int(port) for port in re.findall(rb"(?:^|\0)PORT=(\d+)\0", b"".join(environments))]
+    assert ports
+    assert all(port in INNER_PORTS for port in ports)
 
 
 def test_a_webhook_survives_the_server(own: Server, receiver: Receiver) -> None:
