@@ -66,7 +66,7 @@ class FaultyLine:
         """The same seed draws the same faults for the same things, whatever their ids."""
         told = json.dumps(json.loads(body)["input"])
         attempt = headers.get("x-hookdeck-attempt-count")
-        return random.Random(f"{self.seed} {attempt} {re.sub(r'127.0.0.1:[0-9]+', '', told)}")  # noqa: S311
+        return random.Random(f"{self.seed} {attempt} {re.sub(r'127.0.0.1:[0-9]+', '', told)}")
 
     def _fault(self, draw: random.Random, attempt: int) -> str:
         drawn = draw.random()

@@ -12,6 +12,7 @@ from allthethings.fetch import download
 from allthethings.generators import AsyncEmbeddingsGenerator
 from allthethings.mongo import Database
 from allthethings.passage_store import PassageStore
+from allthethings.passages import Shape
 from allthethings.pipeline import Pipeline
 from allthethings.processors import Tools
 from allthethings.reconciler import Reconciler
@@ -53,6 +54,7 @@ def reconciler(cloud: Cloud, database: Database) -> Reconciler:
         AsyncEmbeddingsGenerator(replicate, ""),
         lambda texts: [len(text.split()) for text in texts],
         timedelta(seconds=30),
+        Shape(),
     )
     return Reconciler(database, replicate, pipeline, timedelta(seconds=30), timedelta(hours=1))
 

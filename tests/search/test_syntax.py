@@ -108,8 +108,8 @@ BAD = [
 def test_a_bad_filter_is_refused_in_words(
     search: Searcher, syntax: str, parameters: dict[str, Any], message: str
 ) -> None:
-    asked: list[tuple[str, dict[str, Any]]] = [(f"x {syntax}", {}), (syntax, {})]
-    for query, more in [*asked, ("x", parameters), ("", parameters)]:
+    for query in ("x", "", f"x {syntax}", syntax):
+        more = {} if syntax in query else parameters
         answer = search.answer(query, 400, **more)
         assert message in answer["error"]
         assert answer["results"] == []
@@ -126,10 +126,10 @@ def test_filters_without_words_are_asked_for_words(search: Searcher, query: str)
 
 
 def test_nothing_asked_is_nothing_found(search: Searcher) -> None:
-    for parameters in ({}, {"kind": "audio"}):
-        answer = search.answer("", **parameters)
+    for kind in ("", "audio"):
+        answer = search.answer("", kind=kind)
         assert (answer["results"], answer["more"]) == ([], False)
-        assert "Ask in your own words" in search.page("", **parameters)
+        assert "Ask in your own words" in search.page("", kind=kind)
 
 
 def test_a_paragraph_finds_what_is_like_it(search: Searcher, library: Library) -> None:
