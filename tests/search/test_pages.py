@@ -7,7 +7,17 @@ from urllib.parse import urlsplit
 import pytest
 from lxml import html
 
-from tests.search.world import HTML, Library, Searcher, Thing, Wanted, near_to, scan, vector_of
+from tests.search.world import (
+    HTML,
+    Library,
+    Searcher,
+    Thing,
+    Wanted,
+    census,
+    near_to,
+    scan,
+    vector_of,
+)
 
 
 def results_of(page: str) -> list[str]:
@@ -31,7 +41,7 @@ def test_links_lead_over_every_page_and_back(
     assert [len(results) for results in seen[:-1]] == [20] * (len(seen) - 1)
     assert len(together) == len(set(together))
     assert len(together) == len(search.all_ids(query, before="2025")) > 40
-    assert set(together) <= scan(library, Wanted())
+    assert set(together) <= scan(census(library), Wanted())
     assert all("before=2025" in urlsplit(each).query for each in trail)
     # Each is a bookmark: asked again it is the same page.
     for address, results in zip(trail, seen, strict=True):
@@ -68,4 +78,4 @@ def test_a_thing_with_very_many_passages_leaves_room_for_others(
     found = [result["asset_id"] for answer in answers for result in answer["results"]]
     assert found.count(crowd) == 1
     assert set(found[:26]) == {crowd, *others}
-    assert set(found) == scan(library, Wanted())
+    assert set(found) == scan(census(library), Wanted())

@@ -179,17 +179,24 @@ class Wanted:
         )
 
 
-def scan(library: Library, wanted: Wanted) -> set[str]:
-    """The ids of the things that the query allows, by a look at every thing there is."""
+Census = Sequence[tuple[Mapping[str, Any], Sequence[str]]]
+
+
+def census(library: Library) -> Census:
+    """Every searchable thing with its texts."""
     texts: dict[ObjectId, list[str]] = {}
     for row in library.passages.find({"embedding": {"$exists": True}}, {"asset_id": 1, "text": 1}):
         texts.setdefault(row["asset_id"], []).append(row["text"])
-    return {
-        str(asset["_id"])
-        for asset in library.assets.find({"status": "SEARCHABLE", "deleted_at": None})
+    return [
+        (asset, [*texts[asset["_id"]], asset.get("title") or ""])
+        for asset in library.assets.find({"status": "SEARCHABLE", "deleted_at": None}, {"text": 0})
         if asset["_id"] in texts
-        and wanted.allows(asset, [*texts[asset["_id"]], asset.get("title") or ""])
-    }
+    ]
+
+
+def scan(things: Census, wanted: Wanted) -> set[str]:
+    """The ids of the things that the query allows, by a look at each."""
+    return {str(asset["_id"]) for asset, texts in things if wanted.allows(asset, texts)}
 
 
 def _within(host: str, site: str) -> bool:
