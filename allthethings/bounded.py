@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import resource
 import traceback
 from collections.abc import Callable, Sequence
 from multiprocessing import forkserver
@@ -20,6 +21,8 @@ _context = multiprocessing.get_context("forkserver")
 
 NICENESS = 5
 """The pages and the callbacks go first."""
+MEMORY = 1024 * 1024 * 1024
+"""Bytes: what a parser makes of a page takes a hundred times the page's own, and more."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -34,7 +37,8 @@ def prepare(modules: Sequence[str]) -> None:
 def within(seconds: float, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """What the function returns, or raises; all of it has to be picklable.
 
-    Raises TimeoutError when it takes longer, ChildProcessError when its process dies.
+    Raises TimeoutError when it takes longer, MemoryError when it wants more than it may have,
+    ChildProcessError when its process dies.
     """
     receiver, sender = _context.Pipe(duplex=False)
     process = _context.Process(target=_work, args=(sender, function, args, kwargs), daemon=True)
@@ -59,6 +63,7 @@ def _work(
     sender: Connection, function: Callable[..., Any], args: Any, kwargs: dict[str, Any]
 ) -> None:
     os.nice(NICENESS)
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
     try:
         outcome: tuple[bool, Any] = (True, function(*args, **kwargs))
     except Exception as error:  # noqa: BLE001 - it is raised where it was asked for

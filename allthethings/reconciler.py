@@ -123,8 +123,9 @@ class Reconciler:
         if prediction.finished:
             return True
         if now() - asset.updated_at > self._deadline:
-            self._replicate.cancel(prediction.id)
+            # In this order: the callback of a cancelled prediction knows no reason.
             self._assets.move(asset.id, failure, error=STUCK)
+            self._replicate.cancel(prediction.id)
         else:
             self._assets.release(asset.id, hold_off=self._callback_patience)
         return False

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from allthethings.bounded import within
+from allthethings.bounded import MEMORY, within
 from allthethings.errors import UnusableThing
 
 
@@ -21,6 +21,10 @@ def never() -> None:
 
 def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def swell(size: int) -> int:
+    return len(bytearray(size))
 
 
 def refuse(why: str) -> None:
@@ -41,6 +45,12 @@ def test_it_raises_what_the_function_raises_and_tells_where() -> None:
 def test_it_waits_no_longer_than_it_may() -> None:
     with pytest.raises(TimeoutError, match="never took longer"):
         within(0.2, never)
+
+
+def test_it_has_no_more_memory_than_it_may() -> None:
+    assert within(60, swell, MEMORY // 2) == MEMORY // 2
+    with pytest.raises(MemoryError):
+        within(60, swell, 2 * MEMORY)
 
 
 def test_a_process_that_dies_is_an_error_and_not_a_wait() -> None:

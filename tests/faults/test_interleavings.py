@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from bson import ObjectId
@@ -14,14 +15,32 @@ from allthethings.mongo import Database
 from allthethings.passage_store import PassageStore
 from allthethings.passages import Shape
 from allthethings.pipeline import Pipeline
-from allthethings.processors import Tools
-from allthethings.reconciler import Reconciler
+from allthethings.processors import WHISPER_VERSION, Tools
+from allthethings.reconciler import STUCK, Reconciler
 from allthethings.replicate_client import ReplicateClient
 from guardedfetch import Fetcher
+from tests.faults.world import recording
 from tests.support.cloud import Cloud
+from tests.support.site import Site
 
+PATIENCE = timedelta(seconds=30)
+DEADLINE = timedelta(hours=1)
 NAME = "interleaved"
 """A database of its own, which the copy's reconciler does not look at."""
+
+
+class Quick(ReplicateClient):
+    """The callback of a cancelled prediction is there before the answer to the cancel."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        super().__init__(
+            cloud.endpoints["REPLICATE_API_TOKEN"], cloud.endpoints["REPLICATE_BASE_URL"]
+        )
+        self.call_back: Callable[[str], None] = lambda _prediction_id: None
+
+    def cancel(self, prediction_id: str) -> None:
+        super().cancel(prediction_id)
+        self.call_back(prediction_id)
 
 
 class LastMoment(PassageStore):
@@ -42,44 +61,60 @@ def database(cloud: Cloud) -> Iterator[Database]:
 
 
 @pytest.fixture
-def reconciler(cloud: Cloud, database: Database) -> Reconciler:
-    replicate = ReplicateClient(
-        cloud.endpoints["REPLICATE_API_TOKEN"], cloud.endpoints["REPLICATE_BASE_URL"]
-    )
+def replicate(cloud: Cloud) -> Iterator[Quick]:
+    replicate = Quick(cloud)
+    yield replicate
+    replicate._sdk._client.close()  # the SDK has no other way
+
+
+@pytest.fixture
+def pipeline(database: Database, replicate: Quick) -> Pipeline:
     fetcher = Fetcher()
-    pipeline = Pipeline(
+    return Pipeline(
         database,
         fetcher,
         Tools(replicate, lambda url: download(fetcher, url), ""),
         AsyncEmbeddingsGenerator(replicate, ""),
         lambda texts: [len(text.split()) for text in texts],
-        timedelta(seconds=30),
+        PATIENCE,
         Shape(),
     )
-    return Reconciler(database, replicate, pipeline, timedelta(seconds=30), timedelta(hours=1))
+
+
+@pytest.fixture
+def reconciler(database: Database, replicate: Quick, pipeline: Pipeline) -> Reconciler:
+    return Reconciler(database, replicate, pipeline, PATIENCE, DEADLINE)
+
+
+def left(database: Database, status: str, ago: timedelta, **fields: Any) -> str:
+    """An asset in that status for so long, which nobody holds."""
+    then = datetime.now(UTC) - ago
+    key = ObjectId()
+    database.assets.collection.insert_one(
+        {
+            "_id": key,
+            "url": "http://127.0.0.1/left",
+            "url_key": "http://127.0.0.1/left",
+            "content_type": "audio/mpeg",
+            "status": status,
+            "created_at": then,
+            "updated_at": then,
+            "lease_until": then,
+            "history": [{"status": status, "at": then}],
+            **fields,
+        }
+    )
+    return str(key)
 
 
 def test_vectors_that_come_while_they_are_asked_after(
     database: Database, reconciler: Reconciler
 ) -> None:
-    key, then = ObjectId(), datetime.now(UTC) - timedelta(minutes=1)
-    database.assets.collection.insert_one(
-        {
-            "_id": key,
-            "url": "http://127.0.0.1/late",
-            "url_key": "http://127.0.0.1/late",
-            "content_type": "text/html",
-            "status": "GENERATING_EMBEDDINGS",
-            "created_at": then,
-            "updated_at": then,
-            "lease_until": then,
-            "history": [{"status": "GENERATING_EMBEDDINGS", "at": then}],
-        }
-    )
+    asset_id = left(database, "GENERATING_EMBEDDINGS", timedelta(minutes=1))
     database.passages.collection.insert_one(
         {
-            "_id": f"{key}:0",
-            "asset_id": key,
+            "_id": f"{asset_id}:0",
+            "asset_id": ObjectId(asset_id),
             "position": 0,
             "text": "It came late.",
             "locator": {},
@@ -88,6 +123,26 @@ def test_vectors_that_come_while_they_are_asked_after(
         }
     )
     assert reconciler.reconcile() == 1
-    asset = database.assets.get(str(key))
+    assert outcome(database, asset_id) == ("SEARCHABLE", None)
+
+
+def test_what_was_given_up_says_so_although_its_callback_comes_at_once(
+    database: Database, reconciler: Reconciler, replicate: Quick, pipeline: Pipeline, site: Site
+) -> None:
+    url = site.add("/stuck.mp3", recording("It hangs.", "wait"))
+    asked = replicate.create(WHISPER_VERSION, {"audio": url}, "http://127.0.0.1:9/nobody")
+    asset_id = left(database, "PROCESSING", 2 * DEADLINE, replicate_process_id=asked.id)
+    replicate.call_back = lambda prediction_id: pipeline.record_text(
+        asset_id, {"id": prediction_id, "status": "canceled", "output": None}
+    )
+    assert reconciler.reconcile() == 1
+    assert outcome(database, asset_id) == ("PROCESSING_ERROR", STUCK)
+    cancelled = replicate.get(asked.id)
+    assert cancelled is not None
+    assert cancelled.status == "canceled"
+
+
+def outcome(database: Database, asset_id: str) -> tuple[str, str | None]:
+    asset = database.assets.get(asset_id)
     assert asset is not None
-    assert (asset.status, asset.error) == ("SEARCHABLE", None)
+    return asset.status, asset.error
