@@ -16,8 +16,8 @@ from guardedfetch import Fetched, Fetcher, FetchError, Limits, TooSlow
 
 GONE = {404, 410}
 FIRST_BYTE = {"Range": "bytes=0-0"}
-MAX_DOCUMENT_BYTES = 10 * 1024 * 1024
-"""More than can be read as a page in its time."""
+MAX_DOCUMENT_BYTES = 6 * 1024 * 1024
+"""About as much as can be read as a page in its time."""
 LOOK = Limits(deadline=4.5)
 """For each of the two requests of a probe."""
 DOWNLOAD = Limits(
@@ -89,7 +89,7 @@ def probe(fetcher: Fetcher, url: str) -> Probe:
 
 
 def download(fetcher: Fetcher, url: str) -> Document:
-    """The bytes of a document of at most 10 MiB. Raises UnusableThing, in words."""
+    """The bytes of a document of at most 6 MiB. Raises UnusableThing, in words."""
     with _request(DOWNLOAD) as limits:
         answer = fetcher.get(url, limits=limits)
     _require_success(answer.status)

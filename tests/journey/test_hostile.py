@@ -40,11 +40,11 @@ WORDS = {
 WORDS_OF_BODIES = WORDS | {
     "body dribble": "did not send everything within",
     "chunk dribble": "did not send everything within",
-    "endless body": "larger than 10 MiB",
-    "endless chunks": "larger than 10 MiB",
-    "gzip bomb": "larger than 10 MiB",
-    "deflate bomb": "larger than 10 MiB",
-    "a huge announced length": "larger than 10 MiB",
+    "endless body": "larger than 6 MiB",
+    "endless chunks": "larger than 6 MiB",
+    "gzip bomb": "larger than 6 MiB",
+    "deflate bomb": "larger than 6 MiB",
+    "a huge announced length": "larger than 6 MiB",
     "hangs up in its body": "closed the connection too early",
 }
 WORDS_OF_RECORDINGS = WORDS | {
