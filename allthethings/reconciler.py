@@ -55,24 +55,27 @@ class Reconciler:
         """Take up what nobody works on. Returns how many things that were."""
         for asset in self._assets.deleted(limit):
             self._pipeline.finish_deletion(asset)
-        found = self._assets.unfinished(limit)
-        return sum(
-            self._take_some(found[first : first + TOGETHER])
-            for first in range(0, len(found), TOGETHER)
-        )
+        waiting, taken = self._assets.unfinished(limit), 0
+        while waiting:
+            done, left = self._take_some(waiting[:TOGETHER])
+            taken += done
+            waiting = [*left, *waiting[TOGETHER:]]
+        return taken
 
-    def _take_some(self, assets: Sequence[Asset]) -> int:
-        """Take up those that are still free; how many. They are all claimed first, so that one
-        list of Replicate's predictions tells of all of them."""
+    def _take_some(self, assets: Sequence[Asset]) -> tuple[int, Sequence[Asset]]:
+        """Take up those that are still free: how many that were, and which are left over when it
+        takes long. All are claimed first, so that one list of Replicate's predictions tells of
+        all of them."""
         claimed = [asset for asset in assets if self._assets.claim(asset.id, asset.status)]
         end = time.monotonic() + LEASE.total_seconds() / 2
         with self._replicate.one_list():
-            for asset in claimed:
-                if time.monotonic() < end:
-                    self._try(asset)
-                else:  # another may take it before this one came to an end
-                    self._assets.release(asset.id)
-        return len(claimed)
+            for number, asset in enumerate(claimed):
+                if number and time.monotonic() > end:  # another may soon take the rest
+                    for rest in claimed[number:]:
+                        self._assets.release(rest.id)
+                    return number, claimed[number:]
+                self._try(asset)
+        return len(claimed), ()
 
     def _try(self, asset: Asset) -> None:
         """One thing that fails in a way nobody foresaw must not hold up all the others."""

@@ -146,3 +146,15 @@ def outcome(database: Database, asset_id: str) -> tuple[str, str | None]:
     asset = database.assets.get(asset_id)
     assert asset is not None
     return asset.status, asset.error
+
+
+def test_a_reconciler_that_is_slow_takes_up_everything_all_the_same(
+    database: Database, reconciler: Reconciler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("allthethings.reconciler.LEASE", timedelta(0))
+    ids = [
+        left(database, "GENERATING_EMBEDDINGS", timedelta(minutes=1), url_key=f"http://a/{number}")
+        for number in range(3)
+    ]
+    assert reconciler.reconcile() == len(ids)
+    assert {outcome(database, asset_id)[0] for asset_id in ids} == {"EMBEDDINGS_ERROR"}
