@@ -114,9 +114,9 @@ def _outages(
     figure("callbacks not delivered", str(dict(undelivered(cloud))))
     assert load.wrong == []
     assert [what for what in load.answers if not what.split()[-1].isdigit()] == []
-    assert [late for each in found.values() for late in each.late] == []
     assert wrongs(cloud, kept, things) == []
     assert not_found(someone, kept, things) == []
+    assert [late for each in found.values() for late in each.late] == []
 
 
 # -- given up, and deleted

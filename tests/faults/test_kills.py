@@ -93,9 +93,9 @@ def test_kills_at_random_moments_lose_and_repeat_nothing(
     figure("things submitted meanwhile, answers", f"{len(things)}, {_told(load)}")
     figure("callbacks not delivered", str(dict(undelivered(victim))))
     assert load.wrong == []
-    assert convergence.late == []
     assert wrongs(victim, kept, things) == []
     assert not_found(someone, kept, things) == []
+    assert convergence.late == []
     wait_for(lambda: processes_of(victim) == before, f"the processes of the start: {before}", 30)
 
 
@@ -145,9 +145,9 @@ def test_a_kill_at_each_point_is_made_good(
     for point, convergence in own.items():
         figure(f"kill {point}, from its restart", str(convergence))
     assert load.wrong == []
-    assert late == []
     assert wrongs(victim, kept, things) == []
     assert not_found(someone, kept, things) == []
+    assert late == []
 
 
 def _waves() -> Iterator[list[str]]:
