@@ -78,9 +78,12 @@ class VectorStore:
         self._row_bytes = 4 * shape.dimensions
         self._file = os.open(directory / "vectors.f32", os.O_RDWR | os.O_CREAT, 0o600)
         self._matrix: Floats = np.zeros((0, shape.dimensions), np.float32)
-        self._db = sqlite3.connect(
-            directory / "rows.sqlite", isolation_level=None, check_same_thread=False
-        )
+        self._db = _connect(directory / "rows.sqlite")
+        # Searches read documents over a connection of their own, which does not wait for a
+        # commit and sees committed ones only; the others are in `_fresh`, by row.
+        self._reader = _connect(directory / "rows.sqlite")
+        self._reader_lock = threading.Lock()
+        self._fresh: dict[int, bytes] = {}
         try:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
@@ -139,6 +142,7 @@ class VectorStore:
         data = vector.astype("<f4").tobytes()
         row = self._row_of.get(key)
         if row is not None and self._matrix[row].tobytes() == data:
+            self._fresh[row] = source
             with self._lock:
                 self._set_fields(row, fields)
             self._db.execute(
@@ -148,6 +152,7 @@ class VectorStore:
             return
         self.remove(key)
         row = len(self._ids)
+        self._fresh[row] = source
         with self._lock:
             self._reserve(row + 1)
             os.pwrite(self._file, data, row * self._row_bytes)
@@ -180,6 +185,7 @@ class VectorStore:
         self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
         self._db.execute("COMMIT")
         self._db.execute("BEGIN")
+        self._fresh.clear()
         if len(self._ids) > nearest.SCAN_ROWS:
             self._sketch_of(len(self._ids))
 
@@ -187,6 +193,8 @@ class VectorStore:
         """What was not committed is forgotten."""
         with self._lock:
             if self._file >= 0:
+                with self._reader_lock:
+                    self._reader.close()
                 self._db.close()
                 os.close(self._file)
                 self._file = -1
@@ -256,16 +264,21 @@ class VectorStore:
 
     def sources(self, keys: Sequence[bytes]) -> list[bytes | None]:
         """The documents as they were put; None for one that is gone."""
-        return [self._source(key) for key in keys]
+        with self._reader_lock:
+            try:
+                return [self._source(key) for key in keys]
+            except sqlite3.ProgrammingError:  # closed: copied, or dropped
+                return [None] * len(keys)
 
     def _source(self, key: bytes) -> bytes | None:
         row = self._row_of.get(key)
         if row is None:
             return None
-        try:
-            found = self._db.execute("SELECT source FROM rows WHERE row = ?", (row,)).fetchone()
-        except sqlite3.ProgrammingError:  # closed: copied, or dropped
-            return None
+        fresh = self._fresh.get(row)
+        if fresh is not None:
+            return fresh
+        query = "SELECT source FROM rows WHERE row = ?"
+        found = self._reader.execute(query, (row,)).fetchone()
         return None if found is None else bytes(found[0])
 
     def _nearest(self, matrix: Floats, lengths: Floats, mask: Mask, query: Query) -> nearest.Rows:
@@ -291,6 +304,10 @@ class VectorStore:
             elif rows > self._sketch.rows:
                 self._sketch.extend(self._matrix, self._lengths, rows)
             return self._sketch
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path, isolation_level=None, check_same_thread=False)
 
 
 def _encode_fields(fields: Fields) -> bytes:

@@ -13,6 +13,7 @@ from localcloud.atlas import nearest
 from localcloud.atlas.definitions import VectorDefinition, VectorField
 from localcloud.atlas.fields import FieldStores
 from localcloud.atlas.filters import parse
+from localcloud.atlas.sources import unpack
 from localcloud.atlas.stores import encode_id
 from localcloud.atlas.vectors import Query, Shape, VectorStore
 from localcloud.atlas.wire import decode_document
@@ -52,6 +53,12 @@ def keys(store: VectorStore, query: Floats, candidates: int | None, **wanted: An
     chosen = parse(wanted, ["n"]) if wanted else None
     found = store.search(Query(query.astype(np.float64), 10, candidates, chosen))
     return [decode_document(key)["_id"] for key, _ in found]
+
+
+def sources(store: VectorStore, *keys: Any) -> list[Any]:
+    """The _ids of the documents that the store keeps."""
+    found = store.sources([encode_id(key) for key in keys])
+    return [None if packed is None else unpack(packed).document["_id"] for packed in found]
 
 
 def test_recall_of_the_shortlist(large: VectorStore, rows: Floats) -> None:
@@ -118,6 +125,9 @@ def test_compaction(tmp_path: Path, rows: Floats) -> None:
     for store in (searched, stores.store("v")):
         assert store is not None
         assert keys(store, rows[3], None, n={"$lt": 100})[0] == 0
+    kept = stores.store("v")
+    assert kept is not None
+    assert sources(kept, 5, 999, "unknown") == [5, 999, None]
     assert stores.token() == {"_data": "y"}
     stores.put({"_id": "new", "v": rows[9_999].tolist()})
     stores.commit({"_data": "z"})
@@ -127,6 +137,7 @@ def test_compaction(tmp_path: Path, rows: Floats) -> None:
     store = reopened.store("v")
     assert store is not None
     assert len(store) == 1_001
+    assert sources(store, 5, "new") == [5, "new"]
     assert keys(store, rows[9_999], None)[0] == "new"
     reopened.close()
 
