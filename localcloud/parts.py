@@ -62,7 +62,7 @@ class Parts:
 
     def app(self) -> Program:
         bind = f"{in_url(self.chosen.host)}:{self.chosen.port}"
-        server = ["gunicorn", "--bind", bind, "--worker-class", "gthread", "--threads", "16"]
+        server = ["gunicorn", "--bind", bind, "--worker-class", "gthread", "--threads", "32"]
         server += ["--limit-request-line", "8190"]  # a query of 2,000 letters, percent-encoded
         argv = [sys.executable, "-m", *server, "--no-control-socket", "app:create_app()"]
         return self._program("app", argv, self._everything())
