@@ -23,7 +23,7 @@ LOOK = Limits(deadline=4.5)
 DOWNLOAD = Limits(
     deadline=8.0, max_bytes=MAX_DOCUMENT_BYTES, max_decompressed_bytes=MAX_DOCUMENT_BYTES
 )
-ONE_ANSWER = 9.0
+ONE_ANSWER = 8.5
 """Seconds for all requests that a person waits for: the page is there within ten."""
 
 
