@@ -22,7 +22,7 @@ from localcloud.atlas.upstream import Namespace, Upstream, WriteClock
 
 log = logging.getLogger("atlas.indexes")
 
-FRESHNESS_SECONDS = 2.0
+FRESHNESS_SECONDS = 4.0
 LOAD_SECONDS = 30.0
 
 
