@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 SAMPLE_RATE = 16_000
 # What Whisper hears at once.
 WINDOW_SECONDS = 30
+# A few megabytes of silence can last for weeks, and all of it is held in memory.
+LONGEST_HOURS = 10.0
 # A pause that no window spans: it would be mostly silence.
 LONG_PAUSE_SECONDS = 4
 
@@ -43,14 +45,20 @@ class Window:
         return audio[int(self.start * SAMPLE_RATE) : int(self.end * SAMPLE_RATE)]
 
 
-def decode(path: Path) -> NDArray[np.float32]:
+def decode(path: Path, longest_hours: float = LONGEST_HOURS) -> NDArray[np.float32]:
     """The first audio track as mono samples of 16 kHz in -1..1; damaged packets are left out."""
+    room = int(longest_hours * 3600 * SAMPLE_RATE)
     options = {"format_whitelist": FORMATS}
     try:
         with av.open(str(path), metadata_errors="ignore", container_options=options) as container:
             if not container.streams.audio:
                 raise AudioError("it has no audio track.")
-            pieces = [_samples(frame) for frame in _resampled(_frames(container))]
+            pieces = []
+            for frame in _resampled(_frames(container)):
+                pieces.append(_samples(frame))
+                room -= len(pieces[-1])
+                if room < 0:
+                    raise AudioError(f"it is longer than {longest_hours:g} hours.")
     except (av.error.InvalidDataError, av.error.ArgumentError) as error:
         raise AudioError("it is damaged, or not a recording of a known format.") from error
     except av.error.FFmpegError as error:
