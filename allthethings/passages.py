@@ -19,6 +19,8 @@ TOO_SHORT = 48
 """A paragraph shorter than this shares a passage with the next one."""
 LONGEST_TITLE = 48
 """Word pieces; a longer title is no title, and stands in front of no passage."""
+SEGMENTED_AT_ONCE = 5_000
+"""Characters: sentencex takes the square of a text's length, and nothing else runs meanwhile."""
 
 CountTokens = Callable[[Sequence[str]], Sequence[int]]
 """How many word pieces each text takes, without the model's own marks."""
@@ -155,14 +157,25 @@ def _sentences(
 def _split(text: str) -> list[str]:
     """The sentences of a text with single spaces, and one behind the last."""
     starts, end = [0], 0
-    for sentence in filter(None, map(str.strip, segment("en", text))):
-        start = text.find(sentence, end)
-        if start >= 0:  # else it was rewritten, and stays with the one before
-            end = start + len(sentence)
-            starts.append(start)
+    while end < len(text):
+        stop = min(len(text), end + SEGMENTED_AT_ONCE)
+        found = list(_starts(text, end, stop))
+        if stop < len(text) and len(found) > 1:  # the last one may go on: it is looked at again
+            stop = found.pop()
+        starts += found
+        end = stop
     bounds = [*starts[:1], *starts[2:], len(text)]
     sentences = [text[begin:after] for begin, after in pairwise(bounds)]
     return [*sentences[:-1], f"{sentences[-1]} "] if text else []
+
+
+def _starts(text: str, end: int, stop: int) -> Iterator[int]:
+    """Where the sentences between two places begin."""
+    for sentence in filter(None, map(str.strip, segment("en", text[end:stop]))):
+        start = text.find(sentence, end, stop)
+        if start >= 0:  # else it was rewritten, and stays with the one before
+            end = start + len(sentence)
+            yield start
 
 
 def _fitting(

@@ -137,3 +137,12 @@ def test_the_model_reads_all_of_it_whatever_the_shape(
 @pytest.mark.parametrize("blank", ["", " ", "\n\n"])
 def test_blank_pieces_leave_no_trace(blank: str) -> None:
     assert len(cut([Piece(blank), Piece("Words."), Piece(blank)], words)) == 1
+
+
+@pytest.mark.parametrize("sentence", ["漢字。", "Short. ", "no end "])
+def test_a_piece_of_half_a_million_letters_is_cut(sentence: str) -> None:
+    """It would take half an hour, and nothing else would run, were it segmented as a whole."""
+    text = (sentence * (500_000 // len(sentence))).strip()
+    passages = cut([Piece(text)], words)
+    assert "".join(passage.text for passage in passages).replace(" ", "") == text.replace(" ", "")
+    assert max(words([passage.text])[0] for passage in passages) <= MODEL_LIMIT
