@@ -1,4 +1,4 @@
-"""Run a function in a process of its own, as long as it may take and no longer.
+"""Run a function in a process of its own, with as much time as it may take and no more.
 
 For parsers of what strangers wrote: some pages of a megabyte keep one busy for minutes, and a
 thread cannot be interrupted. The processes are forked, in some milliseconds, from a server that
@@ -11,6 +11,7 @@ import contextlib
 import multiprocessing
 import os
 import resource
+import signal
 import traceback
 from collections.abc import Callable, Sequence
 from multiprocessing import forkserver
@@ -21,6 +22,8 @@ _context = multiprocessing.get_context("forkserver")
 
 NICENESS = 5
 """The pages and the callbacks go first."""
+PATIENCE = 25.0
+"""Seconds until a busy machine has given a process its time, or never will; within a lease."""
 MEMORY = 1024 * 1024 * 1024
 """Bytes: what a parser makes of a page takes a hundred times the page's own, and more."""
 
@@ -34,22 +37,31 @@ def prepare(modules: Sequence[str]) -> None:
     forkserver.ensure_running()
 
 
-def within(seconds: float, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+class Starved(Exception):
+    """The machine was too busy with other things."""
+
+
+def within(seconds: int, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """What the function returns, or raises; all of it has to be picklable.
 
-    Raises TimeoutError when it takes longer, MemoryError when it wants more than it may have,
-    ChildProcessError when its process dies.
+    Raises TimeoutError when it takes more of a processor's time, MemoryError when it wants more
+    than it may have, Starved when it did not get its time, ChildProcessError when its process
+    dies.
     """
     receiver, sender = _context.Pipe(duplex=False)
-    process = _context.Process(target=_work, args=(sender, function, args, kwargs), daemon=True)
+    given = (sender, seconds, function, args, kwargs)
+    process = _context.Process(target=_work, args=given, daemon=True)
     with receiver:
         process.start()
         sender.close()  # so that its end is seen here
         try:
-            if not receiver.poll(seconds):
-                raise TimeoutError(f"{function.__name__} took longer than {seconds:g} s")
+            if not receiver.poll(PATIENCE):
+                raise Starved(f"{function.__name__} did not get {seconds} s in {PATIENCE:g} s")
             returned, outcome = receiver.recv()
         except EOFError:
+            process.join()
+            if process.exitcode == -signal.SIGXCPU:
+                raise TimeoutError(f"{function.__name__} took more than {seconds} s") from None
             raise ChildProcessError(f"the process of {function.__name__} died") from None
         finally:
             process.kill()
@@ -60,9 +72,15 @@ def within(seconds: float, function: Callable[P, T], *args: P.args, **kwargs: P.
 
 
 def _work(
-    sender: Connection, function: Callable[..., Any], args: Any, kwargs: dict[str, Any]
+    sender: Connection,
+    seconds: int,
+    function: Callable[..., Any],
+    args: Any,
+    kwargs: dict[str, Any],
 ) -> None:
     os.nice(NICENESS)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # SIGXCPU would write one
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
     try:
         outcome: tuple[bool, Any] = (True, function(*args, **kwargs))

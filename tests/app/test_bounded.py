@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from allthethings.bounded import MEMORY, within
+from allthethings import bounded
+from allthethings.bounded import MEMORY, Starved, within
 from allthethings.errors import UnusableThing
 
 
@@ -17,6 +18,11 @@ def double(number: int) -> int:
 def never() -> None:
     while True:
         time.sleep(1)
+
+
+def spin() -> None:
+    while True:
+        pass
 
 
 def die() -> None:
@@ -42,9 +48,15 @@ def test_it_raises_what_the_function_raises_and_tells_where() -> None:
     assert "in refuse" in "".join(caught.value.__notes__)
 
 
-def test_it_waits_no_longer_than_it_may() -> None:
-    with pytest.raises(TimeoutError, match="never took longer"):
-        within(0.2, never)
+def test_it_takes_no_more_time_than_it_may() -> None:
+    with pytest.raises(TimeoutError, match="spin took more than 1 s"):
+        within(1, spin)
+
+
+def test_what_gets_no_time_is_no_fault_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounded, "PATIENCE", 0.2)
+    with pytest.raises(Starved, match="never did not get 60 s"):
+        within(60, never)
 
 
 def test_it_has_no_more_memory_than_it_may() -> None:
