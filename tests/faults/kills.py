@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import random
 import signal
 import time
@@ -115,7 +116,8 @@ def processes_of(cloud: Cloud) -> Counter[str]:
 
 def _name(command_line: str) -> str:
     known = (part for part, text in PARTS.items() if text in command_line)
-    return next(known, command_line)
+    # multiprocessing's helpers carry file descriptors, others at each start
+    return next(known, re.sub(r"main\(.*", "", command_line))
 
 
 def _signal(pid: int, number: signal.Signals) -> None:
