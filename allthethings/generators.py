@@ -44,7 +44,9 @@ class SyncEmbeddingsGenerator:
     def generate(self, texts: Sequence[str]) -> list[list[float]]:
         """A vector of 768 numbers, of unit length, for each text. Raises ServiceUnavailable when
         that takes too long."""
-        prediction = self._replicate.run(EMBEDDING_VERSION, _batch(texts))
+        # One text goes as `text`: it is never taken for a passage whose record was lost.
+        values = {"text": texts[0]} if len(texts) == 1 else _batch(texts)
+        prediction = self._replicate.run(EMBEDDING_VERSION, values)
         if not prediction.finished:
             raise ServiceUnavailable(SERVICE, "the query was not embedded in time")
         if not prediction.succeeded:

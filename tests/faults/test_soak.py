@@ -270,7 +270,7 @@ def _search_for_all(run: Run) -> int:
         if first is None or first["asset_id"] != asset_id:
             return False
         best = first["passages"][0]
-        return bool(best["text"] == text and best["score"] > 0.999)
+        return bool(best["text"] == text and best["similarity"] > 0.999)
 
     # A query in which an end of the embedding model is named would come to that end itself.
     texts = {
