@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import re
 import signal
 import time
 from collections import Counter
@@ -103,21 +102,19 @@ def let_pass(seconds: float) -> None:
     wait_for(lambda: time.monotonic() >= end, "the end of the outage", seconds + 1)
 
 
-def processes_of(cloud: Cloud) -> Counter[str]:
-    """How many processes of each command line belong to this copy, wherever they hang; those
-    that nobody has waited for are counted as zombies."""
+def parts_of(cloud: Cloud) -> Counter[str]:
+    """How many processes each part has."""
+    lines = [processes.command_line(pid) for pid in cloud.pids()]
+    return Counter(part for part, text in PARTS.items() for line in lines if text in line)
+
+
+def strays(cloud: Cloud) -> list[str]:
+    """Processes that nobody waits for any more, or that hang on nothing; they run on after the
+    part that started them was killed."""
     tree = cloud.pids()
-    everyone = {*tree, *leftovers.find(cloud.data_dir)} - {cloud.process.pid}
-    return Counter(
-        "zombie" if processes.is_zombie(pid) else _name(processes.command_line(pid))
-        for pid in everyone
-    )
-
-
-def _name(command_line: str) -> str:
-    known = (part for part, text in PARTS.items() if text in command_line)
-    # multiprocessing's helpers carry file descriptors, others at each start
-    return next(known, re.sub(r"main\(.*", "", command_line))
+    zombies = [f"zombie {pid}" for pid in tree if processes.is_zombie(pid)]
+    loose = set(leftovers.find(cloud.data_dir)) - set(tree) - {cloud.process.pid}
+    return [*zombies, *(line for pid in loose if (line := processes.command_line(pid)))]
 
 
 def _signal(pid: int, number: signal.Signals) -> None:
