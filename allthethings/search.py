@@ -249,7 +249,9 @@ def similarity(score: float) -> float:
 def fuse(text: str, near: Sequence[Document], matching: Sequence[Document]) -> list[Hit]:
     """The passages of both sides, best first.
 
-    The sum of the cosine and of the BM25 score over the best one's, weighted. A passage that is
+    The sum of the cosine and of the BM25 score over the best one's, weighted; the latter counts
+    by the share of the query's words that the passage holds, or the best of many poor matches by
+    words would stand before a good one by meaning. A passage that is
     not among the nearest is as far as the farthest of them, if there are more.
     """
     near_by_id = {row["_id"]: row for row in near}
@@ -262,8 +264,10 @@ def fuse(text: str, near: Sequence[Document], matching: Sequence[Document]) -> l
     for key, row in (near_by_id | matching_by_id).items():
         found = matching_by_id.get(key, {"score": 0.0, "words": ()})
         words = tuple(found["words"])
+        held = min(1.0, len(set(_words(" ".join(words)))) / wanted)
         meaning = max(0.0, cosines.get(key, farthest))
-        score = WEIGHT_OF_MEANING * meaning + (1 - WEIGHT_OF_MEANING) * found["score"] / top
+        worded = held * found["score"] / top
+        score = WEIGHT_OF_MEANING * meaning + (1 - WEIGHT_OF_MEANING) * worded
         hits.append(
             Hit(
                 asset_id=str(row["asset_id"]),
@@ -273,7 +277,7 @@ def fuse(text: str, near: Sequence[Document], matching: Sequence[Document]) -> l
                 score=score,
                 similarity=cosines.get(key),
                 words=words,
-                by_words=len(set(_words(" ".join(words)))) >= WORDS_MATCH * wanted,
+                by_words=held >= WORDS_MATCH,
             )
         )
     return sorted(hits, key=lambda hit: (-hit.score, hit.asset_id, hit.position))
