@@ -76,6 +76,16 @@ def test_a_pasted_text_is_looked_for_as_it_is() -> None:
     assert world.asked == [Query(said, filters=Filters(kinds=("audio",)))]
 
 
+def test_a_pasted_text_stays_in_its_own_field() -> None:
+    """In the other it would become a URL of any length."""
+    text = "</textarea><b>Long</b>\n ago."
+    answer = make_app(memory()).test_client().post("/search", data={"query": text})
+    tree = html.document_fromstring(answer.text)
+    assert tree.xpath("//details[@open]//textarea")[0].text == text
+    assert tree.xpath("//input[@name='query']/@value") == [""]
+    assert page_of(memory(), query="bees").xpath("//textarea")[0].text is None
+
+
 def test_too_many_phrases_are_refused() -> None:
     client = make_app(memory()).test_client()
     words = [f"-w{number}" for number in range(MAX_TERMS)]
