@@ -29,6 +29,7 @@ from tests.support.chromium import MISSING, browser_wanted, find_chromium
 from tests.support.cloud import Cloud
 from tests.support.payloads import DORMANT, LIVE, PAYLOADS
 from tests.support.person import Person
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.skipif(
     not browser_wanted(), reason="BROWSER=no: browser tests were not asked for"
@@ -81,7 +82,10 @@ class Watched:
     def look(self, url: str) -> list[str]:
         """Open the page, move over it, and tell what happened; nothing, it is to be hoped."""
         self.happened.clear()
-        self.page.goto(url, wait_until="load")
+        try:
+            self.page.goto(url, wait_until="load")
+        except Error as error:  # something else was opened meanwhile
+            self.happened.append(f"not opened: {error.message}")
         return self.settled()
 
     def settled(self) -> list[str]:
@@ -321,8 +325,12 @@ def test_the_pages_of_things(
 @pytest.mark.usefixtures("things")
 def test_search_and_what_is_found(watched: Watched, cloud: Cloud, number: int) -> None:
     payload = PAYLOADS[number]
-    assert watched.look(f"{cloud.address}/search?query={quote(payload, safe='')}") == []
-    assert watched.page.locator("[data-result]").count() > 0
+
+    def found() -> int:
+        assert watched.look(f"{cloud.address}/search?query={quote(payload, safe='')}") == []
+        return watched.page.locator("[data-result]").count()
+
+    wait_for(found, "results, by a model that has much to do", 60.0)
     assert watched.page.locator("#query").input_value() == payload.replace("\0", "\ufffd")
 
 
