@@ -14,7 +14,7 @@ from flask import Flask, jsonify, render_template, request, send_from_directory,
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
-from allthethings import bounded, health, pages, search_views, views, webhooks
+from allthethings import asset_views, bounded, health, pages, search_views, views, webhooks
 from allthethings.errors import IndexingError, NoSuchAsset, ServiceUnavailable
 from allthethings.fetch import download
 from allthethings.generators import AsyncEmbeddingsGenerator, SyncEmbeddingsGenerator
@@ -88,6 +88,7 @@ def create_app(settings: Settings | None = None) -> Flask:
             parts,
         )
     )
+    app.register_blueprint(asset_views.create_blueprint(pipeline, database))
     app.register_blueprint(search_views.create_blueprint(search, database))
     app.register_blueprint(webhooks.create_blueprint(pipeline, settings.hookdeck_webhook_secret))
     _add_protection(app, settings)

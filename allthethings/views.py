@@ -1,4 +1,4 @@
-"""The pages, and the same as JSON for who asks for `application/json`."""
+"""The list of all things and what takes new ones; also as JSON for who asks for it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from flask import (
     Blueprint,
-    abort,
     flash,
     jsonify,
     redirect,
@@ -19,11 +18,11 @@ from flask.typing import ResponseReturnValue
 
 from allthethings.asset_store import AlreadyIndexed
 from allthethings.assets import UNFINISHED, Asset
-from allthethings.errors import BadInput, IndexingError, ServiceUnavailable
+from allthethings.errors import IndexingError, ServiceUnavailable
 from allthethings.health import Check, report
 from allthethings.mongo import Database
 from allthethings.pipeline import Pipeline
-from allthethings.presentation import entry_of, listed, number_of, shown, wants_json
+from allthethings.presentation import listed, number_of, shown, wants_json
 from allthethings.processors import kinds
 
 PER_PAGE = 20
@@ -93,48 +92,6 @@ def create_blueprint(
             flash(str(error), "error")
             return home(url, code)
         return _submitted(asset, f"Indexing {asset.url}", "success", 201)
-
-    @blueprint.get("/assets/<asset_id>")
-    def asset(asset_id: str) -> ResponseReturnValue:
-        thing = database.assets.get(asset_id)
-        if thing is None:
-            abort(404, "There is no such thing, or there is none any more.")
-        rows = database.passages.of(thing.id)
-        progress = {"embedded": sum(row["embedded"] for row in rows), "total": len(rows)}
-        if wants_json():
-            return jsonify(
-                asset={
-                    **listed(thing),
-                    "text": thing.text,
-                    "history": [entry_of(entry) for entry in thing.history],
-                    "progress": progress,
-                }
-            )
-        return render_template(
-            "asset.html", asset={**shown(thing), "passages": rows, "progress": progress}
-        )
-
-    @blueprint.post("/assets/<asset_id>/retry")
-    def retry(asset_id: str) -> ResponseReturnValue:
-        try:
-            thing = pipeline.retry(asset_id)
-        except BadInput as error:
-            if wants_json():
-                return jsonify(error=str(error)), 409
-            flash(str(error), "error")
-            return redirect(url_for("views.asset", asset_id=asset_id), 303)
-        if wants_json():
-            return jsonify(asset=listed(thing)), 202
-        flash("It is tried again.", "success")
-        return redirect(url_for("views.asset", asset_id=asset_id), 303)
-
-    @blueprint.post("/assets/<asset_id>/delete")
-    def delete(asset_id: str) -> ResponseReturnValue:
-        pipeline.delete(asset_id)
-        if wants_json():
-            return jsonify(deleted=asset_id)
-        flash("The thing was deleted.", "success")
-        return redirect(url_for("views.index"), 303)
 
     @blueprint.get("/healthz")
     def healthz() -> ResponseReturnValue:

@@ -18,7 +18,7 @@ LAYERS = [
     ["pipeline", "search", "health"],
     ["reconciler"],
     ["presentation"],
-    ["search_views", "views", "webhooks", "hygiene", "login"],
+    ["asset_views", "search_views", "views", "webhooks", "hygiene", "login"],
 ]
 
 
@@ -73,7 +73,7 @@ def test_the_guarded_fetch_stands_alone() -> None:
 
 
 def test_routes_know_neither_the_database_driver_nor_the_http_client() -> None:
-    for name in ("views", "search_views", "webhooks"):
+    for name in ("asset_views", "search_views", "views", "webhooks"):
         tops = {full.split(".")[0] for full in imported(ROOT / "allthethings" / f"{name}.py")}
         assert not tops & {"pymongo", "bson", "httpx", "replicate"}, name
 

@@ -92,12 +92,6 @@ def test_what_is_not_there_is_404(person: Person, path: str) -> None:
     assert person.http.get(path).status_code == 404
 
 
-def test_a_query_that_is_too_long_is_answered(person: Person) -> None:
-    answer = person.http.get("/search", params={"query": "word " * 500})
-    assert answer.status_code == 400
-    assert "2,000 characters" in answer.json()["error"]
-
-
 def test_pages_are_of_the_size_that_was_asked_for(person: Person, site: Site) -> None:
     for number in range(3):
         person.submit(site.add(f"/noise-{number}.mp3", Page(b"no sound", "audio/mpeg")))

@@ -10,7 +10,7 @@ from typing import Any, cast
 from flask import Flask
 
 import app as application
-from allthethings import search_views, views
+from allthethings import asset_views, search_views, views
 from allthethings.assets import Asset, AssetStatus, clean_url
 from allthethings.queries import Query
 from allthethings.search import Found, Hit, Result
@@ -109,6 +109,7 @@ def make_app(memory: Memory, **changed: Any) -> Flask:
     made.config.update(SECRET_KEY=settings.secret_key, TESTING=True)
     anything = cast(Any, memory)
     made.register_blueprint(views.create_blueprint(anything, anything, lambda: memory.examples, {}))
+    made.register_blueprint(asset_views.create_blueprint(anything, anything))
     made.register_blueprint(search_views.create_blueprint(anything, anything))
     application._add_protection(made, settings)
     application._add_filters(made)
