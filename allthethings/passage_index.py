@@ -89,7 +89,7 @@ class PassageIndex:
         self, words: str, phrases: Sequence[str], scope: Scope, limit: int
     ) -> list[Document]:
         """The passages that hold the words, or some of them, best first: as `nearest`, but with
-        the BM25 score, and `words`: the matching words of the text as they stand there."""
+        the BM25 score, and `words`: the matching words of text and title as they stand there."""
         if scope.only == frozenset():
             return []
         required, excluded = _clauses(scope)
@@ -105,7 +105,7 @@ class PassageIndex:
                 "$search": {
                     "index": SEARCH_INDEX,
                     "compound": {name: clauses for name, clauses in compound.items() if clauses},
-                    "highlight": {"path": "text"},
+                    "highlight": {"path": ["text", "title"]},
                 }
             },
             {"$limit": limit},
@@ -196,6 +196,6 @@ def _keys(asset_ids: frozenset[str]) -> list[ObjectId]:
 
 
 def _hits(highlights: Sequence[Document]) -> list[str]:
-    """The words of the text that match, each spelling once."""
+    """The words that match, each spelling once."""
     texts = (part for highlight in highlights for part in highlight["texts"])
     return sorted({part["value"] for part in texts if part["type"] == "hit"})

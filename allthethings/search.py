@@ -7,6 +7,7 @@ brought to 0..1. Each side alone is searched when the other is away.
 from __future__ import annotations
 
 import logging
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -32,13 +33,17 @@ SHOWN_THINGS = 20
 DEEPEST = 50
 """Pages of results."""
 
-WEIGHT_OF_MEANING = 0.6
+WEIGHT_OF_MEANING = 0.7
 STRONG = 0.5
-"""Similarity, a cosine, from which on a passage speaks of what the query asks for."""
+"""Similarity, a cosine, from which on a passage speaks of what the query asks for. On XQuAD's
+articles 77% of the answers are that near, and of what is nearest elsewhere 2%."""
 WEAK = 0.3
-"""Similarity below which it is about something else."""
+"""Similarity below which it is about something else, as 99% of all other passages are there, and
+2% of the answers."""
 WORDS_MATCH = 0.5
 """The share of the query's words that a passage has to hold to be a match by words."""
+ENOUGH_WORDS = 20
+"""Of a long query: a passage has no room for more."""
 
 # fmt: off
 STOP_WORDS = frozenset({
@@ -55,7 +60,7 @@ _WORD = re.compile(r"\w+")
 class Hit:
     """A passage that was found. `score` is 0..1 among the candidates of its query; `similarity`
     is the cosine to the query, None where the meaning was not asked for or others were nearer;
-    `words` are those of its words that the query holds too, as they stand in it."""
+    `words` are those of its words, and its title's, that the query holds too, as they stand."""
 
     asset_id: str
     position: int
@@ -249,24 +254,24 @@ def similarity(score: float) -> float:
 def fuse(text: str, near: Sequence[Document], matching: Sequence[Document]) -> list[Hit]:
     """The passages of both sides, best first.
 
-    The sum of the cosine and of the BM25 score over the best one's, weighted; the latter counts
-    by the share of the query's words that the passage holds, or the best of many poor matches by
-    words would stand before a good one by meaning. A passage that is
-    not among the nearest is as far as the farthest of them, if there are more.
+    The weighted sum of the cosine and of the BM25 score over the best one's. The latter counts
+    by the root of the share of the query's words that the passage holds, or the best of poor
+    matches by words would stand before a good one by meaning. A passage that is not among the
+    nearest is as far as the farthest of them, if there are more.
     """
     near_by_id = {row["_id"]: row for row in near}
     cosines = {key: similarity(row["score"]) for key, row in near_by_id.items()}
     matching_by_id = {row["_id"]: row for row in matching}
     farthest = min(cosines.values(), default=0.0)
     top = max((row["score"] for row in matching), default=0.0) or 1.0
-    wanted = len(set(_words(text))) or 1
+    wanted = frozenset(_words(text))
     hits = []
     for key, row in (near_by_id | matching_by_id).items():
         found = matching_by_id.get(key, {"score": 0.0, "words": ()})
         words = tuple(found["words"])
-        held = min(1.0, len(set(_words(" ".join(words)))) / wanted)
+        share = min(1.0, _held(wanted, words) / (min(len(wanted), ENOUGH_WORDS) or 1))
         meaning = max(0.0, cosines.get(key, farthest))
-        worded = held * found["score"] / top
+        worded = math.sqrt(share) * found["score"] / top
         score = WEIGHT_OF_MEANING * meaning + (1 - WEIGHT_OF_MEANING) * worded
         hits.append(
             Hit(
@@ -277,10 +282,28 @@ def fuse(text: str, near: Sequence[Document], matching: Sequence[Document]) -> l
                 score=score,
                 similarity=cosines.get(key),
                 words=words,
-                by_words=held >= WORDS_MATCH,
+                by_words=share >= WORDS_MATCH,
             )
         )
     return sorted(hits, key=lambda hit: (-hit.score, hit.asset_id, hit.position))
+
+
+def _held(wanted: Iterable[str], words: Iterable[str]) -> int:
+    """How many of the query's words are among those that matched, which may have other endings."""
+    found = {part for word in words for part in _words(word)}
+    by_start: dict[str, list[str]] = {}
+    for word in found:
+        by_start.setdefault(word[:3], []).append(word)
+    return sum(
+        word in found or any(_alike(word, other) for other in by_start.get(word[:3], ()))
+        for word in wanted
+    )
+
+
+def _alike(word: str, other: str) -> bool:
+    """Whether two words of the same start may be one to the index."""
+    start = max(3, min(len(word), len(other)) - 2)
+    return word[:start] == other[:start]
 
 
 def _words(text: str) -> list[str]:
