@@ -26,11 +26,11 @@ from allthethings.query_vectors import MAX_LETTERS, MAX_WORDS, QueryVectors, mea
 
 log = logging.getLogger(__name__)
 
-CANDIDATES = 100
+CANDIDATES = 50
 """Passages that each side gives; more are asked for when they belong to too few things."""
 SHOWN_PASSAGES = 5
-SHOWN_THINGS = 20
-DEEPEST = 50
+SHOWN_THINGS = 10
+DEEPEST = 100
 """Pages of results."""
 
 WEIGHT_OF_MEANING = 0.7
