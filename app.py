@@ -79,6 +79,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     )
 
     app = Flask(__name__)
+    app.url_map.merge_slashes = False  # a callback is answered, not sent elsewhere
     app.config.update(SECRET_KEY=settings.secret_key, MAX_CONTENT_LENGTH=MAX_FORM)
     app.register_blueprint(
         views.create_blueprint(
