@@ -142,7 +142,10 @@ def test_a_thing_shows_how_far_it_came(status: S, at: str) -> None:
     tree = rendered(Memory([make_asset(1, status)]), f"/assets/{1:024x}")
     assert text_of(tree, "//*[@aria-current='step']") == [at]
     assert len(tree.xpath("//article[@data-poll]")) == (status is S.SUBMITTED)
-    assert text_of(tree, "//table//td[3]") == ["", "2.5 s"]
+    assert [text.split(" UTC")[0] for text in text_of(tree, "//*[@class='at']")] == [
+        "2025-03-01 12:31",
+        "+2.5 s 12:31:02.500",
+    ]
 
 
 def test_what_is_not_there_is_a_page_too() -> None:
