@@ -4,6 +4,7 @@ its search field and its bookmarks."""
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -24,10 +25,12 @@ from allthethings.hygiene import is_web_url
 from allthethings.mongo import Database
 from allthethings.presentation import shown
 from allthethings.processors import kinds
-from allthethings.queries import FIELDS, parse
-from allthethings.search import Search
+from allthethings.queries import FIELDS, Query, parse
+from allthethings.search import Result, Search
 
 NEWEST = 50
+SEARCHED = 3
+"""Pages of results that the feed of a search looks through."""
 PARAMETERS = ("query", *FIELDS)
 """Of a search, that its feed has too."""
 
@@ -65,10 +68,9 @@ def create_blueprint(search: Search, database: Database, app_url: str) -> Bluepr
         given = {name: request.args.get(name, "").strip() for name in PARAMETERS}
         if not given["query"]:
             raise BadInput("Say what to look for, in the parameter query.")
-        found = search.search(parse(given["query"], given, kinds()))
-        matches = [result for result in found.results if result.strength != "none"]
-        matches.sort(key=lambda result: (result.asset.updated_at, result.asset.id), reverse=True)
-        entries = [entry(result.asset, result.passages[0].text) for result in matches]
+        matches = _matches(search, parse(given["query"], given, kinds()))
+        newest_first = sorted(matches.values(), key=_became_searchable, reverse=True)
+        entries = [entry(one.asset, one.passages[0].text) for one in newest_first]
         asked = {name: value for name, value in given.items() if value}
         title = f"{given['query']} - {NAME}"
         own, page = absolute("feeds.of_search", **asked), absolute("search.find", **asked)
@@ -93,6 +95,22 @@ def create_blueprint(search: Search, database: Database, app_url: str) -> Bluepr
         return {"feed_of_search": _feed_of_search}
 
     return blueprint
+
+
+def _matches(search: Search, query: Query) -> dict[str, Result]:
+    """The nearest results by their things, as far as they match at all."""
+    matches: dict[str, Result] = {}
+    for page in range(1, SEARCHED + 1):
+        found = search.search(query, page)
+        close = [result for result in found.results if result.strength != "none"]
+        matches |= {result.asset.id: result for result in close}
+        if len(close) < len(found.results) or not found.more:
+            break
+    return matches
+
+
+def _became_searchable(result: Result) -> tuple[datetime, str]:
+    return result.asset.updated_at, result.asset.id
 
 
 def bookmarklet(home: str) -> str:

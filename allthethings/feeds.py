@@ -70,7 +70,7 @@ def atom(feed: Feed) -> bytes:
 
 def _entry(into: etree._Element, entry: Entry) -> None:
     _add(into, "id", identity(entry.asset_id))
-    _add(into, "title", entry.title or entry.page)
+    _add(into, "title", clean(entry.title).strip() or entry.page)
     _add(into, "published", stamp(entry.published))
     _add(into, "updated", stamp(entry.updated))
     _link(into, "alternate", entry.page, "text/html")

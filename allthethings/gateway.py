@@ -63,13 +63,8 @@ class Gateway:
         self, api_url: str, api_key: str, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._key = api_key
-        self._http = httpx.Client(
-            base_url=f"{api_url.rstrip('/')}/{API_VERSION}",
-            headers={"Authorization": f"Bearer {api_key}"},
-            timeout=PATIENCE,
-            # Kept for less than servers keep theirs.
-            limits=httpx.Limits(keepalive_expiry=2.0),
-        )
+        self._base_url = f"{api_url.rstrip('/')}/{API_VERSION}"
+        self._tls = httpx.create_ssl_context()
         self._dashboard = DASHBOARD if urlsplit(api_url).hostname == HOOKDECK_ITSELF else ""
         self._clock = clock
         self._lock = threading.Lock()
@@ -107,36 +102,40 @@ class Gateway:
 
     def _look(self, asset_id: str) -> Watched:
         about: Query = {"path": f"/{asset_id}", "limit": MOST}
-        events = self._list("/events", about, event_of, GLANCE).entries
-        refused: Query = {**about, "status": "rejected"}
-        rejected = self._list("/requests", refused, request_of, GLANCE).entries
-        # Of what went well at once the event says it all.
-        troubled = [event.id for event in events if event.attempts > 1 or not event.successful_at]
-        attempts: Sequence[Attempt] = ()
-        if troubled:
-            asked: Query = {"event_id": troubled, "limit": 2 * MOST}
-            attempts = self._list("/attempts", asked, attempt_of, GLANCE).entries
+        with self._session(GLANCE) as http:
+            events = self._list(http, "/events", about, event_of).entries
+            refused: Query = {**about, "status": "rejected"}
+            rejected = self._list(http, "/requests", refused, request_of).entries
+            # Of what went well at once the event says it all.
+            troubled = [one.id for one in events if one.attempts > 1 or not one.successful_at]
+            attempts: Sequence[Attempt] = ()
+            if troubled:
+                asked: Query = {"event_id": troubled, "limit": 2 * MOST}
+                attempts = self._list(http, "/attempts", asked, attempt_of).entries
         return Watched(events, attempts, rejected)
 
     # -- lists
 
     def events(self, query: Query) -> Page[Event]:
-        return self._list("/events", {"limit": PER_PAGE, **query}, event_of)
+        return self._page("/events", query, event_of)
 
     def attempts(self, query: Query) -> Page[Attempt]:
-        return self._list("/attempts", {"limit": PER_PAGE, **query}, attempt_of)
+        return self._page("/attempts", query, attempt_of)
 
     def requests(self, query: Query) -> Page[Request]:
-        return self._list("/requests", {"limit": PER_PAGE, **query}, request_of)
+        return self._page("/requests", query, request_of)
 
     def events_of_request(self, request_id: str, query: Query) -> Page[Event]:
-        path = f"/requests/{_known(request_id)}/events"
-        return self._list(path, {"limit": PER_PAGE, **query}, event_of)
+        return self._page(f"/requests/{_known(request_id)}/events", query, event_of)
+
+    def _page(self, path: str, query: Query, read: Callable[[Any], One]) -> Page[One]:
+        with self._session(PATIENCE) as http:
+            return self._list(http, path, {"limit": PER_PAGE, **query}, read)
 
     def _list(
-        self, path: str, query: Query, read: Callable[[Any], One], patience: float = PATIENCE
+        self, http: httpx.Client, path: str, query: Query, read: Callable[[Any], One]
     ) -> Page[One]:
-        answer = self._ask("GET", path, patience, params=dict(query))
+        answer = self._ask(http, "GET", path, params=dict(query))
         models, paging = answer.get("models"), answer.get("pagination")
         if not isinstance(models, list):
             raise ServiceUnavailable(SERVICE, "it answered something else than a list")
@@ -147,13 +146,16 @@ class Gateway:
 
     def retry(self, event_id: str) -> None:
         """One more attempt of the event, now."""
-        self._ask("POST", f"/events/{_known(event_id)}/retry", PATIENCE)
+        path = f"/events/{_known(event_id)}/retry"
+        with self._session(PATIENCE) as http:
+            self._ask(http, "POST", path)
         self._forget()
 
     def retry_failed(self) -> int:
         """One more attempt of each event that has failed, now; about how many those are."""
         body = {"query": {"status": "FAILED"}}
-        answer = self._ask("POST", "/bulk/events/retry", PATIENCE, json=body)
+        with self._session(PATIENCE) as http:
+            answer = self._ask(http, "POST", "/bulk/events/retry", json=body)
         self._forget()
         count = answer.get("estimated_count")
         return count if isinstance(count, int) else 0
@@ -162,9 +164,17 @@ class Gateway:
         with self._lock:
             self._seen.clear()
 
-    def _ask(self, method: str, path: str, patience: float, **more: Any) -> Mapping[str, Any]:
+    def _session(self, patience: float) -> httpx.Client:
+        return httpx.Client(
+            base_url=self._base_url,
+            headers={"Authorization": f"Bearer {self._key}"},
+            timeout=patience,
+            verify=self._tls,
+        )
+
+    def _ask(self, http: httpx.Client, method: str, path: str, **more: Any) -> Mapping[str, Any]:
         try:
-            response = self._http.request(method, path, timeout=patience, **more)
+            response = http.request(method, path, **more)
         except httpx.HTTPError:
             # The cause may quote the key in a header.
             raise ServiceUnavailable(SERVICE, "it does not answer") from None
