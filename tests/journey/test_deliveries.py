@@ -117,7 +117,7 @@ def callback(cloud: Cloud, asset_id: str) -> None:
 def put(cloud: Cloud, asset_id: str) -> None:
     """The thing, waiting for its callback; nobody else takes it up."""
     then = datetime.now(UTC)
-    asset = {
+    asset: dict[str, Any] = {
         "_id": ObjectId(asset_id),
         "url": f"https://example.org/{asset_id}",
         "url_key": f"https://example.org/{asset_id}",

@@ -9,7 +9,7 @@ import pytest
 from lxml import html
 
 from allthethings.assets import AssetStatus as S
-from tests.web.world import EXAMPLE, Memory, make_app, make_asset, make_hit
+from tests.web.world import BEGAN, EXAMPLE, Memory, make_app, make_asset, make_hit
 
 ROOT = Path(__file__).parents[2]
 HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7 * 7 }}"
@@ -27,7 +27,16 @@ def text_of(tree: html.HtmlElement, selector: str) -> list[str]:
 
 
 def hostile_world() -> Memory:
-    failed = make_asset(1, S.PROCESSING_ERROR, title=HOSTILE, error=HOSTILE, text=HOSTILE)
+    words = dict.fromkeys(("event", "trigger", "prediction", "status"), HOSTILE)
+    delivery = {"at": BEGAN, "completed_at": BEGAN, "attempt": 1, **words}
+    failed = make_asset(
+        1,
+        S.PROCESSING_ERROR,
+        title=HOSTILE,
+        error=HOSTILE,
+        text=HOSTILE,
+        deliveries=(delivery,),
+    )
     found = make_asset(2, S.SEARCHABLE, title=HOSTILE, content_type="text/html")
     hits = [
         make_hit(HOSTILE, 0.5, {"heading": HOSTILE}),
