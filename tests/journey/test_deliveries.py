@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -130,8 +131,8 @@ def put(cloud: Cloud, asset_id: str) -> None:
         "history": [{"status": "PROCESSING", "at": then}],
         "replicate_process_id": f"prediction-of-{asset_id}",
     }
-    client: MongoClient[dict[str, Any]]
-    with MongoClient(cloud.endpoints["MONGODB_CONNECTION_URI"]) as client:
+    uri = cloud.endpoints["MONGODB_CONNECTION_URI"]
+    with closing(MongoClient[dict[str, Any]](uri)) as client:
         client["iaat"]["assets"].insert_one(asset)
 
 
