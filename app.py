@@ -14,9 +14,20 @@ from flask import Flask, jsonify, render_template, request, send_from_directory,
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
-from allthethings import asset_views, bounded, health, pages, search_views, views, webhooks
+from allthethings import (
+    asset_views,
+    bounded,
+    feed_views,
+    gateway_views,
+    health,
+    pages,
+    search_views,
+    views,
+    webhooks,
+)
 from allthethings.errors import IndexingError, NoSuchAsset, ServiceUnavailable
 from allthethings.fetch import download
+from allthethings.gateway import Gateway
 from allthethings.generators import AsyncEmbeddingsGenerator, SyncEmbeddingsGenerator
 from allthethings.hosts import names_served
 from allthethings.hygiene import (
@@ -37,6 +48,7 @@ from allthethings.reconciler import Reconciler
 from allthethings.redaction import HidingFormatter, secrets_of
 from allthethings.replicate_client import ReplicateClient
 from allthethings.search import Search
+from allthethings.timeline import span
 from allthethings.tokens import load_counter
 from config import Settings
 from guardedfetch import Fetcher, parse_allow
@@ -89,8 +101,14 @@ def create_app(settings: Settings | None = None) -> Flask:
             parts,
         )
     )
-    app.register_blueprint(asset_views.create_blueprint(pipeline, database))
+    if settings.hookdeck_api_key:
+        gateway = Gateway(settings.hookdeck_api_url, settings.hookdeck_api_key)
+        app.register_blueprint(gateway_views.create_blueprint(gateway, database))
+        app.register_blueprint(asset_views.create_blueprint(pipeline, database, gateway.watch))
+    else:
+        app.register_blueprint(asset_views.create_blueprint(pipeline, database))
     app.register_blueprint(search_views.create_blueprint(search, database))
+    app.register_blueprint(feed_views.create_blueprint(search, database, settings.app_url))
     app.register_blueprint(webhooks.create_blueprint(pipeline, settings.hookdeck_webhook_secret))
     _add_protection(app, settings)
     _add_filters(app)
@@ -114,6 +132,7 @@ def _log_without_secrets(settings: Settings) -> None:
         settings.secret_key,
         settings.replicate_api_token,
         settings.hookdeck_webhook_secret,
+        settings.hookdeck_api_key,
         settings.app_password,
     }
     handler = logging.StreamHandler()
@@ -160,6 +179,7 @@ def _examples(app_url: str) -> Sequence[views.Example]:
 
 def _add_filters(app: Flask) -> None:
     app.add_template_test(is_web_url, "web_url")
+    app.add_template_filter(span, "span")
 
     @app.template_filter("when")
     def when(moment: datetime) -> str:

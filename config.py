@@ -121,7 +121,7 @@ class Settings:
     hosts from the rule that only public addresses are fetched. `app_url` is where a gateway or a
     browser finds the app; the examples are offered under it. `host` is where the app listens.
     `query_embeddings` is `replicate` or `local`: with the model in the Cog folder `query_model`
-    and its weights in `query_weights`.
+    and its weights in `query_weights`. With `hookdeck_api_key` the app shows what the gateway did.
     """
 
     secret_key: str = field(repr=False)
@@ -146,6 +146,8 @@ class Settings:
     host: str = LOOPBACK
     app_password: str = field(default="", repr=False)
     allow_open: bool = False
+    hookdeck_api_key: str = field(default="", repr=False)
+    hookdeck_api_url: str = HOOKDECK_API_URL
 
     def check(self) -> None:
         """Raises SettingsError when strangers could use the app."""
@@ -194,4 +196,6 @@ class Settings:
             host=env.optional("HOST", LOOPBACK),
             app_password=env.optional("APP_PASSWORD"),
             allow_open=env.flag("ALLOW_OPEN"),
+            hookdeck_api_key=env.token("HOOKDECK_PROJECT_API_KEY"),
+            hookdeck_api_url=env.optional("HOOKDECK_API_URL", HOOKDECK_API_URL),
         )

@@ -26,6 +26,9 @@ LEASE = timedelta(seconds=30)
 a request with its timeout, after each of which it is renewed or given back; shorter than a
 person's patience."""
 
+KEPT_DELIVERIES = 200
+"""Of the callbacks that a thing has had, the latest."""
+
 MARKED_DELETED: Document = {"$gte": "deleted ", "$lt": "deleted!"}
 """The `url_key` of what is gone for everybody; it keeps no URL from coming again."""
 
@@ -50,6 +53,10 @@ class AssetStore:
         self.collection.create_index([("created_at", DESCENDING)], name="created_at")
         self.collection.create_index(
             [("status", ASCENDING), ("lease_until", ASCENDING)], name="status_lease"
+        )
+        self.collection.create_index(
+            [("status", ASCENDING), ("updated_at", DESCENDING), ("_id", DESCENDING)],
+            name="status_updated",
         )
 
     def insert(self, url: str, key: str, content_type: str, content_length: int | None) -> Asset:
@@ -119,6 +126,19 @@ class AssetStore:
                 {"status": {"$in": _values(statuses)}, "deleted_at": None}
             )
 
+    def newest_searchable(self, limit: int) -> list[Asset]:
+        """Those that became searchable last, newest first, without their texts."""
+        with available():
+            documents = (
+                self.collection.find(
+                    {"status": AssetStatus.SEARCHABLE.value, "deleted_at": None},
+                    {"text": 0, "history": 0, "deliveries": 0},
+                )
+                .sort([("updated_at", DESCENDING), ("_id", DESCENDING)])
+                .limit(limit)
+            )
+            return [_asset(document) for document in documents]
+
     def unfinished(self, limit: int) -> list[Asset]:
         """Things that nobody works on, and that no state says are done; oldest lease first."""
         with available():
@@ -171,6 +191,14 @@ class AssetStore:
                 expected, {"$set": changes, "$push": {"history": entry}}
             )
         return result.modified_count == 1
+
+    def note_delivery(self, asset_id: str, delivery: Mapping[str, Any]) -> None:
+        """Keep what a callback's delivery was like; nothing else of the asset changes."""
+        with available():
+            self.collection.update_one(
+                {"_id": ObjectId(asset_id), "deleted_at": None},
+                {"$push": {"deliveries": {"$each": [dict(delivery)], "$slice": -KEPT_DELIVERIES}}},
+            )
 
     def start_again(self, asset: Asset, status: AssetStatus, given_up: Sequence[str]) -> bool:
         """Compare and set a failed asset back to the stage that failed.
@@ -282,4 +310,5 @@ def _asset(document: Mapping[str, Any]) -> Asset:
         replicate_process_id=document.get("replicate_process_id"),
         replaced_process_ids=tuple(document.get("replaced_process_ids", ())),
         history=tuple(document.get("history", ())),
+        deliveries=tuple(document.get("deliveries", ())),
     )

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from flask import Blueprint, abort, flash, jsonify, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
+from allthethings.deliveries import Watched
 from allthethings.errors import BadInput
 from allthethings.mongo import Database
 from allthethings.pipeline import Pipeline
 from allthethings.presentation import entry_of, listed, shown, wants_json
+from allthethings.timeline import build
+
+Watch = Callable[[str], Watched]
+"""What the gateway knows of the thing of this id."""
 
 
-def create_blueprint(pipeline: Pipeline, database: Database) -> Blueprint:
+def create_blueprint(
+    pipeline: Pipeline, database: Database, watch: Watch = lambda _: Watched()
+) -> Blueprint:
     blueprint = Blueprint("assets", __name__)
 
     @blueprint.get("/assets/<asset_id>")
@@ -30,8 +39,12 @@ def create_blueprint(pipeline: Pipeline, database: Database) -> Blueprint:
                     "progress": progress,
                 }
             )
+        watched = watch(thing.id)
         return render_template(
-            "asset.html", asset={**shown(thing), "passages": rows, "progress": progress}
+            "asset.html",
+            asset={**shown(thing), "passages": rows, "progress": progress},
+            hops=build(thing, rows, watched),
+            trouble=watched.trouble,
         )
 
     @blueprint.post("/assets/<asset_id>/retry")

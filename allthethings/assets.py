@@ -66,6 +66,7 @@ class Asset:
     replicate_process_id: str | None = None
     replaced_process_ids: tuple[str, ...] = ()
     history: tuple[Mapping[str, Any], ...] = field(default=())
+    deliveries: tuple[Mapping[str, Any], ...] = field(default=())
 
     @property
     def finished(self) -> bool:

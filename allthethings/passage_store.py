@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -109,6 +109,13 @@ class PassageStore:
             }
             for document in documents
         ]
+
+    def openings(self, asset_ids: Iterable[str]) -> dict[str, str]:
+        """The text of each thing's first passage, by the thing's id."""
+        first = [f"{asset_id}:0" for asset_id in asset_ids]
+        with available():
+            documents = self.collection.find({"_id": {"$in": first}}, {"asset_id": 1, "text": 1})
+            return {str(document["asset_id"]): document["text"] for document in documents}
 
     def requested(self, asset_id: str, first: int, last: int, prediction_id: str) -> None:
         """Note which prediction embeds the passages first..last, with that range: the note may

@@ -8,8 +8,9 @@ holds its lease.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 from allthethings.asset_store import AlreadyIndexed
 from allthethings.assets import Asset, AssetStatus, clean_url, url_key
@@ -116,6 +117,7 @@ class Pipeline:
             S.PROCESSING,
             prediction_id=requested.prediction_id,
             lease=self._callback_patience,
+            note={"prediction": requested.prediction_id},
             replicate_request=dict(requested.request),
         )
         if noted:
@@ -268,6 +270,13 @@ class Pipeline:
         if self._assets.move(asset_id, S.SEARCHABLE):
             log.info("asset %s searchable", asset_id)
         return True
+
+    def note_delivery(self, asset_id: str, delivery: Mapping[str, Any]) -> None:
+        """Keep how a callback came, after what it brought was recorded: its answer stands."""
+        try:
+            self._assets.note_delivery(asset_id, delivery)
+        except ServiceUnavailable as error:
+            log.warning("a delivery for asset %s is not noted: %s", asset_id, error)
 
     # -- again, and away
 

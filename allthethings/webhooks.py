@@ -6,11 +6,14 @@ asset, for good; 413: too large; 503 with Retry-After: trying again can help.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from flask import Blueprint, Response, current_app, jsonify, request
 from werkzeug.exceptions import BadRequest
 
+from allthethings.deliveries import noted
 from allthethings.errors import (
     BadSignature,
     IndexingError,
@@ -35,13 +38,25 @@ def create_blueprint(pipeline: Pipeline, secret: str) -> Blueprint:
         request.max_content_length = MAX_BODY
         verify_hookdeck(request.get_data(), request.headers, secret)
 
+    def record(asset_id: str, step: Callable[[object], None]) -> tuple[Response, int]:
+        received, began = datetime.now(UTC), time.perf_counter()
+        payload = _payload()
+        step(payload)
+        took = time.perf_counter() - began
+        if delivery := noted(request.headers, payload, request.path, received, took):
+            pipeline.note_delivery(asset_id, delivery)
+        return jsonify(status="ok"), 200
+
     @blueprint.post("/audio/<asset_id>")
     def audio(asset_id: str) -> tuple[Response, int]:
-        return _record(lambda payload: pipeline.record_text(asset_id, payload))
+        return record(asset_id, lambda payload: pipeline.record_text(asset_id, payload))
 
     @blueprint.post("/embedding/<asset_id>/<int:first>-<int:last>")
     def embedding(asset_id: str, first: int, last: int) -> tuple[Response, int]:
-        return _record(lambda payload: pipeline.record_embeddings(asset_id, first, last, payload))
+        return record(
+            asset_id,
+            lambda payload: pipeline.record_embeddings(asset_id, first, last, payload),
+        )
 
     @blueprint.errorhandler(IndexingError)
     def refuse(error: IndexingError) -> tuple[Response, int, dict[str, str]]:
@@ -52,13 +67,12 @@ def create_blueprint(pipeline: Pipeline, secret: str) -> Blueprint:
     return blueprint
 
 
-def _record(step: Callable[[object], None]) -> tuple[Response, int]:
+def _payload() -> object:
     try:
-        payload = request.get_json(force=True)
+        payload: object = request.get_json(force=True)
     except (BadRequest, RecursionError) as error:
         raise MalformedPrediction("The body is not JSON, or nested too deeply.") from error
-    step(payload)
-    return jsonify(status="ok"), 200
+    return payload
 
 
 def _answer_to(error: IndexingError) -> tuple[int, dict[str, str]]:

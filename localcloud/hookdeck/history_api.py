@@ -35,6 +35,7 @@ EVENTS = Listing(
         **{name: Column(name, moment) for name in ("last_attempt_at", "next_attempt_at")},
         "event_data_id": Column("data_id"),
         "request_id": Column("request_id"),
+        "path": Column("(SELECT path FROM requests WHERE id = events.request_id)", partial=True),
     },
 )
 REQUESTS = Listing(
@@ -48,6 +49,7 @@ REQUESTS = Listing(
         **{name: Column(name, int) for name in ("events_count", "ignored_count")},
         "created_at": Column("created_at", moment),
         "ingested_at": Column("created_at", moment),
+        "path": Column("path", partial=True),
     },
     {"created_at": "created_at", "ingested_at": "created_at"},
 )

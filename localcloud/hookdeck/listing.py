@@ -24,10 +24,14 @@ _COMPARISONS = {"gt": ">", "gte": ">=", "le": "<=", "lte": "<=", "lt": "<"}
 
 @dataclass(frozen=True)
 class Column:
-    """A filter: the SQL expression it compares, and how its text becomes a value."""
+    """A filter: the SQL expression it compares, and how its text becomes a value.
+
+    With `partial` it is enough that the text stands somewhere in the value.
+    """
 
     sql: str
     read: Callable[[str], Any] = str
+    partial: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,10 @@ def where(listing: Listing, given: Mapping[str, Any]) -> Where:
 
 
 def _condition(column: Column, wanted: Any) -> Where:
+    if column.partial:
+        if not isinstance(wanted, str):
+            raise ValueError(wanted)
+        return Where(f"instr({column.sql}, ?) > 0", (column.read(wanted),))
     if isinstance(wanted, dict):
         conditions = [_compared(column, operator, value) for operator, value in wanted.items()]
         values = tuple(value for condition in conditions for value in condition.values)

@@ -236,6 +236,8 @@ def test_bodies_and_routes_that_are_none(gateway: Gateway) -> None:
         "created_at[near]=2025-01-01",
         "a[b][c]=1",
         "attempts=x",
+        "path[0]=x",
+        "path[gt]=x",
     ],
 )
 def test_filters_that_are_none(gateway: Gateway, query: str) -> None:
@@ -307,6 +309,20 @@ def test_request_filters(gateway: Gateway, five: Any) -> None:
     for params, count in cases:
         answer = gateway.call("GET", "/requests", source_id=source, **params)
         assert answer["count"] == count, params
+
+
+def test_a_part_of_the_path_finds_events_and_requests(gateway: Gateway) -> None:
+    receiver = Receiver()
+    connection = gateway.connect(receiver.url)
+    for path in ("/first", "/second/0-31", "/second/32-40"):
+        gateway.send(connection, b"{}", path)
+    receiver.wait_for(3)
+    receiver.close()
+    source = connection["source"]["id"]
+    for part, count in {"second": 2, "/second/0-31": 1, "d/": 2, "%": 0, "third": 0}.items():
+        for kind in ("/events", "/requests"):
+            found = gateway.api.get(kind, params={"source_id": source, "path": part})
+            assert found.json()["count"] == count, (kind, part)
 
 
 @pytest.mark.skipif(not SPEC.exists(), reason="Hookdeck's API document is not at hand")

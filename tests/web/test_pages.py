@@ -9,7 +9,7 @@ import pytest
 from lxml import html
 
 from allthethings.assets import AssetStatus as S
-from tests.web.world import EXAMPLE, Memory, make_app, make_asset, make_hit
+from tests.web.world import BEGAN, EXAMPLE, Memory, make_app, make_asset, make_hit
 
 ROOT = Path(__file__).parents[2]
 HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7 * 7 }}"
@@ -27,7 +27,16 @@ def text_of(tree: html.HtmlElement, selector: str) -> list[str]:
 
 
 def hostile_world() -> Memory:
-    failed = make_asset(1, S.PROCESSING_ERROR, title=HOSTILE, error=HOSTILE, text=HOSTILE)
+    words = dict.fromkeys(("event", "trigger", "prediction", "status"), HOSTILE)
+    delivery = {"at": BEGAN, "completed_at": BEGAN, "attempt": 1, **words}
+    failed = make_asset(
+        1,
+        S.PROCESSING_ERROR,
+        title=HOSTILE,
+        error=HOSTILE,
+        text=HOSTILE,
+        deliveries=(delivery,),
+    )
     found = make_asset(2, S.SEARCHABLE, title=HOSTILE, content_type="text/html")
     hits = [
         make_hit(HOSTILE, 0.5, {"heading": HOSTILE}),
@@ -142,7 +151,10 @@ def test_a_thing_shows_how_far_it_came(status: S, at: str) -> None:
     tree = rendered(Memory([make_asset(1, status)]), f"/assets/{1:024x}")
     assert text_of(tree, "//*[@aria-current='step']") == [at]
     assert len(tree.xpath("//article[@data-poll]")) == (status is S.SUBMITTED)
-    assert text_of(tree, "//table//td[3]") == ["", "2.5 s"]
+    assert [text.split(" UTC")[0] for text in text_of(tree, "//*[@class='at']")] == [
+        "2025-03-01 12:31",
+        "+2.5 s 12:31:02.500",
+    ]
 
 
 def test_what_is_not_there_is_a_page_too() -> None:

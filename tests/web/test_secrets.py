@@ -145,6 +145,7 @@ def test_settings_do_not_show_what_they_hold(tmp_path: Path) -> None:
             replicate_api_token=TOKEN,
             hookdeck_webhook_secret=KEY,
             app_password=password,
+            hookdeck_api_key=KEY,
         )
     )
     shown += repr(HookdeckSettings(KEY, "https://x.test", "", WHSEC, TOKEN, ""))

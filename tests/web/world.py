@@ -10,8 +10,9 @@ from typing import Any, cast
 from flask import Flask
 
 import app as application
-from allthethings import asset_views, search_views, views
+from allthethings import asset_views, feed_views, gateway_views, search_views, views
 from allthethings.assets import Asset, AssetStatus, clean_url
+from allthethings.gateway import Gateway
 from allthethings.queries import Query
 from allthethings.search import Found, Hit, Result
 from config import MongoSettings, Settings
@@ -77,6 +78,17 @@ class Memory:
     def of(self, _asset_id: str) -> Sequence[dict[str, Any]]:
         return self.passages_of
 
+    def newest_searchable(self, limit: int) -> Sequence[Asset]:
+        done = [thing for thing in self.things if thing.status is AssetStatus.SEARCHABLE]
+        return sorted(done, key=lambda thing: thing.updated_at, reverse=True)[:limit]
+
+    def openings(self, asset_ids: Iterable[str]) -> dict[str, str]:
+        return {asset_id: str(row["text"]) for asset_id in asset_ids for row in self.passages_of}
+
+    def many(self, asset_ids: Iterable[str]) -> dict[str, Asset]:
+        wanted = set(asset_ids)
+        return {thing.id: thing for thing in self.things if thing.id in wanted}
+
     def search(self, query: Query, page: int = 1) -> Found:
         assert page
         self.asked.append(query)
@@ -109,7 +121,13 @@ def make_app(memory: Memory, **changed: Any) -> Flask:
     made.config.update(SECRET_KEY=settings.secret_key, TESTING=True)
     anything = cast(Any, memory)
     made.register_blueprint(views.create_blueprint(anything, anything, lambda: memory.examples, {}))
-    made.register_blueprint(asset_views.create_blueprint(anything, anything))
+    if settings.hookdeck_api_key:
+        gateway = Gateway(settings.hookdeck_api_url, settings.hookdeck_api_key)
+        made.register_blueprint(gateway_views.create_blueprint(gateway, anything))
+        made.register_blueprint(asset_views.create_blueprint(anything, anything, gateway.watch))
+    else:
+        made.register_blueprint(asset_views.create_blueprint(anything, anything))
+    made.register_blueprint(feed_views.create_blueprint(anything, anything, settings.app_url))
     made.register_blueprint(search_views.create_blueprint(anything, anything))
     application._add_protection(made, settings)
     application._add_filters(made)
