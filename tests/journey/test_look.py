@@ -1,0 +1,137 @@
+"""Every page in a narrow and a wide window, light and dark: readable for all, small, our own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.faults.world import COPY
+from tests.support.chromium import MISSING, browser_wanted, find_chromium
+from tests.support.cloud import Cloud, running_cloud
+from tests.support.person import Person
+from tests.support.site import Page as Served
+from tests.support.site import Site
+
+pytestmark = pytest.mark.skipif(
+    not browser_wanted(), reason="BROWSER=no: browser tests were not asked for"
+)
+
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+SCRIPT_AND_STYLE = 100_000
+PAGE = 200_000
+"""Bytes that a page may load, and that it may be."""
+HEADS = "".join(
+    f"<h2>{trade}</h2><p>The {trade} of the village opens the shop at seven. {'Work. ' * 150}</p>"
+    for trade in ("cooper", "weaver", "miller")
+)
+LONG = "a-very-long-name-without-any-place-to-break-it-" * 4
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    with running_cloud(tmp_path_factory.mktemp("cloud") / "var", COPY) as cloud:
+        yield cloud
+
+
+@pytest.fixture(scope="module")
+def paths(person: Person, site: Site) -> dict[str, str]:
+    """Every kind of page, with something of every kind on it."""
+    markup = f"<html><head><title>A village</title></head><body><article>{HEADS}</article></body>"
+    page = person.index(site.add(f"/village-{LONG}", Served(f"{markup}</html>".encode())))
+    told = b'{"text": "The swift sleeps on the wing. It lands under the eaves of old houses."}'
+    spoken = person.index(site.add("/swift.mp3", Served(told, "audio/mpeg")))
+    failed = person.finished(
+        person.submit(site.add("/broken.mp3", Served(b"no recording", "audio/mpeg")))
+    )
+    assert failed["status"] == "PROCESSING_ERROR"
+    return {
+        "home": "/",
+        "filtered": "/?status=failed",
+        "no such": "/?status=SUBMITTED&kind=audio",
+        "prefilled": f"/?url={site.address}/more.mp3",
+        "recording": f"/assets/{spoken['id']}",
+        "page": f"/assets/{page['id']}",
+        "failed": f"/assets/{failed['id']}",
+        "search": "/search",
+        "found": "/search?query=the+shop+of+the+cooper",
+        "like": f"/search?like={page['id']}",
+        "nothing": "/search?query=swift&kind=audio&before=2001",
+        "refused": "/search?query=kind:film+x",
+        "events": "/gateway",
+        "attempts": "/gateway?show=attempts",
+        "requests": "/gateway?show=requests",
+        "tools": "/tools",
+        "missing": "/nowhere",
+    }
+
+
+LOADED = """
+performance.getEntries().filter(each => "decodedBodySize" in each)
+  .map(each => [each.name, each.decodedBodySize])
+"""
+"""The bytes of each answer with its address, uncompressed."""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    chromium = find_chromium()
+    assert chromium, MISSING
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(
+    scope="module",
+    params=[(360, "light"), (360, "dark"), (1280, "light"), (1280, "dark")],
+    ids=lambda each: f"{each[0]}-{each[1]}",
+)
+def window(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
+    width, scheme = request.param
+    context = browser.new_context(
+        viewport={"width": width, "height": 800}, color_scheme=scheme, reduced_motion="reduce"
+    )
+    yield context.new_page()
+    context.close()
+
+
+PAGES = [
+    *("home", "filtered", "no such", "prefilled", "recording", "page", "failed", "search"),
+    *("found", "like", "nothing", "refused", "events", "attempts", "requests", "tools", "missing"),
+]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_axe_has_nothing_to_say(
+    window: Page, cloud: Cloud, paths: dict[str, str], name: str
+) -> None:
+    window.goto(f"{cloud.address}{paths[name]}")
+    for closed in window.locator("details:not([open]) > summary").all():
+        closed.click()
+    found = Axe().run(window, options=RULES)
+    assert not found.response["violations"], found.generate_report()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_nothing_is_wider_than_the_window(
+    window: Page, cloud: Cloud, paths: dict[str, str], name: str
+) -> None:
+    window.goto(f"{cloud.address}{paths[name]}")
+    assert window.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_small_and_asks_nobody_else(
+    window: Page, cloud: Cloud, paths: dict[str, str], name: str
+) -> None:
+    window.goto(f"{cloud.address}{paths[name]}")
+    loaded = dict(window.evaluate(LOADED))
+    assert {urlsplit(url).netloc for url in loaded} == {urlsplit(cloud.address).netloc}
+    extras = {url: size for url, size in loaded.items() if url.endswith((".js", ".css"))}
+    assert 0 < sum(extras.values()) < SCRIPT_AND_STYLE
+    assert 0 < sum(loaded.values()) - sum(extras.values()) < PAGE
