@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Each module of the app may import modules of earlier lines, and of its own line if it is alone.
 LAYERS = [
     ["bounded", "errors", "hosts", "redaction"],
-    ["assets", "passages", "predictions", "queries", "signatures"],
+    ["assets", "passages", "predictions", "queries", "signatures", "transcripts"],
     ["documents", "fetch", "hookdeck", "pages", "query_vectors", "replicate_client", "tokens"],
     ["asset_store", "local_model", "passage_index", "passage_store"],
     ["mongo"],
