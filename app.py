@@ -32,6 +32,7 @@ from allthethings.mongo import Database
 from allthethings.passages import Shape
 from allthethings.pipeline import Pipeline
 from allthethings.processors import Tools
+from allthethings.progress import Watch
 from allthethings.query_vectors import Embed, QueryVectors
 from allthethings.reconciler import Reconciler
 from allthethings.redaction import HidingFormatter, secrets_of
@@ -88,7 +89,9 @@ def create_app(settings: Settings | None = None) -> Flask:
             parts,
         )
     )
-    app.register_blueprint(asset_views.create_blueprint(pipeline, database))
+    app.register_blueprint(
+        asset_views.create_blueprint(pipeline, database, Watch(database, replicate))
+    )
     app.register_blueprint(search_views.create_blueprint(search, database))
     app.register_blueprint(webhooks.create_blueprint(pipeline, settings.hookdeck_webhook_secret))
     _add_protection(app, settings)

@@ -15,9 +15,9 @@ LAYERS = [
     ["mongo"],
     ["processors", "generators"],
     ["indexes"],
-    ["pipeline", "search", "health"],
+    ["pipeline", "progress", "search", "health"],
     ["reconciler"],
-    ["presentation"],
+    ["presentation", "standing"],
     ["asset_views", "search_views", "views", "webhooks", "hygiene", "login"],
 ]
 
