@@ -6,7 +6,9 @@ import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from pathlib import PurePosixPath
 from typing import Any
+from urllib.parse import unquote
 
 from flask import Blueprint, abort, flash, jsonify, redirect, render_template, send_file, url_for
 from flask.typing import ResponseReturnValue
@@ -91,7 +93,7 @@ def create_blueprint(pipeline: Pipeline, database: Database, watch: Watch) -> Bl
             io.BytesIO(body.encode()),
             MEDIA_TYPES[form],
             as_attachment=True,
-            download_name=transcripts.file_name(seen["name"], form),
+            download_name=transcripts.file_name(thing.title or _stem(seen["name"]), form),
         )
         answer.headers["Cache-Control"] = "no-store"
         return answer
@@ -134,6 +136,11 @@ def spoken(thing: Asset, rows: Rows) -> list[Line]:
     if thing.segments and thing.text is not None:
         return transcripts.unpack(thing.text, thing.segments)
     return transcripts.from_locators((row["text"], row["locator"]) for row in rows)
+
+
+def _stem(name: str) -> str:
+    """A thing's name, if it is the last part of its URL, without `.mp3` and the like."""
+    return PurePosixPath(unquote(name)).stem
 
 
 def _grouped(lines: Sequence[Line], rows: Rows) -> list[Group]:
