@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from html import unescape
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -141,7 +142,11 @@ def test_lines_without_end_do_not_fill_the_document() -> None:
 
 
 def test_the_lines_among_passages() -> None:
-    rows = [("said", {"start": 1.5, "end": 2}), ("read", {"heading": "H"}), ("x", {"start": 1})]
+    rows: list[tuple[str, dict[str, Any]]] = [
+        ("said", {"start": 1.5, "end": 2}),
+        ("read", {"heading": "H"}),
+        ("x", {"start": 1}),
+    ]
     assert from_locators(rows) == [Line(1.5, 2, "said")]
 
 

@@ -189,7 +189,7 @@ class Interrupted(ReplicateClient):
         self.meanwhile: Callable[[], object] = lambda: None
 
     def create(self, version: str, values: Any, webhook: str) -> Prediction:
-        prediction = super().create(version, values, NOWHERE)
+        prediction = super().create(version, values, webhook or NOWHERE)
         self.created.append(prediction.id)
         self.meanwhile()
         return prediction
