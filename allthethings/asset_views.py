@@ -60,11 +60,12 @@ def create_blueprint(pipeline: Pipeline, database: Database, watch: Watch) -> Bl
             return jsonify(asset=asset)
         rows = database.passages.of(thing.id)
         lines = spoken(thing, rows)
+        has_text = bool(rows) and thing.text is not None
         return render_template(
             "asset.html",
             asset={**shown(thing), **state(thing), "passages": rows},
             groups=_grouped(lines, rows) if lines else (),
-            forms=[form for form in MEDIA_TYPES if rows and (lines or form not in TIMED)],
+            forms=[form for form in MEDIA_TYPES if has_text and (lines or form not in TIMED)],
         )
 
     @blueprint.get("/assets/<asset_id>/state")

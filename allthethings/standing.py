@@ -39,10 +39,11 @@ def standing(asset: Asset, progress: Progress, at: datetime) -> Standing:
         return Standing(trouble=_what_failed(asset), advice=advice(asset))
     if asset.finished:
         return Standing()
-    trouble, again = "", ""
+    percent = _percent(asset, progress)
     if asset.error:
-        trouble, again = f"It waits: {asset.error.rstrip('.')}.", _when(asset, at)
-    return Standing(_percent(asset, progress), _doing(asset, progress), trouble, again)
+        trouble = f"It waits: {asset.error.rstrip('.')}."
+        return Standing(percent, "Waiting", trouble, _when(asset, at))
+    return Standing(percent, _doing(asset, progress))
 
 
 # -- under way

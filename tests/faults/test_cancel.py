@@ -31,7 +31,7 @@ from tests.faults.world import Document, make_thing, passages, predictions, reco
 from tests.guardedfetch.servers import answer, serving
 from tests.support.cloud import Cloud
 from tests.support.person import Person
-from tests.support.site import Site
+from tests.support.site import Page, Site
 from tests.support.waiting import wait_for
 
 NAME = "cancelled"
@@ -83,6 +83,29 @@ def test_while_its_text_is_made(cloud: Cloud, person: Person, site: Site) -> Non
     again = person.finished(asset_id)
     assert (again["status"], again["text"]) == ("SEARCHABLE", "It is short now.")
     assert len(told_of(cloud, url)) == 2
+
+
+def test_how_far_it_is_is_told_without_the_text(person: Person, site: Site) -> None:
+    """From the model's log, through Replicate, to the page."""
+    meter = "Detected language: English\n 37%|███▋      | 111/300 [00:10<00:17, 11.10s/s]"
+    told = {"text": "A long talk.", "end": "wait", "log": meter}
+    asset_id = person.submit(site.add("/told.mp3", Page(json.dumps(told).encode(), "audio/mpeg")))
+
+    def state() -> dict[str, Any]:
+        return dict(person.http.get(f"/assets/{asset_id}/state").json()["asset"])
+
+    wait_for(lambda: state()["progress"]["share"] == 0.37, "the share that is done", 60.0, 0.2)
+    now = state()["now"]
+    assert (now["percent"], now["doing"]) == (25, "37% transcribed")
+    shown = person.http.get(f"/assets/{asset_id}", headers={"Accept": "text/html"}).text
+    assert "37% transcribed" in shown
+
+    behind = person.submit(site.add("/behind.mp3", recording("Next, please.", "wait")))
+    reach(person, behind, "PROCESSING")
+    waits = person.http.get(f"/assets/{behind}/state").json()["asset"]["now"]["doing"]
+    assert waits == "Waiting for a model. 1 thing is before it."
+    for each in (behind, asset_id):
+        cancel(person, each, "PROCESSING_ERROR")
 
 
 def test_while_its_vectors_are_made(
