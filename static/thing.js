@@ -105,7 +105,10 @@
     event.preventDefault();
     heed(true);
     player.currentTime = Number(link.dataset.start);
-    player.play().catch(() => location.assign(link.href));
+    player.play().catch((error) => {
+      // Not when somebody pauses it before it has begun.
+      if (error.name === "NotSupportedError") location.assign(link.href);
+    });
   });
   follow.addEventListener("click", () => {
     heed(true);
