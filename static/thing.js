@@ -112,8 +112,8 @@
   });
   follow.addEventListener("click", () => {
     heed(true);
+    player.focus({ preventScroll: true }); // the button is gone
     if (last) bring(last);
-    player.focus();
   });
   addEventListener("scroll", () => {
     if (!last || performance.now() - scrolled < OURS) return;
