@@ -43,6 +43,7 @@ from allthethings.mongo import Database
 from allthethings.passages import Shape
 from allthethings.pipeline import Pipeline
 from allthethings.processors import Tools
+from allthethings.progress import Watch
 from allthethings.query_vectors import Embed, QueryVectors
 from allthethings.reconciler import Reconciler
 from allthethings.redaction import HidingFormatter, secrets_of
@@ -101,12 +102,14 @@ def create_app(settings: Settings | None = None) -> Flask:
             parts,
         )
     )
+    watch = Watch(database, replicate)
     if settings.hookdeck_api_key:
         gateway = Gateway(settings.hookdeck_api_url, settings.hookdeck_api_key)
         app.register_blueprint(gateway_views.create_blueprint(gateway, database))
-        app.register_blueprint(asset_views.create_blueprint(pipeline, database, gateway.watch))
+        things = asset_views.create_blueprint(pipeline, database, watch, gateway.watch)
     else:
-        app.register_blueprint(asset_views.create_blueprint(pipeline, database))
+        things = asset_views.create_blueprint(pipeline, database, watch)
+    app.register_blueprint(things)
     app.register_blueprint(search_views.create_blueprint(search, database))
     app.register_blueprint(feed_views.create_blueprint(search, database, settings.app_url))
     app.register_blueprint(webhooks.create_blueprint(pipeline, settings.hookdeck_webhook_secret))

@@ -33,6 +33,10 @@ MARKED_DELETED: Document = {"$gte": "deleted ", "$lt": "deleted!"}
 """The `url_key` of what is gone for everybody; it keeps no URL from coming again."""
 
 
+WITHOUT_TEXT: Document = {"text": 0, "segments": 0}
+"""A projection, for who shows or moves many things."""
+
+
 class AlreadyIndexed(IndexingError):
     """The URL, in one spelling or another, has an asset."""
 
@@ -94,6 +98,14 @@ class AssetStore:
             document = self.collection.find_one({"_id": key})
         return _asset(document) if document and "deleted_at" not in document else None
 
+    def state(self, asset_id: str) -> Asset | None:
+        """As `get`, without the text and the segments, which can be megabytes."""
+        if not ObjectId.is_valid(asset_id):
+            return None
+        with available():
+            document = self.collection.find_one({"_id": ObjectId(asset_id)}, WITHOUT_TEXT)
+        return _asset(document) if document and "deleted_at" not in document else None
+
     def find_url(self, key: str) -> Asset | None:
         with available():
             document = self.collection.find_one({"url_key": key})
@@ -104,7 +116,7 @@ class AssetStore:
         with available():
             total = self.collection.estimated_document_count() - self._count_deleted()
             documents = (
-                self.collection.find({"deleted_at": None}, {"text": 0})
+                self.collection.find({"deleted_at": None}, WITHOUT_TEXT)
                 .sort([("created_at", DESCENDING), ("_id", DESCENDING)])
                 .skip((number - 1) * size)
                 .limit(size)
@@ -116,7 +128,7 @@ class AssetStore:
         keys = [ObjectId(asset_id) for asset_id in asset_ids]
         with available():
             documents = self.collection.find(
-                {"_id": {"$in": keys}, "deleted_at": None}, {"text": 0, "history": 0}
+                {"_id": {"$in": keys}, "deleted_at": None}, {**WITHOUT_TEXT, "history": 0}
             )
             return {str(document["_id"]): _asset(document) for document in documents}
 
@@ -145,7 +157,7 @@ class AssetStore:
             documents = (
                 self.collection.find(
                     {"status": {"$in": _values(UNFINISHED)}, "lease_until": {"$lt": now()}},
-                    {"text": 0},
+                    WITHOUT_TEXT,
                 )
                 .sort("lease_until", ASCENDING)
                 .limit(limit)
@@ -228,6 +240,24 @@ class AssetStore:
             )
         return result.modified_count == 1
 
+    def give_up(self, asset_id: str, prediction_id: str) -> None:
+        """Remember a prediction whose result is not wanted any more, whenever it comes."""
+        with available():
+            self.collection.update_one(
+                {"_id": ObjectId(asset_id)}, {"$addToSet": {"replaced_process_ids": prediction_id}}
+            )
+
+    def ahead(self, asset: Asset) -> int:
+        """How many things came to the status of this one before it, and still have it."""
+        with available():
+            return self.collection.count_documents(
+                {
+                    "status": asset.status.value,
+                    "updated_at": {"$lt": asset.updated_at},
+                    "deleted_at": None,
+                }
+            )
+
     def mark_deleted(self, asset_id: str) -> Asset | None:
         """From here on it is gone for everybody, and its URL is free. The asset as it stays from
         then on; None if it was gone already."""
@@ -280,10 +310,11 @@ class AssetStore:
     def release(
         self, asset_id: str, *, hold_off: timedelta = timedelta(0), error: str | None = None
     ) -> None:
-        """Give the asset back; nobody takes it before `hold_off`. `error` tells why it waits."""
+        """Give the asset back; nobody takes it before `hold_off`. `error` tells why it waits; an
+        empty one, that it waits for nothing but its model."""
         changes: Document = {"lease_until": now() + hold_off}
         if error is not None:
-            changes["error"] = error
+            changes["error"] = error or None
         with available():
             self.collection.update_one(
                 {"_id": ObjectId(asset_id), "status": {"$in": _values(UNFINISHED)}},
@@ -311,4 +342,6 @@ def _asset(document: Mapping[str, Any]) -> Asset:
         replaced_process_ids=tuple(document.get("replaced_process_ids", ())),
         history=tuple(document.get("history", ())),
         deliveries=tuple(document.get("deliveries", ())),
+        segments=document.get("segments"),
+        lease_until=document.get("lease_until"),
     )

@@ -51,7 +51,8 @@ COMES_FROM: Mapping[AssetStatus, frozenset[AssetStatus]] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Asset:
-    """One thing. `id` is 24 hex digits; times are UTC; `content_length` is bytes, if told."""
+    """One thing. `id` is 24 hex digits; times are UTC; `content_length` is bytes, if told;
+    `segments` are as transcripts.pack makes them; nobody takes it up before `lease_until`."""
 
     id: str
     url: str
@@ -67,6 +68,8 @@ class Asset:
     replaced_process_ids: tuple[str, ...] = ()
     history: tuple[Mapping[str, Any], ...] = field(default=())
     deliveries: tuple[Mapping[str, Any], ...] = field(default=())
+    segments: bytes | None = field(default=None, repr=False)
+    lease_until: datetime | None = None
 
     @property
     def finished(self) -> bool:
@@ -76,6 +79,11 @@ class Asset:
     @property
     def failed(self) -> bool:
         return self.status in FAILED
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether a person ended it. Needs the history."""
+        return self.failed and bool(self.history) and bool(self.history[-1].get("cancelled"))
 
     def awaits(self, prediction_id: str) -> bool:
         """Whether this may be the prediction of its text: its own, or one that came back before

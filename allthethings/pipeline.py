@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from allthethings.asset_store import AlreadyIndexed
-from allthethings.assets import Asset, AssetStatus, clean_url, url_key
+from allthethings.assets import COMES_FROM, Asset, AssetStatus, clean_url, url_key
 from allthethings.documents import Document
 from allthethings.errors import (
     BadInput,
@@ -38,6 +38,7 @@ from allthethings.processors import (
     get_asset_processor,
     kinds,
 )
+from allthethings.transcripts import from_locators, pack
 from guardedfetch import Fetcher
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ BATCH = 32
 """Passages in one embedding prediction: a few seconds of work, so that things share the model."""
 MAX_TEXT = 4_000_000
 """Characters; a MongoDB document holds 16 MiB."""
+CANCELLED = "Cancelled by you."
 HOLD_OFF = timedelta(seconds=5)
 """How long a thing rests when a service was away."""
 
@@ -123,8 +125,11 @@ class Pipeline:
         if noted:
             return
         asset_now = self._assets.get(asset.id)
-        if asset_now is None or not asset_now.awaits(requested.prediction_id):
-            self._cancel(requested.prediction_id)  # deleted, or gone on with another
+        cancelled = asset_now is not None and asset_now.cancelled
+        if cancelled:  # what comes of it must not end another try
+            self._assets.give_up(asset.id, requested.prediction_id)
+        if cancelled or asset_now is None or not asset_now.awaits(requested.prediction_id):
+            self._cancel(requested.prediction_id)  # or deleted, or gone on with another
 
     def _soon(self, asset_id: str, step: Callable[[], None]) -> None:
         """A step that the reconciler takes up when a service is away now."""
@@ -177,18 +182,22 @@ class Pipeline:
             [] if too_long else cut(content.pieces, self._count_tokens, self._shape, content.title)
         )
         if not passages:
-            reason = "Its text is too long." if too_long else "There is no text in it."
+            reason = "There is no text in it."
+            if too_long:
+                reason = f"Its text is too long: more than {MAX_TEXT:,} characters."
             self._assets.move(
                 asset.id, S.PROCESSING_ERROR, prediction_id=prediction_id, error=reason
             )
             return
         self._passages.put(asset.id, about(asset, content.title), passages)
+        lines = from_locators((piece.text, piece.locator) for piece in content.pieces)
         moved = self._assets.move(
             asset.id,
             S.PROCESSED,
             prediction_id=prediction_id,
             text=content.text,
             title=content.title,
+            segments=pack(content.text, lines),
             note={"passages": len(passages)},
         )
         if moved:
@@ -232,7 +241,8 @@ class Pipeline:
             prediction_id = found or self._generator.generate(asset, first, texts)
             self._passages.requested(asset.id, first, batch[-1]["position"], prediction_id)
             if not self._assets.renew(asset.id, asset.status):
-                if self._assets.get(asset.id) is None:  # deleted before the request was noted
+                asset_now = self._assets.get(asset.id)
+                if asset_now is None or asset_now.cancelled:  # before the request was noted
                     self._cancel(prediction_id)
                 return  # or finished, or failed in the meantime
 
@@ -310,6 +320,24 @@ class Pipeline:
     def _embed_again(self, asset_id: str) -> None:
         self._assets.release(asset_id)
         self.request_embeddings(asset_id)
+        self.finish(asset_id)  # all vectors may have come after the failure
+
+    def cancel(self, asset_id: str) -> Asset:
+        """End a thing that is under way, as failed; it can be tried again. The asset as it is
+        then. Raises NoSuchAsset, BadInput, ServiceUnavailable."""
+        asset = self._existing(asset_id)
+        while not asset.finished:
+            before_text = asset.status in COMES_FROM[S.PROCESSING_ERROR]
+            failure = S.PROCESSING_ERROR if before_text else S.EMBEDDINGS_ERROR
+            # In this order: the callback of a cancelled prediction knows no reason.
+            if self._assets.move(asset_id, failure, error=CANCELLED, note={"cancelled": True}):
+                log.info("asset %s cancelled", asset_id)
+                ended = self._assets.get(asset_id) or asset
+                mine = ended.replicate_process_id if before_text else None
+                self._cancel(*([mine] if mine else []), *self._owing(asset_id))
+                return ended
+            asset = self._existing(asset_id)  # it went on in between
+        raise BadInput("Only what is under way can be cancelled.")
 
     def delete(self, asset_id: str) -> None:
         """Remove a thing at any stage, for good. Raises NoSuchAsset."""
@@ -321,20 +349,26 @@ class Pipeline:
 
     def finish_deletion(self, asset: Asset) -> None:
         """Cancel what runs for a thing that was marked as deleted, and remove what is left."""
-        running = [prediction_id for prediction_id, _, _ in self._passages.owed(asset.id)]
+        running = self._owing(asset.id)
         if asset.status is S.PROCESSING and asset.replicate_process_id:
             running.append(asset.replicate_process_id)
-        for prediction_id in running:
-            self._cancel(prediction_id)
+        self._cancel(*running)
         self._passages.delete(asset.id)
         self._assets.remove(asset.id)
 
-    def _cancel(self, prediction_id: str) -> None:
-        """Its result is not wanted any more; it does no harm if it runs on."""
-        try:
-            self._replicate.cancel(prediction_id)
-        except IndexingError as error:
-            log.warning("prediction %s is not cancelled: %s", prediction_id, error)
+    def _owing(self, asset_id: str) -> list[str]:
+        """The predictions that passages wait for."""
+        return [prediction_id for prediction_id, _, _ in self._passages.owed(asset_id)]
+
+    def _cancel(self, *prediction_ids: str) -> None:
+        """Their results are not wanted any more; they do no harm if they run on."""
+        for prediction_id in prediction_ids:
+            try:
+                self._replicate.cancel(prediction_id)
+            except IndexingError as error:
+                log.warning("prediction %s is not cancelled: %s", prediction_id, error)
+                if error.retryable:
+                    return  # nor are the others: each would be waited for in vain
 
     def _existing(self, asset_id: str) -> Asset:
         asset = self._assets.get(asset_id)

@@ -6,9 +6,10 @@ the outputs are those of openai/whisper and replicate/all-mpnet-base-v2.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
 from allthethings.errors import MalformedPrediction, UnusableThing
@@ -20,6 +21,21 @@ MAX_FLOAT32 = 3.4e38
 UNDER_WAY = frozenset({"starting", "processing"})
 TERMINAL = frozenset({"succeeded", "failed", "canceled", "aborted"})
 
+WHY = {
+    "failed": "The model failed, and gave no reason.",
+    "canceled": "The prediction was canceled at Replicate.",
+    "aborted": "Replicate aborted the prediction before the model began with it.",
+}
+"""In words, for a prediction whose end has no reason with it."""
+
+TAIL = 10_000
+"""Characters of a log, from its end, in which progress is looked for."""
+METER = re.compile(
+    r"\s*(\d{1,3})%(?:\s*\|[^|]*\|)?\s*\d+(?:\.\d+)?/\d+(?:\.\d+)?(?![\d.]*[A-Za-z])"
+)
+"""tqdm's line, ` 37%|███▋      | 111/300 [00:10<00:17, 11.10s/s]`, with or without its bar. A
+download of weights counts in units, `1.2G/3.1G`, and is none."""
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -29,6 +45,7 @@ class Prediction:
     status: str
     output: Any = None
     error: str | None = None
+    logs: str = field(default="", compare=False, repr=False)
 
     @property
     def finished(self) -> bool:
@@ -42,7 +59,12 @@ class Prediction:
         """A sentence for the page about a prediction that finished without succeeding."""
         if self.error:
             return self.error
-        return f"Replicate ended the prediction as {self.status} without giving a reason."
+        return WHY.get(self.status, f"Replicate ended the prediction as {self.status}.")
+
+    @property
+    def share_done(self) -> float | None:
+        """How much of its work is done, 0 to 1, as far as its log tells."""
+        return parse_progress(self.logs)
 
 
 @dataclass(frozen=True)
@@ -118,6 +140,19 @@ def _vector(item: object) -> list[float]:
     if not all(_is_number(value, MAX_FLOAT32) for value in values):
         raise UnusableThing("The embedding model answered a vector with no finite numbers in it.")
     return [float(value) for value in values]
+
+
+def parse_progress(logs: object) -> float | None:
+    """The share, 0 to 1, of the last line of a progress bar in a log; None when there is none.
+
+    What a model prints is its own affair: nothing in it is an error here.
+    """
+    if not isinstance(logs, str):
+        return None
+    for line in reversed(re.split(r"[\r\n]", logs[-TAIL:])):
+        if found := METER.match(line):
+            return min(int(found[1]), 100) / 100
+    return None
 
 
 def _is_number(value: Any, largest: float = sys.float_info.max) -> TypeGuard[float]:

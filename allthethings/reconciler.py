@@ -130,5 +130,5 @@ class Reconciler:
             self._assets.move(asset.id, failure, error=STUCK)
             self._replicate.cancel(prediction.id)
         else:
-            self._assets.release(asset.id, hold_off=self._callback_patience)
+            self._assets.release(asset.id, hold_off=self._callback_patience, error="")
         return False

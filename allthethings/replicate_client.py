@@ -203,4 +203,5 @@ def _ours(prediction: SdkPrediction) -> Prediction:
         prediction.status,
         prediction.output,
         str(prediction.error) if prediction.error else None,
+        prediction.logs or "",
     )

@@ -85,7 +85,10 @@ def _of_the_app(asset: Asset, rows: Sequence[Mapping[str, Any]]) -> Iterator[Hop
             what = "Every passage embedded: searchable"
         else:
             what, failed = "Text failed" if status == S.PROCESSING_ERROR else "Vectors failed", True
-            details = (asset.error,) if entry is asset.history[-1] and asset.error else ()
+            if entry.get("cancelled"):
+                details = ("cancelled by you",)
+            elif entry is asset.history[-1] and asset.error:
+                details = (asset.error,)
         yield Hop(at, APP, what, details, failed=failed)
 
 

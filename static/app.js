@@ -78,46 +78,6 @@
     repeat(look, () => busy() > 0);
   };
 
-  // -- the page of one thing
-
-  /** Replace the parts that the server says otherwise now; a recording plays on. */
-  const refresh = async (url) => {
-    const page = new DOMParser().parseFromString(await get(url, "text/html"), "text/html");
-    for (const old of findAll("[data-region]")) {
-      const fresh = find(`[data-region="${old.dataset.region}"]`, page);
-      if (fresh) {
-        localTimes(fresh);
-        old.replaceWith(fresh);
-      }
-    }
-    document.title = page.title;
-  };
-
-  const watchThing = (article) => {
-    const url = article.dataset.poll;
-    let stale = false; // the regions are behind the status
-
-    const look = async () => {
-      const { asset } = await get(url, "application/json");
-      stale = show(article, asset) || stale;
-      if (stale) {
-        await refresh(url);
-        stale = false;
-      }
-      const progress = find("[data-progress]", article);
-      if (progress && asset.progress.total) {
-        const { embedded, total } = asset.progress;
-        const bar = find("progress", progress);
-        bar.max = total;
-        bar.value = embedded;
-        find("[data-embedded]", progress).textContent = embedded;
-        find("[data-total]", progress).textContent = total;
-        progress.hidden = false;
-      }
-    };
-    repeat(look, () => stale || !FINISHED.test(statusOf(article)));
-  };
-
   /** `look` again and again while `wanted`, and only while somebody can see it. */
   const repeat = (look, wanted) => {
     let pause = EVERY;
@@ -147,28 +107,6 @@
     later();
   };
 
-  // -- a recording: hear a passage by its time, and see which one is spoken
-
-  const player = find("audio");
-
-  if (player) {
-    document.addEventListener("click", (event) => {
-      const link = event.target.closest("[data-seek]");
-      if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey) return;
-      event.preventDefault();
-      player.currentTime = Number(link.dataset.seek);
-      player.play().catch(() => location.assign(link.href));
-    });
-    player.addEventListener("timeupdate", () => {
-      const now = player.currentTime;
-      for (const passage of findAll("[data-start]")) {
-        const { start, end } = passage.dataset;
-        const spoken = !player.ended && now >= Number(start) && now < Number(end);
-        passage.toggleAttribute("data-spoken", spoken);
-      }
-    });
-  }
-
   // -- forms are sent once
 
   document.addEventListener("submit", (event) => {
@@ -190,7 +128,7 @@
   });
 
   localTimes(document);
-  for (const root of findAll("[data-poll]")) {
-    (root.matches("article") ? watchThing : watchList)(root);
-  }
+  for (const section of findAll("section[data-poll]")) watchList(section);
+
+  window.pages = { FINISHED, find, findAll, get, inWords, localTimes, repeat, say };
 })();

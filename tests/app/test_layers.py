@@ -9,16 +9,16 @@ ROOT = Path(__file__).resolve().parents[2]
 # Each module of the app may import modules of earlier lines, and of its own line if it is alone.
 LAYERS = [
     ["bounded", "errors", "feeds", "hosts", "redaction"],
-    ["assets", "deliveries", "passages", "predictions", "queries", "signatures"],
+    ["assets", "deliveries", "passages", "predictions", "queries", "signatures", "transcripts"],
     ["documents", "fetch", "hookdeck", "pages", "query_vectors", "replicate_client", "tokens"],
     ["timeline"],
     ["asset_store", "gateway", "local_model", "passage_index", "passage_store"],
     ["mongo"],
     ["processors", "generators"],
     ["indexes"],
-    ["pipeline", "search", "health"],
+    ["pipeline", "progress", "search", "health"],
     ["reconciler"],
-    ["presentation"],
+    ["presentation", "standing"],
     ["hygiene", "login"],
     ["asset_views", "feed_views", "gateway_views", "search_views", "views", "webhooks"],
 ]

@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from replicate.prediction import Prediction as SdkPrediction
+from tqdm import tqdm
 
 from allthethings.errors import MalformedPrediction, UnusableThing
 from allthethings.predictions import (
@@ -12,6 +14,7 @@ from allthethings.predictions import (
     Segment,
     parse_embeddings,
     parse_prediction,
+    parse_progress,
     parse_transcript,
 )
 
@@ -118,6 +121,45 @@ def test_embeddings_are_read_in_order() -> None:
 def test_wrong_embeddings_are_refused_in_words(output: object) -> None:
     with pytest.raises(UnusableThing, match="The embedding model answered"):
         parse_embeddings(output, 1)
+
+
+@pytest.mark.parametrize(
+    ("logs", "share"),
+    [
+        ("", None),
+        (None, None),
+        (7, None),
+        ("Transcribe with large-v3 model.\nDetected language: English\n", None),
+        ("  0%|          | 0/1102 [00:00<?, ?frames/s]", 0.0),
+        ("  0%| | 0/1102 [00:00<?, ?frames/s]\r 38%|███▊      | 421/1102 [00:01<00:02]", 0.38),
+        (" 38%|███▊  | 421/1102 [00:01<00:02]\nDetected language: English\n", 0.38),
+        ("0% 0/300 s\n37% 111/300 s\n", 0.37),
+        ("100%|██████████| 2.88G/2.88G [00:34<00:00, 88.6MiB/s]", None),
+        (" 40%|████      | 40/100M [00:34<00:00]", None),
+        ("model.bin: 100%|██████████| 7/7 [00:34<00:00]", None),
+        ("100% of nothing", None),
+        ("999%|x| 9/1", 1.0),
+        ("%|||| 5%|", None),
+    ],
+)
+def test_progress_is_read_from_a_log(logs: object, share: float | None) -> None:
+    assert parse_progress(logs) == share
+
+
+@given(st.integers(0, 100_000), st.integers(1, 100_000), st.floats(0, 1e6))
+def test_what_tqdm_prints_is_read_as_replicates_own_client_reads_it(
+    done: int, total: int, elapsed: float
+) -> None:
+    line = tqdm.format_meter(min(done, total), total, elapsed, unit="s")
+    theirs = SdkPrediction.Progress.parse(line)
+    assert theirs
+    assert parse_progress(f"Hello\n{line}\n") == theirs.percentage
+
+
+@given(st.text() | st.text("0123456789%|/. \n"))
+def test_any_log_is_a_share_or_none(logs: str) -> None:
+    share = parse_progress(logs)
+    assert share is None or 0 <= share <= 1
 
 
 @given(json_values)

@@ -111,9 +111,9 @@ def test_an_example_in_the_shape_of_the_real_model(whisper: CogServer) -> None:
     assert set(segments[0]) == numbers | {"id", "start", "end", "text", "tokens"}
     sentences = re.findall(r"[.!?](?: |$)", output["transcription"])
     assert len(segments) >= len(sentences) - 1
-    assert re.search(
-        r"^0% 0/\d+ s$.*^\d+% \d+/\d+ s$", prediction["logs"], re.DOTALL | re.MULTILINE
-    )
+    meters = re.findall(r"^ *(\d+)%\|.*\| (\d+)/(\d+) \[", prediction["logs"], re.MULTILINE)
+    assert meters[0][:2] == ("0", "0")
+    assert int(meters[-1][0]) > 80
 
 
 @pytest.mark.parametrize(

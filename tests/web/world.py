@@ -13,6 +13,8 @@ import app as application
 from allthethings import asset_views, feed_views, gateway_views, search_views, views
 from allthethings.assets import Asset, AssetStatus, clean_url
 from allthethings.gateway import Gateway
+from allthethings.predictions import Prediction
+from allthethings.progress import Watch
 from allthethings.queries import Query
 from allthethings.search import Found, Hit, Result
 from config import MongoSettings, Settings
@@ -46,6 +48,18 @@ def make_hit(text: str, similarity: float, locator: Mapping[str, Any]) -> Hit:
 
 
 @dataclass
+class Told:
+    """In the place of Replicate: what it tells of predictions, and how often it was asked."""
+
+    predictions: Mapping[str, Prediction] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+
+    def get(self, prediction_id: str) -> Prediction | None:
+        self.asked.append(prediction_id)
+        return self.predictions.get(prediction_id)
+
+
+@dataclass
 class Memory:
     """In the place of the pipeline, the search and both stores."""
 
@@ -54,6 +68,7 @@ class Memory:
     hits: Sequence[Hit] = ()
     examples: Sequence[views.Example] = ()
     more: bool = False
+    replicate: Told = field(default_factory=Told)
     submitted: list[str] = field(default_factory=list)
     asked: list[Query] = field(default_factory=list)
 
@@ -74,6 +89,17 @@ class Memory:
 
     def get(self, asset_id: str) -> Asset | None:
         return next((thing for thing in self.things if thing.id == asset_id), None)
+
+    def state(self, asset_id: str) -> Asset | None:
+        return self.get(asset_id)
+
+    def ahead(self, asset: Asset) -> int:
+        same = [thing for thing in self.things if thing.status is asset.status]
+        return sum(thing.updated_at < asset.updated_at for thing in same)
+
+    def progress(self, _asset_id: str) -> tuple[int, int]:
+        rows = self.passages_of
+        return sum(row["embedded"] for row in rows), len(rows)
 
     def of(self, _asset_id: str) -> Sequence[dict[str, Any]]:
         return self.passages_of
@@ -121,12 +147,14 @@ def make_app(memory: Memory, **changed: Any) -> Flask:
     made.config.update(SECRET_KEY=settings.secret_key, TESTING=True)
     anything = cast(Any, memory)
     made.register_blueprint(views.create_blueprint(anything, anything, lambda: memory.examples, {}))
+    watch = Watch(anything, cast(Any, memory.replicate))
     if settings.hookdeck_api_key:
         gateway = Gateway(settings.hookdeck_api_url, settings.hookdeck_api_key)
         made.register_blueprint(gateway_views.create_blueprint(gateway, anything))
-        made.register_blueprint(asset_views.create_blueprint(anything, anything, gateway.watch))
+        things = asset_views.create_blueprint(anything, anything, watch, gateway.watch)
     else:
-        made.register_blueprint(asset_views.create_blueprint(anything, anything))
+        things = asset_views.create_blueprint(anything, anything, watch)
+    made.register_blueprint(things)
     made.register_blueprint(feed_views.create_blueprint(anything, anything, settings.app_url))
     made.register_blueprint(search_views.create_blueprint(anything, anything))
     application._add_protection(made, settings)

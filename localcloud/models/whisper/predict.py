@@ -4,12 +4,14 @@ The lists that inputs choose from are literals of this file, because Cog reads t
 """
 
 import os
+import time
 from dataclasses import replace
 from typing import Any
 
 from audio import SAMPLE_RATE, decode
 from cog import BaseModel, BaseRunner, Input, Path
 from subtitles import plain, srt, vtt
+from tqdm import tqdm
 from transcriber import Audio, Task, Transcriber
 
 FORMATS = {"plain text": plain, "srt": srt, "vtt": vtt}
@@ -77,15 +79,18 @@ def token_ids(text: str) -> list[int]:
 
 
 class Progress:
-    """Prints how much is done ("37% 111/300 s"), for whoever follows the prediction's log."""
+    """Prints how many seconds are done, " 37%|███▋      | 111/300 [00:10<00:17, 11.10s/s]": what
+    Replicate's clients look for in the log of a prediction."""
 
     def __init__(self, samples: int) -> None:
-        self._total = samples / SAMPLE_RATE
+        self._total = max(1, round(samples / SAMPLE_RATE))
+        self._began = time.monotonic()
         self(0)
 
     def __call__(self, seconds: float) -> None:
-        share = int(100 * seconds / self._total)
-        print(f"{share}% {seconds:.0f}/{self._total:.0f} s", flush=True)
+        done = min(round(seconds), self._total)
+        elapsed = time.monotonic() - self._began
+        print(tqdm.format_meter(done, self._total, elapsed, unit="s"), flush=True)
 
 
 class Predictor(BaseRunner):

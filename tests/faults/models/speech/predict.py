@@ -1,7 +1,8 @@
 """Whisper's inputs and outputs, at once, and with the end that the recording asks for.
 
 The recording is a JSON object: `text` what is said in it, `seconds` how long to work, `end`
-one of `text`, `fail`, `null`, `wrong`, `wait` (until cancelled, a minute at most).
+one of `text`, `fail`, `null`, `wrong`, `wait` (until cancelled, a minute at most), `log` what
+to print before that.
 """
 
 import json
@@ -28,6 +29,8 @@ class Predictor(BaseRunner):  # type: ignore[misc]
     ) -> Any:
         told = json.loads(audio.read_text())
         end = told.get("end", "text")
+        if "log" in told:
+            print(told["log"], flush=True)
         _work(60.0 if end == "wait" else told.get("seconds", 0.0))
         if end == "fail":
             raise ValueError("told to fail")
