@@ -51,7 +51,8 @@ COMES_FROM: Mapping[AssetStatus, frozenset[AssetStatus]] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Asset:
-    """One thing. `id` is 24 hex digits; times are UTC; `content_length` is bytes, if told."""
+    """One thing. `id` is 24 hex digits; times are UTC; `content_length` is bytes, if told;
+    `number` is its place in the order in which things came."""
 
     id: str
     url: str
@@ -66,6 +67,7 @@ class Asset:
     replicate_process_id: str | None = None
     replaced_process_ids: tuple[str, ...] = ()
     history: tuple[Mapping[str, Any], ...] = field(default=())
+    number: int | None = None
 
     @property
     def finished(self) -> bool:

@@ -11,13 +11,16 @@ LAYERS = [
     ["bounded", "errors", "hosts", "redaction"],
     ["assets", "passages", "predictions", "queries", "signatures"],
     ["documents", "fetch", "hookdeck", "pages", "query_vectors", "replicate_client", "tokens"],
-    ["asset_store", "local_model", "passage_index", "passage_store"],
+    ["local_model", "markup", "passage_index", "passage_store", "tallies"],
+    ["asset_list"],
+    ["asset_store"],
     ["mongo"],
     ["processors", "generators"],
     ["indexes"],
     ["pipeline", "search", "health"],
-    ["reconciler"],
+    ["reconciler", "submissions"],
     ["presentation"],
+    ["list_address"],
     ["asset_views", "search_views", "views", "webhooks", "hygiene", "login"],
 ]
 
