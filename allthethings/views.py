@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 from flask import (
@@ -18,7 +19,7 @@ from flask import (
 from flask.typing import ResponseReturnValue
 
 from allthethings.asset_store import AlreadyIndexed
-from allthethings.assets import FAILED, UNFINISHED, Asset, AssetStatus
+from allthethings.assets import UNFINISHED, Asset, AssetStatus
 from allthethings.errors import BadInput, IndexingError, ServiceUnavailable
 from allthethings.health import Check, report
 from allthethings.list_address import GROUPS, SORTS, ListAddress, asked_for
@@ -34,12 +35,18 @@ from allthethings.submissions import (
     lines_of,
     listed_in,
 )
+from allthethings.tallies import Tally
 
 MAX_WATCHED = 100
 UPLOADS = 8
 """How many times larger than another form one with a file may be: bookmarks hold pictures."""
-MAX_FIELD = 300_000
+MAX_FIELD = 200_000
 """Characters of URLs that come back in the field; no form may hold much more."""
+
+
+NOTHING = "Enter the URL of a thing to index."
+SETTLED = {Outcome.INDEXED, Outcome.KNOWN}
+"""What need not stay in the field."""
 
 
 @dataclass(frozen=True)
@@ -55,14 +62,17 @@ class Example:
 
 @dataclass(frozen=True)
 class Form:
-    """What the form at the top shows. `urls` is the field's text; `answers` are to `done`, to
-    have checked or indexed; `notes` are about the list as a whole."""
+    """What the form at the top shows. `urls` is the field's text; `answers` are those to having
+    `done`: checked, or indexed; `notes` are about the list as a whole. Of the field's lines a
+    check found some `ready`, and one click indexes them and brings back the `others`."""
 
     urls: str = ""
     refused: bool = False
     answers: Sequence[Answer] = ()
     done: str = ""
     notes: Sequence[str] = ()
+    ready: Sequence[str] = ()
+    others: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -83,22 +93,23 @@ def create_blueprint(
     submissions = Submissions(pipeline)
 
     def home(form: Form, code: int = 200) -> ResponseReturnValue:
-        problem, asked = "", ListAddress()
+        wrong, asked = "", ListAddress()
         try:
             asked = asked_for(kinds())
         except BadInput as error:
-            problem, code = str(error), 400
+            wrong, code = str(error), 400
             if wants_json():
-                return jsonify(error=problem), code
+                return jsonify(error=wrong), code
         page = database.assets.page(asked.wanted, asked.place, asked.size)
         counts = _by_status(page.tally)
+        of_kind = _by_status(page.tally, asked.wanted.kind)
         first, last = page.first, page.first + len(page.assets) - 1
         around = _around(page.assets, asked, first > 1, last < page.total)
         under_way = sum(counts[status] for status in UNFINISHED)
         if wants_json():
             return jsonify(
                 assets=[listed(asset) for asset in page.assets],
-                page=-(-first // asked.size),
+                page=-(-first // asked.size) if page.assets else asked.place.page,
                 per_page=asked.size,
                 total=page.total,
                 under_way=under_way,
@@ -112,14 +123,14 @@ def create_blueprint(
             last=last,
             total=page.total,
             everything=sum(counts.values()),
-            counts=counts,
+            of_kind=sum(of_kind.values()),
             under_way=under_way,
-            groups={name: sum(counts[each] for each in held) for name, held in GROUPS.items()},
+            groups={name: sum(of_kind[each] for each in held) for name, held in GROUPS.items()},
             chosen=asked.chosen,
             place=asked.place,
             sorts=SORTS,
             statuses=list(AssetStatus),
-            problem=problem,
+            wrong=wrong,
             examples=examples(),
             kinds=kinds(),
             form=form,
@@ -144,12 +155,14 @@ def create_blueprint(
 
     @blueprint.post("/process")
     def process() -> ResponseReturnValue:
-        if not _many():
-            return index_one(request.form.get("url", ""))
-        return answer_many(submissions.index, "indexed")
+        _allow_files()
+        if "urls" in request.form or "file" in request.files:
+            return answer_many(submissions.index, "indexed")
+        return index_one(request.form.get("url", ""))
 
     @blueprint.post("/check")
     def check() -> ResponseReturnValue:
+        _allow_files()
         return answer_many(submissions.check, "checked")
 
     def index_one(url: str) -> ResponseReturnValue:
@@ -168,20 +181,31 @@ def create_blueprint(
     def answer_many(
         judge: Callable[[Sequence[str]], Sequence[Answer]], done: str
     ) -> ResponseReturnValue:
-        sent = _sent()
-        if done == "indexed" and len(sent.lines) == 1 and not sent.notes and not wants_json():
+        sent, kept = _sent(), lines_of(request.form.get("keep", ""))
+        alone = len(sent.lines) == 1 and not sent.notes and not kept
+        if alone and done == "indexed" and not wants_json():
             return index_one(sent.lines[0])
         answers = judge(sent.lines)
+        if not answers:
+            problem = " ".join(sent.notes) or NOTHING
+            if wants_json():
+                return jsonify(error=problem), 422
+            flash(problem, "error")
+            return home(Form("\n".join(kept)), 422)
         if wants_json():
             return jsonify([_entry(answer) for answer in answers])
-        if not answers:
-            flash(" ".join(sent.notes) or "Enter the URL of a thing to index.", "error")
-            return home(Form(), 422)
-        left = [answer.url for answer in answers if answer.outcome not in _SETTLED]
-        field_text, notes = _fitting([*left, *lines_of(request.form.get("keep", ""))])
-        taken = any(answer.code < 400 for answer in answers)
-        form = Form(field_text, False, answers, done, [*sent.notes, *notes])
-        return home(form, 200 if taken else 422)
+        left = [answer.url for answer in answers if answer.outcome not in SETTLED]
+        fitting, notes = _fitting([*left, *kept])
+        ready = [answer.url for answer in answers if answer.outcome is Outcome.READY]
+        form = Form(
+            "\n".join(fitting),
+            answers=answers,
+            done=done,
+            notes=[*sent.notes, *notes],
+            ready=ready,
+            others=[line for line in fitting if line not in set(ready)],
+        )
+        return home(form, 200 if any(answer.code < 400 for answer in answers) else 422)
 
     @blueprint.get("/healthz")
     def healthz() -> ResponseReturnValue:
@@ -193,10 +217,6 @@ def create_blueprint(
     return blueprint
 
 
-_SETTLED = {Outcome.INDEXED, Outcome.KNOWN}
-"""What need not stay in the field."""
-
-
 def _submitted(asset: Asset, message: str, category: str, code: int) -> ResponseReturnValue:
     if wants_json():
         return jsonify(asset=listed(asset), message=message), code
@@ -204,16 +224,14 @@ def _submitted(asset: Asset, message: str, category: str, code: int) -> Response
     return redirect(url_for("views.index"), 303)
 
 
-def _many() -> bool:
-    """Whether the form is one for several URLs; sets how large it may be."""
+def _allow_files() -> None:
+    """Let the form be larger if it can hold a file; to be called before anything reads it."""
     if request.mimetype == "multipart/form-data" and request.max_content_length:
         request.max_content_length *= UPLOADS
-    return "urls" in request.form or "file" in request.files
 
 
 def _sent() -> Sent:
     """What the form holds. A file that cannot be read is a note, and holds up nothing."""
-    _many()
     lines = lines_of("\n".join(request.form.getlist("url") + request.form.getlist("urls")))
     notes = []
     for file in request.files.getlist("file"):
@@ -229,17 +247,14 @@ def _sent() -> Sent:
     return Sent(lines, notes)
 
 
-def _fitting(lines: Sequence[str]) -> tuple[str, Sequence[str]]:
-    """The lines as the field's text, and what to say when there are more than fit."""
-    length, fitting = 0, 0
-    for line in dict.fromkeys(lines):
-        length += len(line) + 1
-        if length > MAX_FIELD:
-            break
-        fitting += 1
-    kept = list(dict.fromkeys(lines))
-    note = f"{len(kept) - fitting:,} more URLs do not fit into the field: send them by themselves."
-    return "\n".join(kept[:fitting]), [note] if fitting < len(kept) else []
+def _fitting(lines: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """Those lines that fit into the field, and what to say when that is not all of them."""
+    once = list(dict.fromkeys(lines))
+    ends = accumulate(len(line) + 1 for line in once)
+    fitting = sum(end <= MAX_FIELD for end in ends)
+    left = len(once) - fitting
+    note = f"{left:,} more URLs do not fit into the field: send them by themselves."
+    return once[:fitting], [note] if left else []
 
 
 def _entry(answer: Answer) -> dict[str, Any]:
@@ -261,10 +276,12 @@ def _entry(answer: Answer) -> dict[str, Any]:
     return entry
 
 
-def _by_status(tally: Mapping[tuple[str, str], int]) -> dict[str, int]:
+def _by_status(tally: Tally, kind: str | None = None) -> dict[str, int]:
+    """How many there are of each status, of a kind or of all."""
     counts = {status.value: 0 for status in AssetStatus}
-    for (status, _kind), count in tally.items():
-        counts[status] += count
+    for (status, its_kind), count in tally.items():
+        if kind in (its_kind, None):
+            counts[status] += count
     return counts
 
 
