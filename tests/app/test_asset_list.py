@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from bson import ObjectId
 from allthethings.asset_list import Place, Wanted
 from allthethings.asset_store import AssetStore
 from allthethings.assets import COMES_FROM, FAILED, UNFINISHED, AssetStatus
+from allthethings.errors import ServiceUnavailable
 from allthethings.mongo import Database
 from allthethings.processors import kind_of
 from allthethings.tallies import BLOCK, Tallies
@@ -36,8 +38,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     process = spawn(Program("secantus", secantus_argv(port, folder / "db"), folder / "log"))
     uri = f"mongodb://127.0.0.1:{port}/?directConnection=true"
     database = Database(uri, "ready")
+
+    def ready() -> bool:
+        with contextlib.suppress(ServiceUnavailable):
+            database.ping()
+            return True
+        return False
+
     try:
-        wait_for(lambda: database.ping() is None, "the server", 60)
+        wait_for(ready, "the server", 60)
         yield uri
     finally:
         database.close()
@@ -121,7 +130,7 @@ def test_counts_follow_every_change(store: AssetStore, seed: int) -> None:
         *[change] * 10,
         *(delete, remove, store.tallies.settle),
     ]
-    for _ in range(80):
+    for _ in range(50):
         draw.choice(steps)()
         assert_counts(store)
     store.tallies.settle()
@@ -267,15 +276,21 @@ def test_what_its_tally_still_counts_is_not_removed(store: AssetStore) -> None:
 def many(store: AssetStore) -> AssetStore:
     """Some hundreds of things, most of them searchable, as is usual; some have gone."""
     draw = random.Random(7)
-    ids = []
-    for number in range(5 * BLOCK):
+    first = store.tallies.next_number(5 * BLOCK)
+    put_unmarked(store, 5 * BLOCK)
+    for number, document in enumerate(list(store.collection.find()), first):
         status = draw.choices([S.SEARCHABLE, *AssetStatus], [30] + [1] * 7)[0]
-        status = S.EMBEDDINGS_ERROR if number == 2 else status
-        ids.append(put(store, status, draw.choice(list(TYPES))))
+        fields = {
+            "number": number,
+            "status": S.EMBEDDINGS_ERROR if number == first + 2 else status,
+            "kind": draw.choice(list(TYPES)),
+            "stirred": ObjectId(),
+        }
+        store.collection.update_one({"_id": document["_id"]}, {"$set": fields})
     store.tallies.settle()
-    for thing in draw.sample(ids, 30):
-        assert store.mark_deleted(thing)
-    for asset in store.deleted(20):
+    for document in draw.sample(list(store.collection.find()), 30):
+        assert store.mark_deleted(str(document["_id"]))
+    for asset in store.deleted(5):
         store.remove(asset.id)
     return store
 
