@@ -31,6 +31,8 @@ PATIENCE = 25.0
 FILE_SECONDS = 10
 """Of a processor, to read a file of bookmarks."""
 
+TOP = 64 * 1024
+"""Bytes of a file in which it shows whether it is one of bookmarks."""
 BOOKMARKS = re.compile(rb"<!doctype netscape-bookmark|<a\s[^>]{0,200}href", re.IGNORECASE)
 SCHEME = re.compile(r"(?!https?:)[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 BYTE_ORDER_MARKS = (
@@ -126,7 +128,7 @@ def lines_of(text: str) -> list[str]:
 
 def listed_in(file: bytes) -> Listed:
     """The URLs in a text file or in a browser's bookmarks. Raises BadInput, ServiceUnavailable."""
-    if not BOOKMARKS.search(file):
+    if not BOOKMARKS.search(file, 0, TOP):
         return Listed(lines_of(_text(file)))
     try:
         addresses = within(FILE_SECONDS, addresses_in, file)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import accumulate
-from typing import Any
+from dataclasses import dataclass
 
 from flask import (
     Blueprint,
@@ -18,7 +16,7 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 
-from allthethings.asset_store import AlreadyIndexed
+from allthethings.asset_store import AlreadyIndexed, Page
 from allthethings.assets import UNFINISHED, Asset, AssetStatus
 from allthethings.errors import BadInput, IndexingError, ServiceUnavailable
 from allthethings.health import Check, report
@@ -27,26 +25,20 @@ from allthethings.mongo import Database
 from allthethings.pipeline import Pipeline
 from allthethings.presentation import listed, shown, wants_json
 from allthethings.processors import kinds
-from allthethings.submissions import (
-    MOST,
-    Answer,
-    Outcome,
-    Submissions,
-    lines_of,
-    listed_in,
+from allthethings.submission_form import (
+    MOST_LINES,
+    NOTHING,
+    Form,
+    allow_files,
+    answered,
+    entry_of,
+    holds_many,
+    sent,
 )
+from allthethings.submissions import MOST, Answer, Submissions
 from allthethings.tallies import Tally
 
 MAX_WATCHED = 100
-UPLOADS = 8
-"""How many times larger than another form one with a file may be: bookmarks hold pictures."""
-MAX_FIELD = 200_000
-"""Characters of URLs that come back in the field; no form may hold much more."""
-
-
-NOTHING = "Enter the URL of a thing to index."
-SETTLED = {Outcome.INDEXED, Outcome.KNOWN}
-"""What need not stay in the field."""
 
 
 @dataclass(frozen=True)
@@ -58,29 +50,6 @@ class Example:
     about: str
     url: str
     query: str
-
-
-@dataclass(frozen=True)
-class Form:
-    """What the form at the top shows. `urls` is the field's text; `answers` are those to having
-    `done`: checked, or indexed; `notes` are about the list as a whole. Of the field's lines a
-    check found some `ready`, and one click indexes them and brings back the `others`."""
-
-    urls: str = ""
-    refused: bool = False
-    answers: Sequence[Answer] = ()
-    done: str = ""
-    notes: Sequence[str] = ()
-    ready: Sequence[str] = ()
-    others: Sequence[str] = ()
-
-
-@dataclass(frozen=True)
-class Sent:
-    """The lines of a form: those typed, and those of its file."""
-
-    lines: Sequence[str] = ()
-    notes: Sequence[str] = field(default=())
 
 
 def create_blueprint(
@@ -100,7 +69,13 @@ def create_blueprint(
             wrong, code = str(error), 400
             if wants_json():
                 return jsonify(error=wrong), code
-        page = database.assets.page(asked.wanted, asked.place, asked.size)
+        try:
+            page = database.assets.page(asked.wanted, asked.place, asked.size)
+        except ServiceUnavailable as error:
+            if wants_json() or not form.urls:
+                raise
+            # What a person typed is worth more than a list.
+            page, wrong, code = Page([], 1, 0, Tally()), f"{error}. Try again in a moment.", 503
         counts = _by_status(page.tally)
         of_kind = _by_status(page.tally, asked.wanted.kind)
         first, last = page.first, page.first + len(page.assets) - 1
@@ -155,14 +130,14 @@ def create_blueprint(
 
     @blueprint.post("/process")
     def process() -> ResponseReturnValue:
-        _allow_files()
-        if "urls" in request.form or "file" in request.files:
+        allow_files()
+        if holds_many():
             return answer_many(submissions.index, "indexed")
         return index_one(request.form.get("url", ""))
 
     @blueprint.post("/check")
     def check() -> ResponseReturnValue:
-        _allow_files()
+        allow_files()
         return answer_many(submissions.check, "checked")
 
     def index_one(url: str) -> ResponseReturnValue:
@@ -181,30 +156,21 @@ def create_blueprint(
     def answer_many(
         judge: Callable[[Sequence[str]], Sequence[Answer]], done: str
     ) -> ResponseReturnValue:
-        sent, kept = _sent(), lines_of(request.form.get("keep", ""))
-        alone = len(sent.lines) == 1 and not sent.notes and not kept
-        if alone and done == "indexed" and not wants_json():
-            return index_one(sent.lines[0])
-        answers = judge(sent.lines)
+        what = sent()
+        if what.too_many and wants_json():
+            return jsonify(error=f"One form takes at most {MOST_LINES:,} lines."), 422
+        if what.alone and done == "indexed" and not wants_json():
+            return index_one(what.lines[0])
+        answers = judge(what.lines)
         if not answers:
-            problem = " ".join(sent.notes) or NOTHING
+            problem = " ".join(what.notes) or NOTHING
             if wants_json():
                 return jsonify(error=problem), 422
             flash(problem, "error")
-            return home(Form("\n".join(kept)), 422)
+            return home(Form("\n".join(what.kept)), 422)
         if wants_json():
-            return jsonify([_entry(answer) for answer in answers])
-        left = [answer.url for answer in answers if answer.outcome not in SETTLED]
-        fitting, notes = _fitting([*left, *kept])
-        ready = [answer.url for answer in answers if answer.outcome is Outcome.READY]
-        form = Form(
-            "\n".join(fitting),
-            answers=answers,
-            done=done,
-            notes=[*sent.notes, *notes],
-            ready=ready,
-            others=[line for line in fitting if line not in set(ready)],
-        )
+            return jsonify([entry_of(answer) for answer in answers])
+        form = answered(answers, done, what)
         return home(form, 200 if any(answer.code < 400 for answer in answers) else 422)
 
     @blueprint.get("/healthz")
@@ -222,58 +188,6 @@ def _submitted(asset: Asset, message: str, category: str, code: int) -> Response
         return jsonify(asset=listed(asset), message=message), code
     flash(message, category)
     return redirect(url_for("views.index"), 303)
-
-
-def _allow_files() -> None:
-    """Let the form be larger if it can hold a file; to be called before anything reads it."""
-    if request.mimetype == "multipart/form-data" and request.max_content_length:
-        request.max_content_length *= UPLOADS
-
-
-def _sent() -> Sent:
-    """What the form holds. A file that cannot be read is a note, and holds up nothing."""
-    lines = lines_of("\n".join(request.form.getlist("url") + request.form.getlist("urls")))
-    notes = []
-    for file in request.files.getlist("file"):
-        try:
-            listed_there = listed_in(file.read())
-        except IndexingError as error:
-            notes.append(str(error))
-            continue
-        lines += listed_there.lines
-        if listed_there.left_out:
-            number = listed_there.left_out
-            notes.append(f"{number:,} of the bookmarks lead to no web page and were left out.")
-    return Sent(lines, notes)
-
-
-def _fitting(lines: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
-    """Those lines that fit into the field, and what to say when that is not all of them."""
-    once = list(dict.fromkeys(lines))
-    ends = accumulate(len(line) + 1 for line in once)
-    fitting = sum(end <= MAX_FIELD for end in ends)
-    left = len(once) - fitting
-    note = f"{left:,} more URLs do not fit into the field: send them by themselves."
-    return once[:fitting], [note] if left else []
-
-
-def _entry(answer: Answer) -> dict[str, Any]:
-    """The answer as JSON."""
-    entry: dict[str, Any] = {
-        "url": answer.url,
-        "outcome": answer.outcome.value,
-        "message": answer.message,
-        "code": answer.code,
-        "times": answer.times,
-        "asset": listed(answer.asset) if answer.asset else None,
-    }
-    if answer.preview:
-        entry |= {
-            "kind": answer.preview.kind,
-            "content_length": answer.preview.content_length,
-            "title": answer.preview.title,
-        }
-    return entry
 
 
 def _by_status(tally: Tally, kind: str | None = None) -> dict[str, int]:

@@ -20,7 +20,7 @@ LAYERS = [
     ["pipeline", "search", "health"],
     ["reconciler", "submissions"],
     ["presentation"],
-    ["list_address"],
+    ["list_address", "submission_form"],
     ["asset_views", "search_views", "views", "webhooks", "hygiene", "login"],
 ]
 
