@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -31,7 +31,8 @@ SHELF = 64
 """Blocks whose tallies stand in one document."""
 PATROL = 4
 """Blocks that `settle` counts unasked."""
-NUMBERED_TOGETHER = 1_000
+WRITTEN_TOGETHER = 100
+"""Documents: on a busy machine too these are written long before the driver's patience ends."""
 
 Tally = Counter[tuple[str, str]]
 """How many things there are by status and kind; deleted ones are none."""
@@ -104,25 +105,10 @@ class Tallies:
         with available():
             rest = list(self._things.find({"number": None}, {"content_type": 1, "created_at": 1}))
             rest.sort(key=lambda thing: (thing["created_at"], thing["_id"]))
-            for start in range(0, len(rest), NUMBERED_TOGETHER):
-                some = rest[start : start + NUMBERED_TOGETHER]
+            for start in range(0, len(rest), WRITTEN_TOGETHER):
+                some = rest[start : start + WRITTEN_TOGETHER]
                 first = self.next_number(len(some))
-                self._things.bulk_write(
-                    [
-                        UpdateOne(
-                            {"_id": thing["_id"], "number": None},
-                            {
-                                "$set": {
-                                    "number": number,
-                                    "kind": kind_of(thing["content_type"]),
-                                    "stirred": mark(),
-                                }
-                            },
-                        )
-                        for number, thing in enumerate(some, first)
-                    ],
-                    ordered=False,
-                )
+                self._write([_numbering(thing, first + n, kind_of) for n, thing in enumerate(some)])
         return len(rest)
 
     def _stirred_blocks(self) -> set[int]:
@@ -159,9 +145,12 @@ class Tallies:
             UpdateOne({"_id": each["_id"], "stirred": each["stirred"]}, {"$unset": {"stirred": ""}})
             for each in stirred
         ]
-        if marks:
-            self._things.bulk_write(marks, ordered=False)
+        self._write(marks)
         return other
+
+    def _write(self, changes: Sequence[UpdateOne]) -> None:
+        for start in range(0, len(changes), WRITTEN_TOGETHER):
+            self._things.bulk_write(changes[start : start + WRITTEN_TOGETHER], ordered=False)
 
     def _keep(self, number: int, shelf: Document | None, counted: Mapping[int, Tally]) -> bool:
         """Compare and set; whether nobody else has written the shelf since it was read."""
@@ -189,6 +178,12 @@ class Tallies:
                 {"status": 1, "kind": 1, "deleted_at": 1, "stirred": 1},
             )
         )
+
+
+def _numbering(thing: Document, number: int, kind_of: Callable[[str], str]) -> UpdateOne:
+    kind = kind_of(thing["content_type"])
+    fields = {"number": number, "kind": kind, "stirred": mark()}
+    return UpdateOne({"_id": thing["_id"], "number": None}, {"$set": fields})
 
 
 def _counted(things: Iterable[Mapping[str, Any]]) -> Tally:

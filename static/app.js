@@ -91,7 +91,7 @@
     const { key, shiftKey, isComposing } = event;
     if (key !== "Enter" || shiftKey || isComposing || field.value.includes("\n")) return;
     event.preventDefault();
-    field.form.requestSubmit();
+    field.form.requestSubmit(find(".primary", field.form));
   });
   const grow = () => {
     field.rows = Math.min(field.value.split("\n").length, 12);
@@ -194,7 +194,7 @@
   document.addEventListener("submit", (event) => {
     for (const button of findAll("button", event.target)) {
       button.disabled = true;
-      if (button.dataset.busy) {
+      if (button.dataset.busy && (event.submitter ?? button) === button) {
         button.dataset.idle = button.textContent;
         button.textContent = button.dataset.busy;
       }

@@ -33,7 +33,7 @@ Document = dict[str, Any]
 
 ASKED = 40
 """Times each page is asked for."""
-TOGETHER = 500
+TOGETHER = 200
 STATUSES = {
     "SEARCHABLE": 955,
     "PROCESSING_ERROR": 20,

@@ -9,7 +9,11 @@ from typing import Any
 import pytest
 from lxml import html
 
+from allthethings.asset_list import Place, Wanted
+from allthethings.asset_store import Page
 from allthethings.assets import AssetStatus as S
+from allthethings.errors import ServiceUnavailable
+from allthethings.submission_form import MOST_LINES
 from allthethings.submissions import MOST, lines_of, listed_in
 from tests.web.test_pages import HOSTILE, hostile_world, rendered, text_of
 from tests.web.world import Memory, make_app, make_asset
@@ -143,7 +147,7 @@ def test_a_file_of_bookmarks_is_read() -> None:
     assert listed.left_out == 2
     tree = post(world(), "/process", file=(io.BytesIO(BOOKMARKS), "bookmarks.html"))
     assert len(tree.xpath("//*[@data-answer='indexed']")) == 2
-    assert "2 of the bookmarks lead to no web page" in text_of(tree, "//section")[0]
+    assert "2 of the links lead to no web page" in text_of(tree, "//section")[0]
 
 
 def test_a_file_of_text_is_read() -> None:
@@ -166,6 +170,30 @@ def test_more_than_is_looked_at_stays_in_the_field() -> None:
     assert len(memory.submitted) == MOST
     assert tree.get_element_by_id("url").value.splitlines() == lines[MOST:]
     assert f"{MOST} indexed, 30 not looked at yet" in text_of(tree, "//h2[@id='answers']")
+    assert len(tree.xpath("//*[@data-answer]")) == MOST
+
+
+def test_more_than_one_form_takes_is_told() -> None:
+    lines = "\n".join(f"http://new.test/{number}" for number in range(MOST_LINES + 1))
+    client = make_app(world()).test_client()
+    assert client.post("/process", data={"urls": lines}, headers=JSON).status_code == 422
+    tree = post(world(), "/check", urls=lines)
+    assert tree.get_element_by_id("url").value.splitlines()[-1].endswith(str(MOST_LINES))
+
+
+def test_what_was_typed_is_there_when_the_list_is_not() -> None:
+    """The database is away: there is no list to be shown."""
+
+    class Away(Memory):
+        def page(self, _wanted: Wanted, _place: Place, _size: int) -> Page:
+            raise ServiceUnavailable("MongoDB", "no answer")
+
+    tree = post(
+        Away(refusals={"http://bad.test/": "No."}), "/process", 503, urls="http://bad.test/"
+    )
+    assert tree.get_element_by_id("url").value == "http://bad.test/"
+    assert "MongoDB is not available" in text_of(tree, "//section/*[@role='alert']")[0]
+    assert make_app(Away()).test_client().get("/").status_code == 503
 
 
 def test_an_address_can_fill_the_field() -> None:
