@@ -2,10 +2,9 @@
 
     python -m tools.bench_home [THINGS]
 
-Puts things straight into the database of a copy, as an older version of the app left them, has
-create-indexes.py bring them up to date, then asks for different pages over HTTP, one at a time.
-Beside the time of an answer stands what the app and its database computed for it, which tells
-more than the former on a machine that is busy with other things.
+Puts things straight into the database of a copy, then asks for different pages over HTTP, one
+at a time. Beside the time of an answer stands what the app and its database computed for it,
+which tells more than the former on a machine that is busy with other things.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ from __future__ import annotations
 import os
 import random
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -27,7 +25,9 @@ import httpx
 from bson import ObjectId
 from pymongo import MongoClient
 
-from tests.support.cloud import ROOT, Cloud, running_cloud
+from allthethings.processors import kind_of
+from allthethings.tallies import BLOCK, Tallies
+from tests.support.cloud import Cloud, running_cloud
 
 Document = dict[str, Any]
 
@@ -49,20 +49,22 @@ TICK = os.sysconf("SC_CLK_TCK")
 
 
 def things(many: int) -> Iterator[Document]:
-    """Assets as the app kept them before it gave them numbers."""
+    """Assets as the app keeps them, but for their numbers."""
     draw, last = random.Random(4), datetime.now(UTC)  # noqa: S311
     for number in range(many):
         url = f"https://host-{number % 50}.bench.test/{number}"
         moment = last - timedelta(minutes=many - number)
         status = draw.choices(list(STATUSES), list(STATUSES.values()))[0]
         history = [{"status": each, "at": moment} for each in ("SUBMITTED", "PROCESSING", status)]
+        content_type = draw.choices(list(TYPES), list(TYPES.values()))[0]
         yield {
             "_id": ObjectId(),
+            "kind": kind_of(content_type),
             "url": url,
             "url_key": url,
             "title": f"What thing number {number} is called by whoever published it",
             "text": TEXT,
-            "content_type": draw.choices(list(TYPES), list(TYPES.values()))[0],
+            "content_type": content_type,
             "content_length": draw.randrange(10_000_000),
             "status": status,
             "error": "The server answered 404." if status.endswith("ERROR") else None,
@@ -74,20 +76,17 @@ def things(many: int) -> Iterator[Document]:
 
 
 def fill(cloud: Cloud, many: int) -> None:
-    client: MongoClient[Document]
-    with MongoClient(cloud.endpoints["MONGODB_CONNECTION_URI"]) as client:
-        documents: list[Document] = list(things(many))
-        for start in range(0, many, TOGETHER):
-            client.iaat.assets.insert_many(documents[start : start + TOGETHER])
-
-
-def bring_up_to_date(cloud: Cloud) -> float:
-    """Run create-indexes.py; the seconds it took."""
-    began = time.monotonic()
-    environment = {**os.environ, **cloud.endpoints}
-    command = [sys.executable, "create-indexes.py"]
-    subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
-    return time.monotonic() - began
+    client: MongoClient[Document] = MongoClient(cloud.endpoints["MONGODB_CONNECTION_URI"])
+    with client:
+        tallies = Tallies(client.iaat.assets)
+        first = tallies.next_number(many)
+        waiting: list[Document] = []
+        for number, thing in enumerate(things(many), first):
+            waiting.append({**thing, "number": number})
+            if len(waiting) == TOGETHER or number == first + many - 1:
+                client.iaat.assets.insert_many(waiting)
+                waiting = []
+        tallies.settle(range((first + many) // BLOCK + 1))
 
 
 def addresses(http: httpx.Client, many: int) -> Iterator[tuple[str, str, Mapping[str, Any], str]]:
@@ -151,7 +150,6 @@ def main() -> int:
         httpx.Client(base_url=cloud.address, timeout=120) as http,
     ):
         fill(cloud, many)
-        print(f"| {many:,} things brought up to date | {bring_up_to_date(cloud):.0f} s | |")
         for words, path, parameters, accept in addresses(http, many):
             asked = f"{path}?{urlencode(parameters)}" if parameters else path
             line = measure(cloud, http, asked, accept)
