@@ -34,6 +34,8 @@ FILE_SECONDS = 10
 TOP = 64 * 1024
 """Bytes of a file in which it shows whether it is one of bookmarks."""
 BOOKMARKS = re.compile(rb"<!doctype netscape-bookmark|<a\s[^>]{0,200}href", re.IGNORECASE)
+NEW_LINE = re.compile(r"\r\n|\r|\n")
+"""And not what else Unicode calls one: a line is what the field shows as one."""
 SCHEME = re.compile(r"(?!https?:)[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -122,7 +124,7 @@ class Submissions:
 
 def lines_of(text: str) -> list[str]:
     """The lines that say something; those that begin with # are comments."""
-    lines = (line.strip() for line in text.splitlines())
+    lines = (line.strip() for line in NEW_LINE.split(text))
     return [line for line in lines if line and not line.startswith("#")]
 
 

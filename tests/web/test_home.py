@@ -204,7 +204,7 @@ def test_an_address_can_fill_the_field() -> None:
 
 
 def test_lines() -> None:
-    assert lines_of(" a \n\n#b\r\n\tc#d\n") == ["a", "c#d"]
+    assert lines_of(" a \n\n#b\r\n\tc#d\re\u2028f\n") == ["a", "c#d", "e\u2028f"]
 
 
 @pytest.mark.parametrize(
