@@ -34,7 +34,8 @@ eval:
 
 bench:
 	$(install) main localcloud dev
-	@$(python) -m tools.bench_search $(ARGS)
+	@$(python) -m tools.bench_search
+	@$(python) -m tools.bench_home
 
 soak:
 	$(install) main localcloud dev

@@ -2,24 +2,28 @@
 
 Every change names the states it may come from in its filter, so that late, repeated and
 reordered callbacks change nothing. `update_one` and not `find_one_and_update`: the local
-server scans the whole collection for the latter.
+server scans the whole collection for the latter. Every change of a status marks the asset as
+`stirred`: see tallies.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from bson import ObjectId
 from bson.errors import InvalidId
-from pymongo import ASCENDING, DESCENDING
+from pymongo import ASCENDING
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
+from allthethings.asset_list import WITHOUT_TEXT, Place, Wanted, read_page
 from allthethings.assets import COMES_FROM, UNFINISHED, Asset, AssetStatus
 from allthethings.documents import Document, available, now
 from allthethings.errors import IndexingError
+from allthethings.tallies import BLOCK, Tallies, Tally, mark
 
 LEASE = timedelta(seconds=30)
 """How long one worker may act on a thing before another takes over: longer than a download or
@@ -33,10 +37,6 @@ MARKED_DELETED: Document = {"$gte": "deleted ", "$lt": "deleted!"}
 """The `url_key` of what is gone for everybody; it keeps no URL from coming again."""
 
 
-WITHOUT_TEXT: Document = {"text": 0, "segments": 0}
-"""A projection, for who shows or moves many things."""
-
-
 class AlreadyIndexed(IndexingError):
     """The URL, in one spelling or another, has an asset."""
 
@@ -45,31 +45,45 @@ class AlreadyIndexed(IndexingError):
         self.asset = asset
 
 
+@dataclass(frozen=True)
+class Page:
+    """Some assets of a list, without their texts. `first` is the place of the first, counted from
+    1; `total` how many the list has; `tally` counts everything, by status and kind."""
+
+    assets: Sequence[Asset]
+    first: int
+    total: int
+    tally: Tally
+
+
 class AssetStore:
     """One document per thing."""
 
     def __init__(self, collection: Collection[Document]) -> None:
         self.collection = collection
+        self.tallies = Tallies(collection)
 
     def create_indexes(self) -> None:
         """Creates what is missing; the unique index is what makes a URL one thing."""
         self.collection.create_index([("url_key", ASCENDING)], unique=True, name="url_key")
-        self.collection.create_index([("created_at", DESCENDING)], name="created_at")
         self.collection.create_index(
             [("status", ASCENDING), ("lease_until", ASCENDING)], name="status_lease"
         )
-        self.collection.create_index(
-            [("status", ASCENDING), ("updated_at", DESCENDING), ("_id", DESCENDING)],
-            name="status_updated",
-        )
+        self.tallies.create_indexes()
 
-    def insert(self, url: str, key: str, content_type: str, content_length: int | None) -> Asset:
+    def insert(
+        self, url: str, key: str, kind: str, content_type: str, content_length: int | None
+    ) -> Asset:
         """A new asset, SUBMITTED, leased to the caller. Raises AlreadyIndexed."""
+        number = self.tallies.next_number()
         moment = now()
         document: Document = {
             "_id": ObjectId(),
+            "number": number,
+            "stirred": mark(),
             "url": url,
             "url_key": key,
+            "kind": kind,
             "content_type": content_type,
             "content_length": content_length,
             "status": AssetStatus.SUBMITTED.value,
@@ -111,17 +125,10 @@ class AssetStore:
             document = self.collection.find_one({"url_key": key})
         return _asset(document) if document else None
 
-    def page(self, number: int, size: int) -> tuple[list[Asset], int]:
-        """The assets of one page, counted from 1, newest first, and how many there are in all."""
-        with available():
-            total = self.collection.estimated_document_count() - self._count_deleted()
-            documents = (
-                self.collection.find({"deleted_at": None}, WITHOUT_TEXT)
-                .sort([("created_at", DESCENDING), ("_id", DESCENDING)])
-                .skip((number - 1) * size)
-                .limit(size)
-            )
-            return [_asset(document) for document in documents], total
+    def page(self, wanted: Wanted, place: Place, size: int) -> Page:
+        rows = read_page(self.collection, self.tallies, wanted, place, size)
+        assets = [_asset(document) for document in rows.documents]
+        return Page(assets, rows.first, rows.total, rows.tally)
 
     def many(self, asset_ids: Iterable[str]) -> dict[str, Asset]:
         """The assets of those ids that there are, without their texts."""
@@ -133,23 +140,14 @@ class AssetStore:
             return {str(document["_id"]): _asset(document) for document in documents}
 
     def count(self, statuses: Iterable[AssetStatus]) -> int:
-        with available():
-            return self.collection.count_documents(
-                {"status": {"$in": _values(statuses)}, "deleted_at": None}
-            )
+        return Wanted(frozenset(statuses)).count(self.tallies.total())
 
     def newest_searchable(self, limit: int) -> list[Asset]:
-        """Those that became searchable last, newest first, without their texts."""
-        with available():
-            documents = (
-                self.collection.find(
-                    {"status": AssetStatus.SEARCHABLE.value, "deleted_at": None},
-                    {"text": 0, "history": 0, "deliveries": 0},
-                )
-                .sort([("updated_at", DESCENDING), ("_id", DESCENDING)])
-                .limit(limit)
-            )
-            return [_asset(document) for document in documents]
+        """Of the latest twice as many things those that became searchable last, newest first,
+        without their texts."""
+        wanted = Wanted(frozenset({AssetStatus.SEARCHABLE}))
+        latest = self.page(wanted, Place(), 2 * limit).assets
+        return sorted(latest, key=lambda asset: (asset.updated_at, asset.id), reverse=True)[:limit]
 
     def unfinished(self, limit: int) -> list[Asset]:
         """Things that nobody works on, and that no state says are done; oldest lease first."""
@@ -192,6 +190,7 @@ class AssetStore:
             fields["replicate_process_id"] = prediction_id
         changes = {
             "status": to.value,
+            "stirred": mark(),
             "error": None,
             "updated_at": moment,
             "lease_until": moment + lease,
@@ -222,6 +221,7 @@ class AssetStore:
         changes: Document = {
             "$set": {
                 "status": status.value,
+                "stirred": mark(),
                 "error": None,
                 "updated_at": moment,
                 "lease_until": moment + LEASE,
@@ -265,7 +265,13 @@ class AssetStore:
         with available():
             result = self.collection.update_one(
                 {"_id": key, "deleted_at": None},
-                {"$set": {"deleted_at": now(), "url_key": f"deleted {asset_id}"}},
+                {
+                    "$set": {
+                        "deleted_at": now(),
+                        "url_key": f"deleted {asset_id}",
+                        "stirred": mark(),
+                    }
+                },
             )
             document = self.collection.find_one({"_id": key}) if result.modified_count else None
         return _asset(document) if document else None
@@ -276,12 +282,16 @@ class AssetStore:
             documents = self.collection.find({"url_key": MARKED_DELETED})
             return [_asset(document) for document in documents.limit(limit)]
 
-    def _count_deleted(self) -> int:
-        return self.collection.count_documents({"url_key": MARKED_DELETED})
-
     def remove(self, asset_id: str) -> None:
+        """Remove what is marked as deleted, once the tally of its block says so; what keeps the
+        tally from that is left to the next who removes."""
+        key = ObjectId(asset_id)
         with available():
-            self.collection.delete_one({"_id": ObjectId(asset_id)})
+            document = self.collection.find_one({"_id": key}, {"number": 1, "stirred": 1})
+        if document and "stirred" in document and "number" in document:
+            self.tallies.settle({document["number"] // BLOCK})
+        with available():
+            self.collection.delete_one({"_id": key, "stirred": None})
 
     def claim(self, asset_id: str, status: AssetStatus) -> bool:
         """Take the asset, in that status, for the length of a lease; False if another has it."""
@@ -332,6 +342,7 @@ def _asset(document: Mapping[str, Any]) -> Asset:
         url=document["url"],
         status=AssetStatus(document["status"]),
         content_type=document["content_type"],
+        number=document.get("number"),
         content_length=document.get("content_length"),
         created_at=document["created_at"],
         updated_at=document["updated_at"],

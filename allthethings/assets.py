@@ -52,7 +52,8 @@ COMES_FROM: Mapping[AssetStatus, frozenset[AssetStatus]] = MappingProxyType(
 @dataclass(frozen=True)
 class Asset:
     """One thing. `id` is 24 hex digits; times are UTC; `content_length` is bytes, if told;
-    `segments` are as transcripts.pack makes them; nobody takes it up before `lease_until`."""
+    `segments` are as transcripts.pack makes them; nobody takes it up before `lease_until`;
+    `number` is its place in the order in which things came."""
 
     id: str
     url: str
@@ -70,6 +71,7 @@ class Asset:
     deliveries: tuple[Mapping[str, Any], ...] = field(default=())
     segments: bytes | None = field(default=None, repr=False)
     lease_until: datetime | None = None
+    number: int | None = None
 
     @property
     def finished(self) -> bool:

@@ -23,6 +23,8 @@ LOOK = Limits(deadline=4.5)
 DOWNLOAD = Limits(
     deadline=8.0, max_bytes=MAX_DOCUMENT_BYTES, max_decompressed_bytes=MAX_DOCUMENT_BYTES
 )
+BEGINNING = 32 * 1024
+"""Bytes: titles stand near the top."""
 ONE_ANSWER = 8.5
 """Seconds for all requests that a person waits for: the page is there within ten."""
 
@@ -95,6 +97,19 @@ def download(fetcher: Fetcher, url: str) -> Document:
     _require_success(answer.status)
     charset = httpx.Response(200, headers=answer.headers).charset_encoding
     return Document(answer.url, answer.body, charset)
+
+
+def beginning(fetcher: Fetcher, url: str) -> Document:
+    """The first bytes of a document. Raises UnusableThing, in words."""
+    body = bytearray()
+    with _request(LOOK) as limits, fetcher.open(url, limits=limits) as stream:
+        _require_success(stream.status)
+        for piece in stream:
+            body += piece
+            if len(body) >= BEGINNING:
+                break
+        charset = httpx.Response(200, headers=stream.headers).charset_encoding
+        return Document(stream.url, bytes(body[:BEGINNING]), charset)
 
 
 @contextlib.contextmanager

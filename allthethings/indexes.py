@@ -17,7 +17,7 @@ from allthethings.passage_index import (
     VECTOR_DEFINITION,
     VECTOR_INDEX,
 )
-from allthethings.processors import about
+from allthethings.processors import about, kind_of
 
 SEARCH_INDEXES = (
     SearchIndexModel(dict(VECTOR_DEFINITION), name=VECTOR_INDEX, type="vectorSearch"),
@@ -35,6 +35,9 @@ def create_indexes(database: Database) -> list[str]:
         done += [_create_search_index(passages, model) for model in SEARCH_INDEXES]
     if told := _tell_older_passages(database):
         done.append(f"Passages of {told} things: brought up to date.")
+    if numbered := database.assets.tallies.number_the_rest(kind_of):
+        done.append(f"{numbered} things: numbered and counted.")
+    database.assets.tallies.settle()
     return done
 
 

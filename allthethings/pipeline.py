@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -24,18 +25,21 @@ from allthethings.errors import (
     ServiceUnavailable,
     UnusableThing,
 )
-from allthethings.fetch import ONE_ANSWER, probe, within
+from allthethings.fetch import ONE_ANSWER, Probe, beginning, probe, within
 from allthethings.generators import AsyncEmbeddingsGenerator
+from allthethings.markup import title_of
 from allthethings.mongo import Database
 from allthethings.passages import CountTokens, Shape, cut
 from allthethings.predictions import Prediction, parse_embeddings, parse_prediction
 from allthethings.processors import (
     Content,
+    HtmlProcessor,
     Processor,
     Requested,
     Tools,
     about,
     get_asset_processor,
+    kind_of,
     kinds,
 )
 from allthethings.transcripts import from_locators, pack
@@ -51,6 +55,16 @@ MAX_TEXT = 4_000_000
 CANCELLED = "Cancelled by you."
 HOLD_OFF = timedelta(seconds=5)
 """How long a thing rests when a service was away."""
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a URL would become; `content_length` is bytes, if told."""
+
+    url: str
+    kind: str
+    content_length: int | None
+    title: str | None
 
 
 class Pipeline:
@@ -82,20 +96,41 @@ class Pipeline:
     def submit(self, text: str) -> Asset:
         """Index the thing at this URL. Raises AlreadyIndexed, BadInput, UnusableThing, or
         ServiceUnavailable when nothing could be kept."""
+        url, key, seen = self._look(text)
+        kind = kind_of(seen.content_type)
+        asset = self._assets.insert(url, key, kind, seen.content_type, seen.content_length)
+        log.info("asset %s submitted, %s", asset.id, seen.content_type)
+        self.process(asset)
+        return asset
+
+    @within(ONE_ANSWER)
+    def check(self, text: str) -> Preview:
+        """What `submit` would make of it; nothing is kept. Raises what that raises."""
+        url, _key, seen = self._look(text)
+        title = self._title(url) if seen.content_type.startswith(HtmlProcessor.accepts) else None
+        return Preview(url, kind_of(seen.content_type), seen.content_length, title)
+
+    def _look(self, text: str) -> tuple[str, str, Probe]:
+        """The URL as it is asked for, its key, and what its server says of it."""
         url = clean_url(text)
         key = url_key(url)
         existing = self._assets.find_url(key)
-        if existing is not None:  # saves the request; the unique index decides below
+        if existing is not None:  # saves the request; the unique index decides in the end
             raise AlreadyIndexed(existing)
         seen = probe(self._fetcher, url)
         if get_asset_processor(seen.content_type, self._tools) is None:
             raise UnusableThing(
                 f"This is of type {seen.content_type}. The kinds that work: {', '.join(kinds())}."
             )
-        asset = self._assets.insert(url, key, seen.content_type, seen.content_length)
-        log.info("asset %s submitted, %s", asset.id, seen.content_type)
-        self.process(asset)
-        return asset
+        return url, key, seen
+
+    def _title(self, url: str) -> str | None:
+        """The title that a page gives itself, if it is quick to be had."""
+        try:
+            start = beginning(self._fetcher, url)
+        except UnusableThing:  # what that means, indexing it will tell
+            return None
+        return title_of(start.body, start.charset)
 
     def process(self, asset: Asset, *, look_for_lost: bool = False) -> None:
         """Take a SUBMITTED thing, leased to the caller, as far as it goes without waiting."""

@@ -18,6 +18,7 @@ from allthethings.errors import IndexingError
 from allthethings.mongo import Database
 from allthethings.pipeline import HOLD_OFF, Pipeline
 from allthethings.predictions import Prediction
+from allthethings.processors import kind_of
 from allthethings.replicate_client import ReplicateClient
 
 log = logging.getLogger(__name__)
@@ -53,6 +54,9 @@ class Reconciler:
 
     def reconcile(self, limit: int = 100) -> int:
         """Take up what nobody works on. Returns how many things that were."""
+        self._assets.tallies.number_the_rest(kind_of)
+        if astray := self._assets.tallies.settle():
+            log.warning("%d blocks of things were counted anew", astray)
         for asset in self._assets.deleted(limit):
             self._pipeline.finish_deletion(asset)
         waiting, taken = self._assets.unfinished(limit), 0

@@ -16,18 +16,29 @@ from flask import (
 )
 from flask.typing import ResponseReturnValue
 
-from allthethings.asset_store import AlreadyIndexed
-from allthethings.assets import UNFINISHED, Asset
-from allthethings.errors import IndexingError, ServiceUnavailable
+from allthethings.asset_store import AlreadyIndexed, Page
+from allthethings.assets import UNFINISHED, Asset, AssetStatus
+from allthethings.errors import BadInput, IndexingError, ServiceUnavailable
 from allthethings.health import Check, report
+from allthethings.list_address import GROUPS, SORTS, ListAddress, asked_for
 from allthethings.mongo import Database
 from allthethings.pipeline import Pipeline
-from allthethings.presentation import listed, number_of, shown, wants_json
+from allthethings.presentation import listed, shown, wants_json
 from allthethings.processors import kinds
+from allthethings.submission_form import (
+    MOST_LINES,
+    NOTHING,
+    Form,
+    allow_files,
+    answered,
+    entry_of,
+    holds_many,
+    sent,
+)
+from allthethings.submissions import MOST, Answer, Submissions
+from allthethings.tallies import Tally
 
-PER_PAGE = 20
-MAX_PER_PAGE = 200
-MAX_PAGE = 100_000
+MAX_WATCHED = 100
 
 
 @dataclass(frozen=True)
@@ -48,39 +59,88 @@ def create_blueprint(
     parts: Mapping[str, Check],
 ) -> Blueprint:
     blueprint = Blueprint("views", __name__)
+    submissions = Submissions(pipeline)
 
-    def home(url: str = "", code: int = 200) -> ResponseReturnValue:
-        page = number_of("page", 1, MAX_PAGE)
-        per_page = number_of("per_page", PER_PAGE, MAX_PER_PAGE)
-        assets, total = database.assets.page(page, per_page)
+    def home(form: Form, code: int = 200) -> ResponseReturnValue:
+        wrong, asked = "", ListAddress()
+        try:
+            asked = asked_for(kinds())
+        except BadInput as error:
+            wrong, code = str(error), 400
+            if wants_json():
+                return jsonify(error=wrong), code
+        try:
+            page = database.assets.page(asked.wanted, asked.place, asked.size)
+        except ServiceUnavailable as error:
+            if wants_json() or not form.urls:
+                raise
+            # What a person typed is worth more than a list.
+            page, wrong, code = Page([], 1, 0, Tally()), f"{error}. Try again in a moment.", 503
+        counts = _by_status(page.tally)
+        of_kind = _by_status(page.tally, asked.wanted.kind)
+        first, last = page.first, page.first + len(page.assets) - 1
+        around = _around(page.assets, asked, first > 1, last < page.total)
+        under_way = sum(counts[status] for status in UNFINISHED)
         if wants_json():
             return jsonify(
-                assets=[listed(asset) for asset in assets],
-                page=page,
-                per_page=per_page,
-                total=total,
-                under_way=database.assets.count(UNFINISHED),
+                assets=[listed(asset) for asset in page.assets],
+                page=-(-first // asked.size) if page.assets else asked.place.page,
+                per_page=asked.size,
+                total=page.total,
+                under_way=under_way,
+                counts=counts,
+                **around,
             )
         return render_template(
             "home.html",
-            assets=[shown(asset) for asset in assets],
-            page=page,
-            per_page=per_page,
-            pages=max(1, -(-total // per_page)),
-            total=total,
-            under_way=database.assets.count(UNFINISHED),
+            assets=[shown(asset) for asset in page.assets],
+            first=first,
+            last=last,
+            total=page.total,
+            everything=sum(counts.values()),
+            of_kind=sum(of_kind.values()),
+            under_way=under_way,
+            groups={name: sum(of_kind[each] for each in held) for name, held in GROUPS.items()},
+            chosen=asked.chosen,
+            place=asked.place,
+            sorts=SORTS,
+            statuses=list(AssetStatus),
+            wrong=wrong,
             examples=examples(),
             kinds=kinds(),
-            url=url,
+            form=form,
+            most=MOST,
+            **around,
         ), code
+
+    def watched(ids: str) -> ResponseReturnValue:
+        """How far some things are: cheaper than the page that they are on."""
+        chosen = [each for each in ids.split(",") if _is_id(each)][:MAX_WATCHED]
+        things = database.assets.many(chosen)
+        return jsonify(
+            assets=[listed(thing) for thing in things.values()],
+            under_way=database.assets.count(UNFINISHED),
+        )
 
     @blueprint.get("/")
     def index() -> ResponseReturnValue:
-        return home()
+        if "watch" in request.args:
+            return watched(request.args["watch"])
+        return home(Form(request.args.get("url", "").strip()))
 
     @blueprint.post("/process")
     def process() -> ResponseReturnValue:
-        url = request.form.get("url", "")
+        allow_files()
+        if holds_many():
+            return answer_many(submissions.index, "indexed")
+        return index_one(request.form.get("url", ""))
+
+    @blueprint.post("/check")
+    def check() -> ResponseReturnValue:
+        allow_files()
+        return answer_many(submissions.check, "checked")
+
+    def index_one(url: str) -> ResponseReturnValue:
         try:
             asset = pipeline.submit(url)
         except AlreadyIndexed as error:
@@ -90,8 +150,28 @@ def create_blueprint(
             if wants_json():
                 return jsonify(error=str(error)), code
             flash(str(error), "error")
-            return home(url, code)
+            return home(Form(url, refused=True), code)
         return _submitted(asset, f"Indexing {asset.url}", "success", 201)
+
+    def answer_many(
+        judge: Callable[[Sequence[str]], Sequence[Answer]], done: str
+    ) -> ResponseReturnValue:
+        what = sent()
+        if what.too_many and wants_json():
+            return jsonify(error=f"One form takes at most {MOST_LINES:,} lines."), 422
+        if what.alone and done == "indexed" and not wants_json():
+            return index_one(what.lines[0])
+        answers = judge(what.lines)
+        if not answers:
+            problem = " ".join(what.notes) or NOTHING
+            if wants_json():
+                return jsonify(error=problem), 422
+            flash(problem, "error")
+            return home(Form("\n".join(what.kept)), 422)
+        if wants_json():
+            return jsonify([entry_of(answer) for answer in answers])
+        form = answered(answers, done, what)
+        return home(form, 200 if any(answer.code < 400 for answer in answers) else 422)
 
     @blueprint.get("/healthz")
     def healthz() -> ResponseReturnValue:
@@ -108,3 +188,30 @@ def _submitted(asset: Asset, message: str, category: str, code: int) -> Response
         return jsonify(asset=listed(asset), message=message), code
     flash(message, category)
     return redirect(url_for("views.index"), 303)
+
+
+def _by_status(tally: Tally, kind: str | None = None) -> dict[str, int]:
+    """How many there are of each status, of a kind or of all."""
+    counts = {status.value: 0 for status in AssetStatus}
+    for (status, its_kind), count in tally.items():
+        if kind in (its_kind, None):
+            counts[status] += count
+    return counts
+
+
+def _around(
+    assets: Sequence[Asset], asked: ListAddress, more_before: bool, more_after: bool
+) -> dict[str, str | None]:
+    """The addresses of the pages before and after this one. They name the thing at the edge, so
+    that what comes and goes in the meantime shifts nothing."""
+    chosen = dict(asked.chosen)
+    previous = following = None
+    if assets and more_before and assets[0].number is not None:
+        previous = url_for("views.index", **chosen, before=assets[0].number)
+    if assets and more_after and assets[-1].number is not None:
+        following = url_for("views.index", **chosen, after=assets[-1].number)
+    return {"previous": previous, "next": following}
+
+
+def _is_id(text: str) -> bool:
+    return len(text) == 24 and all(character in "0123456789abcdef" for character in text)

@@ -59,24 +59,44 @@
 
   // -- the list
 
+  const AT_ONCE = 40; // rows that are asked for
+
   const watchList = (section) => {
     const rows = findAll("[data-asset]", section);
-    const busy = () => rows.filter((row) => !FINISHED.test(statusOf(row))).length;
+    const busy = () => rows.filter((row) => !FINISHED.test(statusOf(row)));
 
     const look = async () => {
-      const page = await get(section.dataset.poll, "application/json");
-      const assets = new Map(page.assets.map((asset) => [asset.id, asset]));
-      for (const row of rows) {
+      const asked = busy().slice(0, AT_ONCE);
+      const ids = asked.map((row) => row.dataset.asset).join(",");
+      const answer = await get(`${section.dataset.poll}?watch=${ids}`, "application/json");
+      const assets = new Map(answer.assets.map((asset) => [asset.id, asset]));
+      for (const row of asked) {
         const asset = assets.get(row.dataset.asset);
         if (asset) show(row, asset);
+        else row.remove(); // deleted
       }
-      const number = page.under_way ?? busy();
+      for (const gone of rows.filter((row) => !row.isConnected)) rows.splice(rows.indexOf(gone), 1);
       const counter = find("[data-under-way]", section);
-      counter.hidden = !number;
-      find("[data-number]", counter).textContent = number.toLocaleString("en");
+      counter.hidden = !answer.under_way;
+      find("[data-number]", counter).textContent = answer.under_way.toLocaleString("en");
     };
-    repeat(look, () => busy() > 0);
+    repeat(look, () => busy().length > 0);
   };
+
+  // -- the field for URLs: Enter sends one line; of several it makes one more
+
+  const field = find("[data-enter]");
+
+  field?.addEventListener("keydown", (event) => {
+    const { key, shiftKey, isComposing } = event;
+    if (key !== "Enter" || shiftKey || isComposing || field.value.includes("\n")) return;
+    event.preventDefault();
+    field.form.requestSubmit(find(".primary", field.form));
+  });
+  const grow = () => {
+    field.rows = Math.min(field.value.split("\n").length, 12);
+  };
+  field?.addEventListener("input", grow);
 
   /** `look` again and again while `wanted`, and only while somebody can see it. */
   const repeat = (look, wanted) => {
@@ -112,7 +132,7 @@
   document.addEventListener("submit", (event) => {
     for (const button of findAll("button", event.target)) {
       button.disabled = true;
-      if (button.dataset.busy) {
+      if (button.dataset.busy && (event.submitter ?? button) === button) {
         button.dataset.idle = button.textContent;
         button.textContent = button.dataset.busy;
       }

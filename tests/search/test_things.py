@@ -28,9 +28,9 @@ def test_only_what_is_searchable_is_found(search: Searcher, library: Library, st
     thing = library.put(Thing([f"The {word} digs."], status=status))
     assert thing not in search.all_ids(word)
     assert thing not in search.all_ids(f"The {word} digs.")
-    library.assets.update_one({"_id": ObjectId(thing)}, {"$set": {"status": "SEARCHABLE"}})
+    library.move(thing, "SEARCHABLE")
     assert search.ids(word)[0] == thing
-    library.assets.update_one({"_id": ObjectId(thing)}, {"$set": {"status": "PROCESSING_ERROR"}})
+    library.move(thing, "PROCESSING_ERROR")
     assert thing not in search.all_ids(word)
 
 
@@ -56,7 +56,8 @@ def under_way(library: Library) -> Iterator[int]:
     put = [library.put(Thing(["Soon."], status=status)) for status in UNFINISHED[1:]]
     unfinished = {"status": {"$in": UNFINISHED}, "deleted_at": None}
     yield library.assets.count_documents(unfinished)
-    library.assets.delete_many({"_id": {"$in": [ObjectId(key) for key in put]}})
+    for key in put:
+        library.move(key, "EMBEDDINGS_ERROR")
 
 
 def test_what_is_under_way_is_counted(search: Searcher, under_way: int) -> None:

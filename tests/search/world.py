@@ -25,6 +25,7 @@ from allthethings.assets import url_key
 from allthethings.passage_store import About, PassageStore
 from allthethings.passages import Passage
 from allthethings.queries import sites_of
+from allthethings.tallies import Tallies, mark
 from localcloud.ports import pick_port
 from localcloud.weights import ensure
 from tests.faults import world as faults
@@ -83,6 +84,7 @@ class Library:
         self.assets = database["assets"]
         self.passages = database["passages"]
         self._store = PassageStore(self.passages)
+        self._tallies = Tallies(self.assets)
 
     def put(self, thing: Thing) -> str:
         """The id of the new asset, with its passages and their vectors."""
@@ -92,6 +94,9 @@ class Library:
         self.assets.insert_one(
             {
                 "_id": key,
+                "number": self._tallies.next_number(),
+                "stirred": mark(),
+                "kind": KINDS[thing.content_type],
                 "url": url,
                 "url_key": url_key(url),
                 "title": thing.title,
@@ -121,6 +126,11 @@ class Library:
         vectors = thing.vectors or [vector_of(text) for text in thing.texts]
         self._store.embed(asset_id, 0, vectors, f"prediction-of-{key}")
         return asset_id
+
+    def move(self, asset_id: str, status: str) -> None:
+        """Give it another status, whatever it had."""
+        changes = {"status": status, "stirred": mark()}
+        self.assets.update_one({"_id": ObjectId(asset_id)}, {"$set": changes})
 
     def url(self, asset_id: str) -> str:
         return str(self.assets.find_one({"_id": ObjectId(asset_id)})["url"])  # type: ignore[index]

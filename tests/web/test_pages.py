@@ -112,8 +112,9 @@ def test_an_example_is_one_button() -> None:
 def test_pages_of_things_keep_their_size() -> None:
     things = [make_asset(number, S.SEARCHABLE) for number in range(7)]
     tree = rendered(Memory(things), "/?page=2&per_page=3")
-    assert tree.xpath("//a[@rel='prev']/@href") == ["/?page=1&per_page=3"]
-    assert tree.xpath("//a[@rel='next']/@href") == ["/?page=3&per_page=3"]
+    assert tree.xpath("//a[@rel='prev']/@href") == ["/?per_page=3&before=3"]
+    assert tree.xpath("//a[@rel='next']/@href") == ["/?per_page=3&after=5"]
+    assert "4 to 6 of 7" in text_of(tree, "//nav[@class='pages']")[0]
     assert "nothing on page 9" in text_of(rendered(Memory(things), "/?page=9"), "//main")[0]
 
 

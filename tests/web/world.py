@@ -11,12 +11,18 @@ from flask import Flask
 
 import app as application
 from allthethings import asset_views, feed_views, gateway_views, search_views, views
+from allthethings.asset_list import Place, Wanted
+from allthethings.asset_store import AlreadyIndexed, Page
 from allthethings.assets import Asset, AssetStatus, clean_url
+from allthethings.errors import UnusableThing
 from allthethings.gateway import Gateway
+from allthethings.pipeline import Preview
 from allthethings.predictions import Prediction
+from allthethings.processors import kind_of
 from allthethings.progress import Watch
 from allthethings.queries import Query
 from allthethings.search import Found, Hit, Result
+from allthethings.tallies import Tally
 from config import MongoSettings, Settings
 
 BEGAN = datetime(2025, 3, 1, 12, 30, tzinfo=UTC)
@@ -39,7 +45,9 @@ def make_asset(number: int, status: AssetStatus, **changed: Any) -> Asset:
         "history": history,
         **changed,
     }
-    return Asset(id=f"{number:024x}", status=status, created_at=at, updated_at=at, **fields)
+    return Asset(
+        id=f"{number:024x}", status=status, created_at=at, updated_at=at, number=number, **fields
+    )
 
 
 def make_hit(text: str, similarity: float, locator: Mapping[str, Any]) -> Hit:
@@ -70,6 +78,7 @@ class Memory:
     more: bool = False
     replicate: Told = field(default_factory=Told)
     submitted: list[str] = field(default_factory=list)
+    refusals: Mapping[str, str] = field(default_factory=dict)
     asked: list[Query] = field(default_factory=list)
 
     @property
@@ -80,9 +89,15 @@ class Memory:
     def passages(self) -> Memory:
         return self
 
-    def page(self, page: int, per_page: int) -> tuple[Sequence[Asset], int]:
-        first = (page - 1) * per_page
-        return self.things[first : first + per_page], len(self.things)
+    def page(self, wanted: Wanted, place: Place, size: int) -> Page:
+        tally = Tally((thing.status.value, kind_of(thing.content_type)) for thing in self.things)
+        keys = wanted.keys(tally)
+        some = [each for each in self.things if (each.status, kind_of(each.content_type)) in keys]
+        first = (place.page - 1) * size
+        return Page(some[first : first + size], first + 1, len(some), tally)
+
+    def many(self, ids: Iterable[str]) -> dict[str, Asset]:
+        return {thing.id: thing for thing in self.things if thing.id in set(ids)}
 
     def count(self, statuses: Iterable[AssetStatus]) -> int:
         return sum(thing.status in set(statuses) for thing in self.things)
@@ -111,10 +126,6 @@ class Memory:
     def openings(self, asset_ids: Iterable[str]) -> dict[str, str]:
         return {asset_id: str(row["text"]) for asset_id in asset_ids for row in self.passages_of}
 
-    def many(self, asset_ids: Iterable[str]) -> dict[str, Asset]:
-        wanted = set(asset_ids)
-        return {thing.id: thing for thing in self.things if thing.id in wanted}
-
     def search(self, query: Query, page: int = 1) -> Found:
         assert page
         self.asked.append(query)
@@ -122,6 +133,17 @@ class Memory:
 
     def submit(self, url: str) -> Asset:
         self.submitted.append(clean_url(url))
+        return self._judged(url)
+
+    def check(self, url: str) -> Preview:
+        return Preview(clean_url(url), "web page", 1_200, self._judged(url).title)
+
+    def _judged(self, url: str) -> Asset:
+        """Known when there is a thing of that URL, refused when `refusals` says why."""
+        if url in self.refusals:
+            raise UnusableThing(self.refusals[url])
+        if known := next((thing for thing in self.things if thing.url == url), None):
+            raise AlreadyIndexed(known)
         return self.things[0]
 
 

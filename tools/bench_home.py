@@ -1,0 +1,163 @@
+"""How long the home page takes with many things: part of `make bench`.
+
+    python -m tools.bench_home [THINGS]
+
+Puts things straight into the database of a copy, then asks for different pages over HTTP, one
+at a time. Beside the time of an answer stands what the app and its database computed for it,
+which tells more than the former on a machine that is busy with other things.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx
+from bson import ObjectId
+from pymongo import MongoClient
+
+from allthethings.processors import kind_of
+from allthethings.tallies import BLOCK, Tallies
+from tests.support.cloud import Cloud, running_cloud
+
+Document = dict[str, Any]
+
+ASKED = 40
+"""Times each page is asked for."""
+TOGETHER = 200
+STATUSES = {
+    "SEARCHABLE": 955,
+    "PROCESSING_ERROR": 20,
+    "EMBEDDINGS_ERROR": 10,
+    "PROCESSING": 10,
+    "GENERATING_EMBEDDINGS": 5,
+}
+"""How many of a thousand."""
+TYPES = {"audio/mpeg": 1, "text/html": 3}
+TEXT = "A sentence of some length that stands in for what a page or a recording says. " * 80
+PARTS = {"app": "app:create_app", "database": "secantus", "its proxy": "localcloud.atlas"}
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+def things(many: int) -> Iterator[Document]:
+    """Assets as the app keeps them, but for their numbers."""
+    draw, last = random.Random(4), datetime.now(UTC)  # noqa: S311
+    for number in range(many):
+        url = f"https://host-{number % 50}.bench.test/{number}"
+        moment = last - timedelta(minutes=many - number)
+        status = draw.choices(list(STATUSES), list(STATUSES.values()))[0]
+        history = [{"status": each, "at": moment} for each in ("SUBMITTED", "PROCESSING", status)]
+        content_type = draw.choices(list(TYPES), list(TYPES.values()))[0]
+        yield {
+            "_id": ObjectId(),
+            "kind": kind_of(content_type),
+            "url": url,
+            "url_key": url,
+            "title": f"What thing number {number} is called by whoever published it",
+            "text": TEXT,
+            "content_type": content_type,
+            "content_length": draw.randrange(10_000_000),
+            "status": status,
+            "error": "The server answered 404." if status.endswith("ERROR") else None,
+            "created_at": moment,
+            "updated_at": moment,
+            "lease_until": last + timedelta(days=1),  # so that nobody goes on with them
+            "history": history,
+        }
+
+
+def fill(cloud: Cloud, many: int) -> None:
+    client: MongoClient[Document] = MongoClient(cloud.endpoints["MONGODB_CONNECTION_URI"])
+    with client:
+        tallies = Tallies(client.iaat.assets)
+        first = tallies.next_number(many)
+        waiting: list[Document] = []
+        for number, thing in enumerate(things(many), first):
+            waiting.append({**thing, "number": number})
+            if len(waiting) == TOGETHER or number == first + many - 1:
+                client.iaat.assets.insert_many(waiting)
+                waiting = []
+        tallies.settle(range((first + many) // BLOCK + 1))
+
+
+def addresses(http: httpx.Client, many: int) -> Iterator[tuple[str, str, Mapping[str, Any], str]]:
+    """What is asked for: in words, the path, its parameters and the type."""
+    middle, deep = many // 40, many // 20
+    pages: list[tuple[str, Mapping[str, Any]]] = [
+        ("first page", {}),
+        (f"page {middle:,}", {"page": middle}),
+        (f"page {deep:,}", {"page": deep}),
+        ("oldest first", {"sort": "oldest"}),
+        ("failed", {"status": "failed"}),
+        ("failed, page 20", {"status": "failed", "page": 20}),
+        ("under way", {"status": "under-way"}),
+        ("searchable audio, page 100", {"status": "searchable", "kind": "audio", "page": 100}),
+        ("200 a page", {"per_page": 200}),
+    ]
+    for words, parameters in pages:
+        for accept in ("text/html", "application/json"):
+            yield words, "/", parameters, accept
+    following = http.get("/", headers={"Accept": "application/json"}).json()["next"]
+    yield "the next page", following, {}, "text/html"
+    busy = http.get("/?status=under-way", headers={"Accept": "application/json"}).json()["assets"]
+    watched = {"watch": ",".join(asset["id"] for asset in busy)}
+    yield f"{len(busy)} rows watched", "/", watched, "application/json"
+    yield "search page, nothing asked", "/search", {}, "text/html"
+
+
+def computed(cloud: Cloud) -> dict[str, float]:
+    """The processor's seconds that each part has used."""
+    used = {}
+    for name, text in PARTS.items():
+        ticks = 0
+        for pid in cloud.pids_of(text):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+        used[name] = ticks / TICK
+    return used
+
+
+def measure(cloud: Cloud, http: httpx.Client, path: str, accept: str) -> str:
+    took, answer = [], http.get(path, headers={"Accept": accept})
+    before = computed(cloud)
+    for _ in range(ASKED):
+        began = time.perf_counter()
+        answer = http.get(path, headers={"Accept": accept}).raise_for_status()
+        took.append((time.perf_counter() - began) * 1000)
+    after = computed(cloud)
+    spent = ", ".join(f"{name} {(after[name] - before[name]) / ASKED * 1000:.0f}" for name in after)
+    slowest = statistics.quantiles(took, n=100)[-1]
+    return (
+        f"median {statistics.median(took):.0f} ms, 99th percentile {slowest:.0f} ms "
+        f"(computed: {spent} ms) | {len(answer.content) / 1000:.1f} kB"
+    )
+
+
+def main() -> int:
+    many = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-") as folder,
+        running_cloud(Path(folder) / "var", {"EXAMPLES": "0"}) as cloud,
+        httpx.Client(base_url=cloud.address, timeout=120) as http,
+    ):
+        fill(cloud, many)
+        for words, path, parameters, accept in addresses(http, many):
+            asked = f"{path}?{urlencode(parameters)}" if parameters else path
+            line = measure(cloud, http, asked, accept)
+            print(f"| {words}, {accept} | {line} |", flush=True)
+        load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
+        print(f"| load while this was measured (1, 5, 15 minutes) | {load} | |")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
