@@ -16,7 +16,6 @@ from allthethings.assets import AssetStatus
 from allthethings.documents import Document, available
 from allthethings.tallies import BLOCK, Tallies, Tally
 
-
 WITHOUT_TEXT: Document = {"text": 0, "segments": 0, "deliveries": 0}
 """A projection, for who shows or moves many things."""
 

@@ -73,7 +73,7 @@ def test_a_page_for_every_state(status: S, kind: str, error: str | None) -> None
     assert len(shown) == (failed or (under_way and error is not None))
     assert not error or not shown or HOSTILE in text_of(shown[0], ".//*[@data-trouble]")[0]
     assert len(tree.xpath("//a[.='More like this']")) == (status is S.SEARCHABLE)
-    assert len(tree.xpath("//table")) == 1
+    assert len(tree.xpath("//*[contains(@class, 'timeline')]")) == 1
 
 
 def test_the_share_that_replicate_tells_is_shown() -> None:
