@@ -4,7 +4,7 @@ ARGS ?=
 install = @sh tools/python.sh tools/install.py
 python = .venv/bin/python
 
-.PHONY: help run test eval bench soak lint install clean
+.PHONY: help run test eval bench soak pictures lint install clean
 .DEFAULT_GOAL := help
 
 help:
@@ -13,6 +13,7 @@ help:
 	@echo 'make eval     how well the search finds what it should (ARGS=--shapes)'
 	@echo 'make bench    how long things take'
 	@echo 'make soak     the fault tests at full length, with figures: hours (ARGS="-k crowd")'
+	@echo 'make pictures the pictures of docs/, taken anew'
 	@echo 'make lint     ruff and mypy'
 	@echo 'make install  everything that run, test and lint install'
 	@echo 'make clean    remove what was installed here; the data stays'
@@ -41,6 +42,11 @@ soak:
 	$(install) main localcloud dev
 	@$(python) -m localcloud.weights
 	@SOAK=full exec $(python) -m pytest tests/faults $(ARGS)
+
+pictures:
+	$(install) main localcloud dev
+	@$(python) -m localcloud.weights
+	@exec $(python) -m tools.make_pictures
 
 lint:
 	$(install) main localcloud dev

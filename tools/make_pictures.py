@@ -1,36 +1,67 @@
-"""Take the README's pictures of a running copy: python tools/make_pictures.py ADDRESS
+"""The README's pictures: `make pictures`.
 
-Index the examples first. Needs Chromium, as the browser tests do.
+Starts a copy of everything, indexes the examples, and takes pictures of its pages.
+Needs Chromium, as the browser tests do.
 """
 
 from __future__ import annotations
 
+import json
 import sys
+import tempfile
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from playwright.sync_api import Browser, sync_playwright
 
 from tests.support.chromium import MISSING, find_chromium
+from tests.support.cloud import ROOT, running_cloud
+from tests.support.person import Person
 
-DOCS = Path(__file__).resolve().parents[1] / "docs"
-QUERY = "self-healing masonry of antiquity"
+DOCS = ROOT / "docs"
+QUERY = "optics that guide ships after dark"
+WIDE, NARROW = (1100, 760), (390, 760)
 
 
-def main(address: str) -> None:
+def main() -> None:
     chromium = find_chromium()
     if chromium is None:
         sys.exit(MISSING)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1100, "height": 760})
-        page.goto(address)
-        page.screenshot(path=DOCS / "home.png")
-        page.goto(f"{address}/search?query={QUERY}")
-        page.screenshot(path=DOCS / "search.png")
-        browser.close()
+    examples = json.loads((ROOT / "examples" / "examples.json").read_text("utf-8"))
+    with (
+        tempfile.TemporaryDirectory(prefix="pictures-") as folder,
+        running_cloud(Path(folder) / "var", {"FETCH_ALLOW": "127.0.0.1"}) as cloud,
+    ):
+        person = Person(cloud)
+        ids = {
+            each["file"]: person.submit(f"{cloud.address}/examples/{each['file']}")
+            for each in examples
+        }
+        for asset_id in ids.values():
+            person.finished(asset_id)
+        spoken = next(ids[file] for file in ids if file.endswith(".mp3"))
+        person.search(QUERY)
+        person.http.close()
+        found = f"{cloud.address}/search?query={QUERY}"
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+            take(browser, f"{cloud.address}/", "home", WIDE, "light")
+            take(browser, found, "search", WIDE, "light")
+            take(browser, f"{cloud.address}/assets/{spoken}", "thing", WIDE, "dark")
+            take(browser, f"{cloud.address}/gateway", "gateway", WIDE, "light")
+            take(browser, found, "search-phone", NARROW, "dark")
+            browser.close()
+
+
+def take(browser: Browser, url: str, name: str, size: tuple[int, int], scheme: str) -> None:
+    width, height = size
+    page = browser.new_page(
+        viewport={"width": width, "height": height},
+        color_scheme="dark" if scheme == "dark" else "light",
+    )
+    page.goto(url, wait_until="load")
+    page.screenshot(path=DOCS / f"{name}.png")
+    page.close()
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()
