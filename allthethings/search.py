@@ -33,7 +33,10 @@ SHOWN_THINGS = 10
 DEEPEST = 100
 """Pages of results."""
 
-WEIGHT_OF_MEANING = 0.7
+WEIGHT_OF_MEANING = 0.6
+OTHER_FORM = 0.3
+"""What a word counts that a passage holds with another ending: 'explorer' in one on exploration.
+This and the weight were chosen by `make eval`."""
 STRONG = 0.5
 """Similarity, a cosine, from which on a passage speaks of what the query asks for. On XQuAD's
 articles 77% of the answers are that near, and of what is nearest elsewhere 2%."""
@@ -256,8 +259,9 @@ def fuse(text: str, near: Sequence[Document], matching: Sequence[Document]) -> l
 
     The weighted sum of the cosine and of the BM25 score over the best one's. The latter counts
     by the root of the share of the query's words that the passage holds, or the best of poor
-    matches by words would stand before a good one by meaning. A passage that is not among the
-    nearest is as far as the farthest of them, if there are more.
+    matches by words would stand before a good one by meaning; a word in its own form counts
+    more, which the index does not know. A passage that is not among the nearest is as far as the
+    farthest of them, if there are more.
     """
     near_by_id = {row["_id"]: row for row in near}
     cosines = {key: similarity(row["score"]) for key, row in near_by_id.items()}
@@ -269,7 +273,9 @@ def fuse(text: str, near: Sequence[Document], matching: Sequence[Document]) -> l
     for key, row in (near_by_id | matching_by_id).items():
         found = matching_by_id.get(key, {"score": 0.0, "words": ()})
         words = tuple(found["words"])
-        share = min(1.0, _held(wanted, words) / (min(len(wanted), ENOUGH_WORDS) or 1))
+        exact, others = _held(wanted, words)
+        enough = min(len(wanted), ENOUGH_WORDS) or 1
+        share = min(1.0, (exact + OTHER_FORM * others) / enough)
         meaning = max(0.0, cosines.get(key, farthest))
         worded = math.sqrt(share) * found["score"] / top
         score = WEIGHT_OF_MEANING * meaning + (1 - WEIGHT_OF_MEANING) * worded
@@ -282,22 +288,22 @@ def fuse(text: str, near: Sequence[Document], matching: Sequence[Document]) -> l
                 score=score,
                 similarity=cosines.get(key),
                 words=words,
-                by_words=share >= WORDS_MATCH,
+                by_words=exact + others >= WORDS_MATCH * enough,
             )
         )
     return sorted(hits, key=lambda hit: (-hit.score, hit.asset_id, hit.position))
 
 
-def _held(wanted: Iterable[str], words: Iterable[str]) -> int:
-    """How many of the query's words are among those that matched, which may have other endings."""
+def _held(wanted: frozenset[str], words: Iterable[str]) -> tuple[int, int]:
+    """How many of the query's words are among those that matched: as they are, and with other
+    endings."""
     found = {part for word in words for part in _words(word)}
     by_start: dict[str, list[str]] = {}
     for word in found:
         by_start.setdefault(word[:3], []).append(word)
-    return sum(
-        word in found or any(_alike(word, other) for other in by_start.get(word[:3], ()))
-        for word in wanted
-    )
+    rest = [word for word in wanted if word not in found]
+    others = sum(any(_alike(word, other) for other in by_start.get(word[:3], ())) for word in rest)
+    return len(wanted) - len(rest), others
 
 
 def _alike(word: str, other: str) -> bool:
