@@ -39,8 +39,12 @@ class LocalModel:
         if self._model is None:
             self.load()
             return self._otherwise(texts)
-        with self._lock:  # it serves one at a time
-            vectors: Sequence[Sequence[float]] = self._model.embed(texts).tolist()
+        try:
+            with self._lock:  # it serves one at a time
+                vectors: Sequence[Sequence[float]] = self._model.embed(texts).tolist()
+        except RuntimeError:  # OpenVINO's own, of whatever went wrong
+            log.exception("the embedding model here failed; this query goes to Replicate")
+            return self._otherwise(texts)
         return vectors
 
     def load(self) -> threading.Thread:

@@ -106,6 +106,18 @@ def test_a_model_that_cannot_be_loaded_leaves_the_queries_to_replicate(
     assert caplog.text.count("the embedding model cannot be loaded") == 1
 
 
+def test_a_query_that_it_fails_at_goes_to_replicate(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    fails = "def vector(text):\n    if text == 'ab': raise RuntimeError('no memory')\n"
+    (folder / "parts.py").write_text(f"{fails}    return [float(len(text)), 0.5]\n")
+    model = LocalModel(folder, folder, Cloud().embed)
+    model.load().join(20)
+    assert model.embed(["ab"]) == [[-1.0, -1.0]]
+    assert model.embed(["abc"]) == [[3.0, 0.5]]
+    assert "no memory" in caplog.text
+
+
 def test_what_the_other_raises_is_raised_while_it_loads(folder: Path) -> None:
     (folder / "slow").touch()
 
