@@ -34,7 +34,7 @@ DEEPEST = 100
 """Pages of results."""
 
 WEIGHT_OF_MEANING = 0.6
-OTHER_FORM = 0.3
+OTHER_FORM = 0.15
 """What a word counts that a passage holds with another ending: 'explorer' in one on exploration.
 This and the weight were chosen by `make eval`."""
 STRONG = 0.5
