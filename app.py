@@ -42,6 +42,7 @@ from allthethings.login import require_password
 from allthethings.mongo import Database
 from allthethings.passages import Shape
 from allthethings.pipeline import Pipeline
+from allthethings.presentation import wants_json
 from allthethings.processors import Tools
 from allthethings.progress import Watch
 from allthethings.query_vectors import Embed, QueryVectors
@@ -210,8 +211,7 @@ def _add_error_handlers(app: Flask) -> None:
     def answer(
         code: int, title: str, message: str, headers: Sequence[tuple[str, str]] = ()
     ) -> ResponseReturnValue:
-        wants_json = request.accept_mimetypes.best_match(["text/html", "application/json"])
-        if wants_json == "application/json" or request.path.startswith(WEBHOOKS):
+        if wants_json() or request.path.startswith(WEBHOOKS):
             return jsonify(error=message), code, [*headers]
         page = render_template("error.html", code=code, title=title, message=message)
         return page, code, [*headers]

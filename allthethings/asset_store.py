@@ -14,7 +14,6 @@ from datetime import timedelta
 from typing import Any
 
 from bson import ObjectId
-from bson.errors import InvalidId
 from pymongo import ASCENDING
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
@@ -104,25 +103,22 @@ class AssetStore:
 
     def get(self, asset_id: str) -> Asset | None:
         """None when there is no such asset, also for an id that cannot be one."""
-        try:
-            key = ObjectId(asset_id)
-        except InvalidId:
-            return None
-        with available():
-            document = self.collection.find_one({"_id": key})
-        return _asset(document) if document and "deleted_at" not in document else None
+        return self._one(asset_id, None)
 
     def state(self, asset_id: str) -> Asset | None:
         """As `get`, without the text and the segments, which can be megabytes."""
+        return self._one(asset_id, WITHOUT_TEXT)
+
+    def _one(self, asset_id: str, fields: Document | None) -> Asset | None:
         if not ObjectId.is_valid(asset_id):
             return None
         with available():
-            document = self.collection.find_one({"_id": ObjectId(asset_id)}, WITHOUT_TEXT)
+            document = self.collection.find_one({"_id": ObjectId(asset_id)}, fields)
         return _asset(document) if document and "deleted_at" not in document else None
 
     def find_url(self, key: str) -> Asset | None:
         with available():
-            document = self.collection.find_one({"url_key": key})
+            document = self.collection.find_one({"url_key": key}, WITHOUT_TEXT)
         return _asset(document) if document else None
 
     def page(self, wanted: Wanted, place: Place, size: int) -> Page:
@@ -139,8 +135,10 @@ class AssetStore:
             )
             return {str(document["_id"]): _asset(document) for document in documents}
 
-    def count(self, statuses: Iterable[AssetStatus]) -> int:
-        return Wanted(frozenset(statuses)).count(self.tallies.total())
+    def count(self, *groups: Iterable[AssetStatus]) -> list[int]:
+        """How many things have one of the statuses, for each group of statuses."""
+        tally = self.tallies.total()
+        return [Wanted(frozenset(statuses)).count(tally) for statuses in groups]
 
     def newest_searchable(self, limit: int) -> list[Asset]:
         """Of the latest twice as many things those that became searchable last, newest first,
@@ -248,15 +246,19 @@ class AssetStore:
             )
 
     def ahead(self, asset: Asset) -> int:
-        """How many things came to the status of this one before it, and still have it."""
+        """How many of the things that came before this one have its status."""
+        if asset.number is None:
+            return 0
+        same = Wanted(frozenset({asset.status}))
+        own = asset.number // BLOCK
+        earlier = [tally for block, tally in self.tallies.blocks().items() if block < own]
+        span = {"number": {"$gte": own * BLOCK, "$lt": asset.number}}
         with available():
-            return self.collection.count_documents(
-                {
-                    "status": asset.status.value,
-                    "updated_at": {"$lt": asset.updated_at},
-                    "deleted_at": None,
-                }
-            )
+            beside = list(self.collection.find(span, {"status": 1, "deleted_at": 1}))
+        there = [each for each in beside if "deleted_at" not in each]
+        return sum(map(same.count, earlier)) + [each["status"] for each in there].count(
+            asset.status
+        )
 
     def mark_deleted(self, asset_id: str) -> Asset | None:
         """From here on it is gone for everybody, and its URL is free. The asset as it stays from
@@ -273,13 +275,15 @@ class AssetStore:
                     }
                 },
             )
-            document = self.collection.find_one({"_id": key}) if result.modified_count else None
+            if not result.modified_count:
+                return None
+            document = self.collection.find_one({"_id": key}, WITHOUT_TEXT)
         return _asset(document) if document else None
 
     def deleted(self, limit: int) -> list[Asset]:
         """Assets that were marked as deleted, and not removed: somebody died in between."""
         with available():
-            documents = self.collection.find({"url_key": MARKED_DELETED})
+            documents = self.collection.find({"url_key": MARKED_DELETED}, WITHOUT_TEXT)
             return [_asset(document) for document in documents.limit(limit)]
 
     def remove(self, asset_id: str) -> None:

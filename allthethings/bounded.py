@@ -41,7 +41,7 @@ class Starved(Exception):
     """The machine was too busy with other things."""
 
 
-def within(seconds: int, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+def run_within(seconds: int, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """What the function returns, or raises; all of it has to be picklable.
 
     Raises TimeoutError when it takes more of a processor's time, MemoryError when it wants more

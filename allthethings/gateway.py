@@ -34,7 +34,7 @@ DASHBOARD = "https://dashboard.hookdeck.com"
 SERVICE = "The gateway"
 PATIENCE = 5.0
 GLANCE = 2.0
-"""Seconds that a thing's page waits for the gateway, in which a list may take PATIENCE."""
+"""Seconds for which a thing's page waits at each of up to three questions; a list for PATIENCE."""
 FRESH = 5.0
 """Seconds for which what was told of a thing is not asked for again, nor a silent gateway."""
 REMEMBERED = 500

@@ -32,7 +32,9 @@ class AsyncEmbeddingsGenerator:
     def find(self, asset: Asset, texts: Sequence[str]) -> str | None:
         """The id of the prediction for these texts whose record was lost, if there is one."""
         values = _batch(texts)
-        return self._replicate.find(EMBEDDING_VERSION, asset.updated_at, values.__eq__)
+        return self._replicate.find(
+            EMBEDDING_VERSION, asset.updated_at, values.__eq__, asset.replaced_process_ids
+        )
 
 
 class SyncEmbeddingsGenerator:

@@ -19,6 +19,7 @@ from allthethings.passage_index import (
 )
 from allthethings.processors import about, kind_of
 
+ASSET_INDEXES = ("url_key", "status_lease", "number", "status_kind_number", "stirred")
 SEARCH_INDEXES = (
     SearchIndexModel(dict(VECTOR_DEFINITION), name=VECTOR_INDEX, type="vectorSearch"),
     SearchIndexModel(dict(SEARCH_DEFINITION), name=SEARCH_INDEX, type="search"),
@@ -45,7 +46,7 @@ def _tell_older_passages(database: Database) -> int:
     """Passages of an older version of the app lack what the filters ask for."""
     untold = database.passages.untold()
     for asset_id in untold:
-        if asset := database.assets.get(asset_id):
+        if asset := database.assets.state(asset_id):
             database.passages.tell(asset_id, about(asset, asset.title))
     return len(untold)
 
@@ -53,10 +54,11 @@ def _tell_older_passages(database: Database) -> int:
 def missing_indexes(database: Database) -> list[str]:
     """The names of the indexes that are needed and not there, or not yet to be queried."""
     with available():
-        missing = [] if "url_key" in database.assets.collection.index_information() else ["url_key"]
+        there = database.assets.collection.index_information()
         found = list(database.passages.collection.list_search_indexes())
     ready = {index["name"] for index in found if index.get("queryable")}
     names = [str(model.document["name"]) for model in SEARCH_INDEXES]
+    missing = [name for name in ASSET_INDEXES if name not in there]
     return [*missing, *(name for name in names if name not in ready)]
 
 

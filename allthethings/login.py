@@ -24,6 +24,8 @@ from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import TooManyRequests, Unauthorized
 
+from allthethings.presentation import wants_json
+
 WINDOW = 60.0
 """Seconds in which wrong passwords are counted."""
 PER_ADDRESS = 10
@@ -122,7 +124,7 @@ def require_password(
             if gate.accepts(given.password or ""):
                 return None
             raise Unauthorized(WRONG, www_authenticate=CHALLENGE)
-        if _wants_json():
+        if wants_json():
             raise Unauthorized("Sign in first.", www_authenticate=CHALLENGE)
         return redirect(url_for("login.form", next=_here()), 303)
 
@@ -144,16 +146,16 @@ def _pages(gate: Gate) -> Blueprint:
     def enter() -> ResponseReturnValue:
         following = local_path(request.form.get("next", "/"))
         if not gate.accepts(request.form.get("password", "")):
-            if _wants_json():
+            if wants_json():
                 raise Unauthorized(WRONG, www_authenticate=CHALLENGE)
             return _form(following, WRONG, 401, {"WWW-Authenticate": str(CHALLENGE)})
         gate.enter()
-        return jsonify(signed_in=True) if _wants_json() else redirect(following, 303)
+        return jsonify(signed_in=True) if wants_json() else redirect(following, 303)
 
     @blueprint.errorhandler(TooManyRequests)
     def wait(error: TooManyRequests) -> ResponseReturnValue:
         headers, message = {"Retry-After": str(error.retry_after)}, str(error.description)
-        if _wants_json():
+        if wants_json():
             return jsonify(error=message), 429, headers
         return _form(request.form.get("next", "/"), message, 429, headers)
 
@@ -178,8 +180,3 @@ def _here() -> str:
         return "/"
     query = quote(request.query_string, safe="/?:@!$&'()*+,;=%-._~")
     return quote(request.path, safe="/:@!$&'()*+,;=-._~") + (f"?{query}" if query else "")
-
-
-def _wants_json() -> bool:
-    best = request.accept_mimetypes.best_match(["text/html", "application/json"], "text/html")
-    return best == "application/json"

@@ -159,7 +159,7 @@ class Pipeline:
         )
         if noted:
             return
-        asset_now = self._assets.get(asset.id)
+        asset_now = self._assets.state(asset.id)
         cancelled = asset_now is not None and asset_now.cancelled
         if cancelled:  # what comes of it must not end another try
             self._assets.give_up(asset.id, requested.prediction_id)
@@ -224,6 +224,9 @@ class Pipeline:
                 asset.id, S.PROCESSING_ERROR, prediction_id=prediction_id, error=reason
             )
             return
+        asset_now = self._assets.state(asset.id)
+        if asset_now is None or asset_now.status not in COMES_FROM[S.PROCESSED]:
+            return  # cancelled or deleted, or another was first
         self._passages.put(asset.id, about(asset, content.title), passages)
         lines = from_locators((piece.text, piece.locator) for piece in content.pieces)
         moved = self._assets.move(
@@ -238,7 +241,7 @@ class Pipeline:
         if moved:
             log.info("asset %s processed, %d passages", asset.id, len(passages))
             self.request_embeddings(asset.id)
-        elif self._assets.get(asset.id) is None:  # deleted in the meantime
+        elif self._assets.state(asset.id) is None:  # deleted in the meantime
             self._passages.delete(asset.id)
 
     # -- embeddings
@@ -276,7 +279,7 @@ class Pipeline:
             prediction_id = found or self._generator.generate(asset, first, texts)
             self._passages.requested(asset.id, first, batch[-1]["position"], prediction_id)
             if not self._assets.renew(asset.id, asset.status):
-                asset_now = self._assets.get(asset.id)
+                asset_now = self._assets.state(asset.id)
                 if asset_now is None or asset_now.cancelled:  # before the request was noted
                     self._cancel(prediction_id)
                 return  # or finished, or failed in the meantime
@@ -326,7 +329,8 @@ class Pipeline:
     # -- again, and away
 
     def retry(self, asset_id: str) -> Asset:
-        """Go on with a failed thing from the stage that failed. Raises NoSuchAsset, BadInput.
+        """Go on with a failed thing from the stage that failed; the asset as it is then. Raises
+        NoSuchAsset, BadInput.
 
         What came before is not asked for again: a text that is there is embedded anew, and only
         its passages that have no vector and wait for none. Raises ServiceUnavailable too.
@@ -341,7 +345,7 @@ class Pipeline:
                 self._soon(asset.id, lambda: self._embed_again(asset.id))
         else:
             raise BadInput("Only what has failed can be tried again.")
-        return asset
+        return self._existing(asset_id)
 
     def _ended_without_vectors(self, asset: Asset) -> list[str]:
         """The predictions that passages wait for in vain."""
@@ -367,7 +371,7 @@ class Pipeline:
             # In this order: the callback of a cancelled prediction knows no reason.
             if self._assets.move(asset_id, failure, error=CANCELLED, note={"cancelled": True}):
                 log.info("asset %s cancelled", asset_id)
-                ended = self._assets.get(asset_id) or asset
+                ended = self._assets.state(asset_id) or asset
                 mine = ended.replicate_process_id if before_text else None
                 self._cancel(*([mine] if mine else []), *self._owing(asset_id))
                 return ended
@@ -406,7 +410,7 @@ class Pipeline:
                     return  # nor are the others: each would be waited for in vain
 
     def _existing(self, asset_id: str) -> Asset:
-        asset = self._assets.get(asset_id)
+        asset = self._assets.state(asset_id)
         if asset is None:
             raise NoSuchAsset("There is no such thing, or there is none any more.")
         return asset

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
 from allthethings.errors import MalformedPrediction, UnusableThing
+from allthethings.transcripts import Line
 
 DIMENSIONS = 768
 MAX_FLOAT32 = 3.4e38
@@ -68,20 +69,11 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class Segment:
-    """Words spoken between two moments, in seconds from the beginning."""
-
-    start: float
-    end: float
-    text: str
-
-
-@dataclass(frozen=True)
 class Transcript:
     """What Whisper heard. `segments` may be empty although there is text."""
 
     text: str
-    segments: tuple[Segment, ...]
+    segments: tuple[Line, ...]
 
 
 def parse_prediction(payload: object) -> Prediction:
@@ -111,13 +103,13 @@ def parse_transcript(output: object) -> Transcript:
     return Transcript(text.strip(), tuple(filter(None, map(_segment, found))))
 
 
-def _segment(value: object) -> Segment | None:
+def _segment(value: object) -> Line | None:
     if not isinstance(value, Mapping):
         return None
     start, end, text = value.get("start"), value.get("end"), value.get("text")
     if not (_is_number(start) and _is_number(end) and isinstance(text, str) and text.strip()):
         return None
-    return Segment(max(0.0, float(start)), max(0.0, float(end)), _encodable(text).strip())
+    return Line(max(0.0, float(start)), max(0.0, float(end)), _encodable(text).strip())
 
 
 def _encodable(text: str) -> str:

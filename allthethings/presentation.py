@@ -57,7 +57,6 @@ def shown(asset: Asset) -> dict[str, Any]:
         "finished": asset.finished,
         "failed": asset.failed,
         "text": asset.text,
-        "history": list(asset.history),
     }
 
 

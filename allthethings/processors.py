@@ -13,15 +13,16 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 from allthethings.assets import Asset
-from allthethings.bounded import Starved, within
+from allthethings.bounded import Starved, run_within
 from allthethings.errors import ServiceUnavailable, UnusableThing
 from allthethings.fetch import Document
 from allthethings.pages import read_page
 from allthethings.passage_store import About
 from allthethings.passages import Piece
-from allthethings.predictions import Segment, parse_transcript
+from allthethings.predictions import parse_transcript
 from allthethings.queries import sites_of
 from allthethings.replicate_client import ReplicateClient
+from allthethings.transcripts import Line
 
 log = logging.getLogger(__name__)
 
@@ -141,7 +142,7 @@ class HtmlProcessor:
 
     def read(self, output: Document) -> Content:
         try:
-            page = within(READ_SECONDS, read_page, output.body, output.charset, output.url)
+            page = run_within(READ_SECONDS, read_page, output.body, output.charset, output.url)
         except Starved as error:
             raise ServiceUnavailable("The reader of pages", "this machine is too busy") from error
         except TimeoutError as error:
@@ -184,5 +185,5 @@ def _accepting(content_type: str) -> type[Processor] | None:
     return next((each for each in PROCESSORS if content_type.startswith(each.accepts)), None)
 
 
-def _spoken(segment: Segment) -> Piece:
+def _spoken(segment: Line) -> Piece:
     return Piece(segment.text, {"start": segment.start, "end": segment.end})

@@ -184,7 +184,7 @@ class Search:
     def like(self, asset_id: str, position: int | None, query: Query, page: int = 1) -> Found:
         """Other things like this one, or like that passage of it; the query's filters hold.
         Raises NoSuchAsset, ServiceUnavailable."""
-        asset = self._assets.get(asset_id)
+        asset = self._assets.state(asset_id)
         if asset is None:
             raise NoSuchAsset("There is no such thing, or there is none any more.")
         return self._like(asset, position, query, page)

@@ -43,7 +43,7 @@ def create_blueprint(search: Search, database: Database) -> Blueprint:
         except IndexingError as problem:
             error, code = str(problem), 400 if isinstance(problem, BadInput) else 503
         took_ms = round((time.perf_counter() - began) * 1000)
-        under_way = database.assets.count(UNFINISHED)
+        under_way, searchable = database.assets.count(UNFINISHED, {AssetStatus.SEARCHABLE})
         results = [_result(result) for result in found.results] if found else []
         more = bool(found and found.more and page < DEEPEST)
         if wants_json():
@@ -71,7 +71,7 @@ def create_blueprint(search: Search, database: Database) -> Blueprint:
             first=(page - 1) * PER_PAGE + 1,
             kinds=kinds(),
             under_way=under_way,
-            total_searchable=database.assets.count({AssetStatus.SEARCHABLE}),
+            total_searchable=searchable,
             took_ms=took_ms,
         ), code
 

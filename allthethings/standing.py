@@ -10,6 +10,7 @@ from math import ceil
 from allthethings.assets import Asset, AssetStatus
 from allthethings.processors import kind_of
 from allthethings.progress import Progress
+from allthethings.timeline import counted
 
 S = AssetStatus
 
@@ -66,9 +67,9 @@ def _doing(asset: Asset, progress: Progress) -> str:
     if asset.status is S.GENERATING_EMBEDDINGS:
         if progress.ahead:
             return f"Waiting for the embedding model. {_before(progress.ahead)}"
-        return f"{progress.embedded:,} of {_count(progress.total, 'passage')} embedded"
+        return f"{progress.embedded:,} of {counted(progress.total, 'passage')} embedded"
     if asset.status is S.PROCESSED:
-        return f"Cut into {_count(progress.total, 'passage')}"
+        return f"Cut into {counted(progress.total, 'passage')}"
     return "On its way to the model" if kind_of(asset.content_type) == "audio" else "Being read"
 
 
@@ -83,11 +84,7 @@ def _listening(progress: Progress) -> str:
 
 
 def _before(ahead: int) -> str:
-    return f"{_count(ahead, 'thing')} {'is' if ahead == 1 else 'are'} before it."
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+    return f"{counted(ahead, 'thing')} {'is' if ahead == 1 else 'are'} before it."
 
 
 def _when(asset: Asset, at: datetime) -> str:
@@ -184,7 +181,7 @@ BEFORE = {
 def advice(asset: Asset) -> str:
     """What a person can do about a thing that failed."""
     if asset.cancelled:
-        return "Retry goes on from where it was; Delete removes it."
+        return "Retry begins this step again; Delete removes it."
     for pattern, words in ADVICE:
         if re.search(pattern, asset.error or ""):
             return words

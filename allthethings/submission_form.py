@@ -101,7 +101,7 @@ def answered(answers: Sequence[Answer], done: str, what: Sent) -> Form:
     return Form("\n".join(fitting), False, answers, done, notes, ready, others)
 
 
-def entry_of(answer: Answer) -> dict[str, Any]:
+def answer_as_json(answer: Answer) -> dict[str, Any]:
     """The answer as JSON."""
     entry: dict[str, Any] = {
         "url": answer.url,

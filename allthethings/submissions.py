@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from allthethings.asset_store import AlreadyIndexed
 from allthethings.assets import Asset, clean_url, url_key
-from allthethings.bounded import Starved, within
+from allthethings.bounded import Starved, run_within
 from allthethings.errors import BadInput, IndexingError, ServiceUnavailable
 from allthethings.markup import addresses_in
 from allthethings.pipeline import Pipeline, Preview
@@ -133,7 +133,7 @@ def listed_in(file: bytes) -> Listed:
     if not BOOKMARKS.search(file, 0, TOP):
         return Listed(lines_of(_text(file)))
     try:
-        addresses = within(FILE_SECONDS, addresses_in, file)
+        addresses = run_within(FILE_SECONDS, addresses_in, file)
     except Starved as error:
         raise ServiceUnavailable("The reader of files", "this machine is too busy") from error
     except (TimeoutError, MemoryError, ChildProcessError) as error:

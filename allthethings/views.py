@@ -30,8 +30,8 @@ from allthethings.submission_form import (
     NOTHING,
     Form,
     allow_files,
+    answer_as_json,
     answered,
-    entry_of,
     holds_many,
     sent,
 )
@@ -119,7 +119,7 @@ def create_blueprint(
         things = database.assets.many(chosen)
         return jsonify(
             assets=[listed(thing) for thing in things.values()],
-            under_way=database.assets.count(UNFINISHED),
+            under_way=database.assets.count(UNFINISHED)[0],
         )
 
     @blueprint.get("/")
@@ -169,7 +169,7 @@ def create_blueprint(
             flash(problem, "error")
             return home(Form("\n".join(what.kept)), 422)
         if wants_json():
-            return jsonify([entry_of(answer) for answer in answers])
+            return jsonify([answer_as_json(answer) for answer in answers])
         form = answered(answers, done, what)
         return home(form, 200 if any(answer.code < 400 for answer in answers) else 422)
 

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from allthethings import bounded
-from allthethings.bounded import MEMORY, Starved, within
+from allthethings.bounded import MEMORY, Starved, run_within
 from allthethings.errors import UnusableThing
 
 
@@ -38,33 +38,33 @@ def refuse(why: str) -> None:
 
 
 def test_it_gives_what_the_function_gives() -> None:
-    assert within(60, double, 21) == 42
+    assert run_within(60, double, 21) == 42
 
 
 def test_it_raises_what_the_function_raises_and_tells_where() -> None:
     with pytest.raises(UnusableThing, match="too blue") as caught:
-        within(60, refuse, "too blue")
+        run_within(60, refuse, "too blue")
     assert caught.value.retryable
     assert "in refuse" in "".join(caught.value.__notes__)
 
 
 def test_it_takes_no_more_time_than_it_may() -> None:
     with pytest.raises(TimeoutError, match="spin took more than 1 s"):
-        within(1, spin)
+        run_within(1, spin)
 
 
 def test_what_gets_no_time_is_no_fault_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bounded, "PATIENCE", 0.2)
     with pytest.raises(Starved, match="never did not get 60 s"):
-        within(60, never)
+        run_within(60, never)
 
 
 def test_it_has_no_more_memory_than_it_may() -> None:
-    assert within(60, swell, MEMORY // 2) == MEMORY // 2
+    assert run_within(60, swell, MEMORY // 2) == MEMORY // 2
     with pytest.raises(MemoryError):
-        within(60, swell, 2 * MEMORY)
+        run_within(60, swell, 2 * MEMORY)
 
 
 def test_a_process_that_dies_is_an_error_and_not_a_wait() -> None:
     with pytest.raises(ChildProcessError):
-        within(60, die)
+        run_within(60, die)

@@ -11,12 +11,12 @@ from tqdm import tqdm
 from allthethings.errors import MalformedPrediction, UnusableThing
 from allthethings.predictions import (
     DIMENSIONS,
-    Segment,
     parse_embeddings,
     parse_prediction,
     parse_progress,
     parse_transcript,
 )
+from allthethings.transcripts import Line
 
 VECTOR = [0.5] * DIMENSIONS
 json_values = st.recursive(
@@ -76,7 +76,7 @@ def test_a_transcript_keeps_its_segments() -> None:
         }
     )
     assert transcript.text == "Hello there."
-    assert transcript.segments == (Segment(0.0, 1.5, "Hello there."),)
+    assert transcript.segments == (Line(0.0, 1.5, "Hello there."),)
 
 
 def test_half_a_surrogate_pair_becomes_text_that_can_be_stored() -> None:

@@ -178,7 +178,10 @@ def test_while_its_page_is_read(person: Person) -> None:
             CANCELLED,
             None,
         )
-        assert person.http.post(f"/assets/{asset_id}/retry").status_code == 202
+        assert asset["progress"]["total"] == 0
+        again = person.http.post(f"/assets/{asset_id}/retry")
+        assert again.status_code == 202
+        assert again.json()["asset"]["error"] is None
         assert person.finished(asset_id)["status"] == "SEARCHABLE"
 
 

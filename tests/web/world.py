@@ -99,8 +99,8 @@ class Memory:
     def many(self, ids: Iterable[str]) -> dict[str, Asset]:
         return {thing.id: thing for thing in self.things if thing.id in set(ids)}
 
-    def count(self, statuses: Iterable[AssetStatus]) -> int:
-        return sum(thing.status in set(statuses) for thing in self.things)
+    def count(self, *groups: Iterable[AssetStatus]) -> list[int]:
+        return [sum(thing.status in set(group) for thing in self.things) for group in groups]
 
     def get(self, asset_id: str) -> Asset | None:
         return next((thing for thing in self.things if thing.id == asset_id), None)
