@@ -7,7 +7,6 @@ brought to 0..1. Each side alone is searched when the other is away.
 from __future__ import annotations
 
 import logging
-import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -258,10 +257,10 @@ def fuse(text: str, near: Sequence[Document], matching: Sequence[Document]) -> l
     """The passages of both sides, best first.
 
     The weighted sum of the cosine and of the BM25 score over the best one's. The latter counts
-    by the root of the share of the query's words that the passage holds, or the best of poor
-    matches by words would stand before a good one by meaning; a word in its own form counts
-    more, which the index does not know. A passage that is not among the nearest is as far as the
-    farthest of them, if there are more.
+    by the share of the query's words that the passage holds, or the best of poor matches by words
+    would stand before a good one by meaning; a word in its own form counts more, which the index
+    does not know. A passage that is not among the nearest is as far as the farthest of them, if
+    there are more.
     """
     near_by_id = {row["_id"]: row for row in near}
     cosines = {key: similarity(row["score"]) for key, row in near_by_id.items()}
@@ -277,7 +276,7 @@ def fuse(text: str, near: Sequence[Document], matching: Sequence[Document]) -> l
         enough = min(len(wanted), ENOUGH_WORDS) or 1
         share = min(1.0, (exact + OTHER_FORM * others) / enough)
         meaning = max(0.0, cosines.get(key, farthest))
-        worded = math.sqrt(share) * found["score"] / top
+        worded = share * found["score"] / top
         score = WEIGHT_OF_MEANING * meaning + (1 - WEIGHT_OF_MEANING) * worded
         hits.append(
             Hit(
