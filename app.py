@@ -42,7 +42,7 @@ from allthethings.login import require_password
 from allthethings.mongo import Database
 from allthethings.passages import Shape
 from allthethings.pipeline import Pipeline
-from allthethings.presentation import wants_json
+from allthethings.presentation import base_of, wants_json
 from allthethings.processors import Tools
 from allthethings.progress import Watch
 from allthethings.query_vectors import Embed, QueryVectors
@@ -103,14 +103,7 @@ def create_app(settings: Settings | None = None) -> Flask:
             parts,
         )
     )
-    watch = Watch(database, replicate)
-    if settings.hookdeck_api_key:
-        gateway = Gateway(settings.hookdeck_api_url, settings.hookdeck_api_key)
-        app.register_blueprint(gateway_views.create_blueprint(gateway, database))
-        things = asset_views.create_blueprint(pipeline, database, watch, gateway.watch)
-    else:
-        things = asset_views.create_blueprint(pipeline, database, watch)
-    app.register_blueprint(things)
+    _add_things(app, settings, pipeline, database, replicate)
     app.register_blueprint(search_views.create_blueprint(search, database))
     app.register_blueprint(feed_views.create_blueprint(search, database, settings.app_url))
     app.register_blueprint(webhooks.create_blueprint(pipeline, settings.hookdeck_webhook_secret))
@@ -121,6 +114,24 @@ def create_app(settings: Settings | None = None) -> Flask:
     if settings.examples:
         app.add_url_rule("/examples/<path:name>", "example", _example)
     return app
+
+
+def _add_things(
+    app: Flask,
+    settings: Settings,
+    pipeline: Pipeline,
+    database: Database,
+    replicate: ReplicateClient,
+) -> None:
+    """The pages of things, and with a key those of the gateway, which tells of them."""
+    watch = Watch(database, replicate)
+    if settings.hookdeck_api_key:
+        gateway = Gateway(settings.hookdeck_api_url, settings.hookdeck_api_key)
+        app.register_blueprint(gateway_views.create_blueprint(gateway, database))
+        things = asset_views.create_blueprint(pipeline, database, watch, gateway.watch)
+    else:
+        things = asset_views.create_blueprint(pipeline, database, watch)
+    app.register_blueprint(things)
 
 
 def _query_model(settings: Settings, replicate: ReplicateClient) -> Embed:
@@ -168,7 +179,7 @@ def _example(name: str) -> ResponseReturnValue:
 
 def _examples(app_url: str) -> Sequence[views.Example]:
     entries = json.loads((EXAMPLES / "examples.json").read_text("utf-8"))
-    base = app_url or request.host_url.rstrip("/")
+    base = base_of(app_url)
     return [
         views.Example(
             entry["title"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,6 +16,7 @@ from url_normalize import url_normalize
 from allthethings.errors import BadInput
 
 MAX_URL_LENGTH = 2_000
+_ID = re.compile(r"[0-9a-f]{24}")
 
 
 class AssetStatus(StrEnum):
@@ -93,6 +95,11 @@ class Asset:
         if self.replicate_process_id is not None:
             return self.replicate_process_id == prediction_id
         return prediction_id not in self.replaced_process_ids
+
+
+def is_asset_id(text: str) -> bool:
+    """Whether it is written as the ids of assets are."""
+    return _ID.fullmatch(text) is not None
 
 
 def clean_url(text: str) -> str:

@@ -23,7 +23,7 @@ from allthethings.feeds import (
 )
 from allthethings.hygiene import is_web_url
 from allthethings.mongo import Database
-from allthethings.presentation import shown
+from allthethings.presentation import base_of, shown
 from allthethings.processors import kinds
 from allthethings.queries import FIELDS, Query, parse
 from allthethings.search import Result, Search
@@ -40,7 +40,7 @@ def create_blueprint(search: Search, database: Database, app_url: str) -> Bluepr
     blueprint = Blueprint("feeds", __name__)
 
     def absolute(endpoint: str, **values: Any) -> str:
-        return _base(app_url) + url_for(endpoint, **values)
+        return base_of(app_url) + url_for(endpoint, **values)
 
     def entry(asset: Asset, summary: str) -> Entry:
         seen = shown(asset)
@@ -84,7 +84,7 @@ def create_blueprint(search: Search, database: Database, app_url: str) -> Bluepr
         pages = {"text/html": template("search.find"), ATOM_TYPE: template("feeds.of_search")}
         icon = absolute("static", filename="mark.svg")
         address = absolute("feeds.description")
-        return _xml(opensearch(_base(app_url), pages, icon, address), OPENSEARCH_TYPE)
+        return _xml(opensearch(base_of(app_url), pages, icon, address), OPENSEARCH_TYPE)
 
     @blueprint.get("/tools")
     def tools() -> str:
@@ -127,10 +127,6 @@ def _feed_of_search() -> str:
     if not given["query"] or request.args.get("like"):
         return ""
     return url_for("feeds.of_search", **{name: value for name, value in given.items() if value})
-
-
-def _base(app_url: str) -> str:
-    return app_url or request.host_url.rstrip("/")
 
 
 def _feed(feed: Feed) -> Response:

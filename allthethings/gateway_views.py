@@ -5,7 +5,6 @@ Only where the app has the key of the gateway's API.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from flask import Blueprint, flash, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from allthethings.assets import is_asset_id
 from allthethings.deliveries import Attempt, Event, Request
 from allthethings.errors import IndexingError
 from allthethings.gateway import Gateway, Page, Query
@@ -27,7 +27,6 @@ STATUSES: Mapping[str, tuple[str, ...]] = {
 }
 """By which the API lets each list be filtered."""
 PARAMETERS = ("status", "thing", "event", "request", "next", "prev")
-THING = re.compile(r"[0-9a-f]{24}")
 MOST_ATTEMPTS = 255
 """That the API lists at once."""
 
@@ -56,7 +55,7 @@ def create_blueprint(gateway: Gateway, database: Database) -> Blueprint:
         given = {name: request.args.get(name, "").strip()[:100] for name in PARAMETERS}
         if given["status"] not in STATUSES[kind]:
             given["status"] = ""
-        if not THING.fullmatch(given["thing"]):
+        if not is_asset_id(given["thing"]):
             given["thing"] = ""
         listed, problem, code = Shown(), "", 200
         try:

@@ -21,6 +21,12 @@ def wants_json() -> bool:
     return best == "application/json"
 
 
+def base_of(app_url: str) -> str:
+    """Where the app is known, without a slash at the end; where the request found it, if nobody
+    has said that."""
+    return app_url or request.host_url.rstrip("/")
+
+
 def number_of(name: str, default: int, largest: int) -> int:
     """A whole number of the query string, brought between 1 and `largest`."""
     value = request.args.get(name, "")

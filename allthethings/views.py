@@ -17,7 +17,7 @@ from flask import (
 from flask.typing import ResponseReturnValue
 
 from allthethings.asset_store import AlreadyIndexed, Page
-from allthethings.assets import UNFINISHED, Asset, AssetStatus
+from allthethings.assets import UNFINISHED, Asset, AssetStatus, is_asset_id
 from allthethings.errors import BadInput, IndexingError, ServiceUnavailable
 from allthethings.health import Check, report
 from allthethings.list_address import GROUPS, SORTS, ListAddress, asked_for
@@ -115,7 +115,7 @@ def create_blueprint(
 
     def watched(ids: str) -> ResponseReturnValue:
         """How far some things are: cheaper than the page that they are on."""
-        chosen = [each for each in ids.split(",") if _is_id(each)][:MAX_WATCHED]
+        chosen = [each for each in ids.split(",") if is_asset_id(each)][:MAX_WATCHED]
         things = database.assets.many(chosen)
         return jsonify(
             assets=[listed(thing) for thing in things.values()],
@@ -211,7 +211,3 @@ def _around(
     if assets and more_after and assets[-1].number is not None:
         following = url_for("views.index", **chosen, after=assets[-1].number)
     return {"previous": previous, "next": following}
-
-
-def _is_id(text: str) -> bool:
-    return len(text) == 24 and all(character in "0123456789abcdef" for character in text)

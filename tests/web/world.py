@@ -10,16 +10,14 @@ from typing import Any, cast
 from flask import Flask
 
 import app as application
-from allthethings import asset_views, feed_views, gateway_views, search_views, views
+from allthethings import feed_views, search_views, views
 from allthethings.asset_list import Place, Wanted
 from allthethings.asset_store import AlreadyIndexed, Page
 from allthethings.assets import Asset, AssetStatus, clean_url
 from allthethings.errors import UnusableThing
-from allthethings.gateway import Gateway
 from allthethings.pipeline import Preview
 from allthethings.predictions import Prediction
 from allthethings.processors import kind_of
-from allthethings.progress import Watch
 from allthethings.queries import Query
 from allthethings.search import Found, Hit, Result
 from allthethings.tallies import Tally
@@ -169,14 +167,7 @@ def make_app(memory: Memory, **changed: Any) -> Flask:
     made.config.update(SECRET_KEY=settings.secret_key, TESTING=True)
     anything = cast(Any, memory)
     made.register_blueprint(views.create_blueprint(anything, anything, lambda: memory.examples, {}))
-    watch = Watch(anything, cast(Any, memory.replicate))
-    if settings.hookdeck_api_key:
-        gateway = Gateway(settings.hookdeck_api_url, settings.hookdeck_api_key)
-        made.register_blueprint(gateway_views.create_blueprint(gateway, anything))
-        things = asset_views.create_blueprint(anything, anything, watch, gateway.watch)
-    else:
-        things = asset_views.create_blueprint(anything, anything, watch)
-    made.register_blueprint(things)
+    application._add_things(made, settings, anything, anything, cast(Any, memory.replicate))
     made.register_blueprint(feed_views.create_blueprint(anything, anything, settings.app_url))
     made.register_blueprint(search_views.create_blueprint(anything, anything))
     application._add_protection(made, settings)
