@@ -349,8 +349,10 @@ class Pipeline:
 
     def _ended_without_vectors(self, asset: Asset) -> list[str]:
         """The predictions that passages wait for in vain."""
+        if asset.cancelled:  # so are they, or will be: the model takes its time
+            return self._owing(asset.id)
         ended = []
-        for prediction_id, _, _ in self._passages.owed(asset.id):
+        for prediction_id in self._owing(asset.id):
             prediction = self._replicate.get(prediction_id)
             if prediction is None or prediction.finished:
                 ended.append(prediction_id)

@@ -214,12 +214,17 @@ class Interrupted(ReplicateClient):
         )
         self.created: list[str] = []
         self.meanwhile: Callable[[], object] = lambda: None
+        self.cancels = True
 
     def create(self, version: str, values: Any, webhook: str) -> Prediction:
         prediction = super().create(version, values, webhook)
         self.created.append(prediction.id)
         self.meanwhile()
         return prediction
+
+    def cancel(self, prediction_id: str) -> None:
+        if self.cancels:
+            super().cancel(prediction_id)
 
     def ends(self) -> list[str]:
         found = [self.get(prediction_id) for prediction_id in self.created]
@@ -306,6 +311,27 @@ def test_while_a_prediction_of_its_vectors_is_created(
     asset = existing(apart, asset_id)
     assert (asset.status, asset.error) == (S.EMBEDDINGS_ERROR, CANCELLED)
     assert replicate.ends() == ["canceled"]
+
+
+def test_vectors_whose_prediction_takes_its_time_to_end_are_not_waited_for(
+    apart: Database, replicate: Interrupted
+) -> None:
+    asset_id = left(apart, "PROCESSED", timedelta(minutes=1), text="vectors:wait")
+    pipeline = pipeline_of(apart, replicate)
+    asset = existing(apart, asset_id)
+    apart.passages.put(asset_id, about(asset, None), [Passage(0, "vectors:wait", {})])
+    pipeline.request_embeddings(asset_id)
+    replicate.cancels = False
+    pipeline.cancel(asset_id)
+    pipeline.retry(asset_id)
+    first, second = replicate.created
+    late = {"id": first, "status": "canceled", "output": None}
+    pipeline.record_embeddings(asset_id, 0, 0, late)
+    assert existing(apart, asset_id).status is S.GENERATING_EMBEDDINGS
+    assert apart.passages.owed(asset_id) == [(second, 0, 0)]
+    replicate.cancels = True
+    for each in (first, second):
+        replicate.cancel(each)
 
 
 def test_what_went_on_in_between_ends_where_it_is(apart: Database, replicate: Interrupted) -> None:
