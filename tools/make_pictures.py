@@ -7,13 +7,12 @@ Needs Chromium, as the browser tests do.
 from __future__ import annotations
 
 import json
-import sys
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
-from tests.support.chromium import MISSING, find_chromium
+from tests.support.chromium import running_browser
 from tests.support.cloud import ROOT, running_cloud
 from tests.support.person import Person
 
@@ -23,9 +22,6 @@ WIDE, NARROW = (1100, 760), (390, 760)
 
 
 def main() -> None:
-    chromium = find_chromium()
-    if chromium is None:
-        sys.exit(MISSING)
     examples = json.loads((ROOT / "examples" / "examples.json").read_text("utf-8"))
     with (
         tempfile.TemporaryDirectory(prefix="pictures-") as folder,
@@ -42,14 +38,12 @@ def main() -> None:
         person.search(QUERY)
         person.http.close()
         found = f"{cloud.address}/search?query={QUERY}"
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        with running_browser() as browser:
             take(browser, f"{cloud.address}/", "home", WIDE, "light")
             take(browser, found, "search", WIDE, "light")
             take(browser, f"{cloud.address}/assets/{spoken}", "thing", WIDE, "dark")
             take(browser, f"{cloud.address}/gateway", "gateway", WIDE, "light")
             take(browser, found, "search-phone", NARROW, "dark")
-            browser.close()
 
 
 def take(browser: Browser, url: str, name: str, size: tuple[int, int], scheme: str) -> None:

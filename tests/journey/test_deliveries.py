@@ -13,13 +13,13 @@ import pytest
 from bson import ObjectId
 from lxml import etree, html
 from playwright.sync_api import Page as Tab
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 from pymongo import MongoClient
 
 from tests.app.test_feeds import NAMES, check
 from tests.faults.world import COPY
 from tests.hookdeck.world import signed
-from tests.support.chromium import MISSING, browser_wanted, find_chromium
+from tests.support.chromium import browser_wanted, running_browser
 from tests.support.cloud import Cloud, running_cloud
 from tests.support.person import Person
 from tests.support.site import Page, Site
@@ -39,16 +39,12 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 def tab(cloud: Cloud) -> Iterator[Tab]:
     """On a narrow screen; what scripts and the content policy complain of fails the test."""
     assert cloud
-    chromium = find_chromium()
-    assert chromium, MISSING
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+    with running_browser() as browser:
         tab = browser.new_page(viewport={"width": 360, "height": 700})
         complaints: list[str] = []
         tab.on("pageerror", lambda error: complaints.append(str(error)))
         tab.on("console", lambda line: complaints.append(line.text))
         yield tab
-        browser.close()
     assert not complaints
 
 

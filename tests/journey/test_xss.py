@@ -19,13 +19,12 @@ from playwright.sync_api import (
     Dialog,
     Error,
     Route,
-    sync_playwright,
 )
 from pymongo import MongoClient
 
 from allthethings.hygiene import HEADERS
 from tests.guardedfetch.servers import Server, answer, serving
-from tests.support.chromium import MISSING, browser_wanted, find_chromium
+from tests.support.chromium import browser_wanted, running_browser
 from tests.support.cloud import Cloud
 from tests.support.payloads import DORMANT, LIVE, PAYLOADS
 from tests.support.person import Person
@@ -101,13 +100,8 @@ class Watched:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    chromium = find_chromium()
-    assert chromium, MISSING
-    flags = ["--no-sandbox", "--disable-quic", "--disable-background-networking"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=flags)
+    with running_browser() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

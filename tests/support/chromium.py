@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from playwright.sync_api import Browser, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MISSING = """\
@@ -23,6 +27,21 @@ def find_chromium() -> str | None:
 def browser_wanted() -> bool:
     """Whether the browser tests are to run: BROWSER=no leaves them out."""
     return os.environ.get("BROWSER", "yes") != "no"
+
+
+@contextmanager
+def running_browser() -> Iterator[Browser]:
+    """The browser, quiet by itself. Raises RuntimeError, in words, if there is none."""
+    chromium = find_chromium()
+    if chromium is None:
+        raise RuntimeError(MISSING)
+    flags = ["--no-sandbox", "--disable-quic", "--disable-background-networking"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=flags)
+        try:
+            yield browser
+        finally:
+            browser.close()
 
 
 if __name__ == "__main__" and browser_wanted() and find_chromium() is None:
