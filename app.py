@@ -42,7 +42,7 @@ from allthethings.login import require_password
 from allthethings.mongo import Database
 from allthethings.passages import Shape
 from allthethings.pipeline import Pipeline
-from allthethings.presentation import base_of, wants_json
+from allthethings.presentation import wants_json
 from allthethings.processors import Tools
 from allthethings.progress import Watch
 from allthethings.query_vectors import Embed, QueryVectors
@@ -99,7 +99,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         views.create_blueprint(
             pipeline,
             database,
-            lambda: _examples(settings.app_url) if settings.examples else (),
+            lambda: _examples(settings.examples_url) if settings.examples_url else (),
             parts,
         )
     )
@@ -111,7 +111,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     _add_filters(app)
     _add_error_handlers(app)
     _add_reconciler(app, Reconciler(database, replicate, pipeline, patience, deadline))
-    if settings.examples:
+    if settings.examples_url:
         app.add_url_rule("/examples/<path:name>", "example", _example)
     return app
 
@@ -177,9 +177,8 @@ def _example(name: str) -> ResponseReturnValue:
     return send_from_directory(EXAMPLES, name, max_age=3600)
 
 
-def _examples(app_url: str) -> Sequence[views.Example]:
+def _examples(base: str) -> Sequence[views.Example]:
     entries = json.loads((EXAMPLES / "examples.json").read_text("utf-8"))
-    base = base_of(app_url)
     return [
         views.Example(
             entry["title"],

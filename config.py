@@ -118,8 +118,9 @@ class Settings:
     """All that the app needs to run. Durations are in seconds.
 
     `replicate_base_url` empty means Replicate itself. `fetch_allow` exempts the operator's own
-    hosts from the rule that only public addresses are fetched. `app_url` is where a gateway or a
-    browser finds the app; the examples are offered under it. `host` is where the app listens.
+    hosts from the rule that only public addresses are fetched. `app_url` is where people and the
+    gateway know the app, empty: where a browser found it. The examples are served if there is
+    an `examples_url`, where the models find the app. `host` is where the app listens.
     `query_embeddings` is `replicate` or `local`: with the model in the Cog folder `query_model`
     and its weights in `query_weights`. With `hookdeck_api_key` the app shows what the gateway did.
     """
@@ -133,7 +134,7 @@ class Settings:
     embeddings_webhook_url: str
     fetch_allow: str = ""
     tokenizer: str = TOKENIZER
-    examples: bool = False
+    examples_url: str = ""
     app_url: str = ""
     reconcile_after: float = 30.0
     prediction_deadline: float = 3_600.0
@@ -183,7 +184,7 @@ class Settings:
             embeddings_webhook_url=env.required("EMBEDDINGS_WEBHOOK_URL", script).rstrip("/"),
             fetch_allow=env.optional("FETCH_ALLOW"),
             tokenizer=env.optional("TOKENIZER", TOKENIZER),
-            examples=env.flag("EXAMPLES"),
+            examples_url=env.optional("EXAMPLES_URL").rstrip("/"),
             app_url=env.optional("APP_URL").rstrip("/"),
             reconcile_after=env.number("RECONCILE_AFTER", 30.0),
             prediction_deadline=env.number("PREDICTION_DEADLINE", 3_600.0),

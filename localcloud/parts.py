@@ -65,11 +65,11 @@ class Parts:
         server = ["gunicorn", "--bind", bind, "--worker-class", "gthread", "--threads", "32"]
         server += ["--limit-request-line", "8190"]  # a query of 2,000 letters, percent-encoded
         argv = [sys.executable, "-m", *server, "--no-control-socket", "app:create_app()"]
-        return self._program("app", argv, self._everything())
+        return self._program("app", argv, self._everything() | self._known())
 
     def reconciler(self) -> Program:
         flask = [sys.executable, "-m", "flask", "--app", "app", "reconcile", "--every", "10"]
-        return self._program("reconciler", flask, self._everything())
+        return self._program("reconciler", flask, self._everything() | self._known())
 
     def script(self, name: str, env_file: Path) -> Program:
         """A setup script of the project, handed the stand-ins' endpoints."""
@@ -93,15 +93,18 @@ class Parts:
     def _everything(self) -> dict[str, str]:
         return {
             **{name: value for name, value in self.chosen.operator.items() if name in CREDENTIALS},
-            "APP_URL": self.chosen.operator.get("APP_URL", self.chosen.address),
             **self.endpoints,
             **self._tokenizer(),
             "HOST": self.chosen.host,
             "PORT": str(self.chosen.port),
             "QUERY_EMBEDDINGS": self.chosen.query_embeddings,
-            "EXAMPLES": "1" if self.chosen.examples else "0",
+            "EXAMPLES_URL": self.chosen.examples_url,
             "FLASK_SKIP_DOTENV": "1",  # the launcher has read .env
         }
+
+    def _known(self) -> dict[str, str]:
+        """Where people know the app: the stand-ins have an address of it for themselves."""
+        return {"APP_URL": self.chosen.operator.get("APP_URL", "")}
 
     def _tokenizer(self) -> dict[str, str]:
         """The app cuts texts with the tokenizer of the model that reads them."""

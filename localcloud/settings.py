@@ -44,9 +44,12 @@ class Settings:
         return HOOKDECK_PROJECT_API_KEY not in self.operator
 
     @property
-    def examples(self) -> bool:
-        """Whether the app serves its examples: the real Replicate could not fetch them."""
-        return self.operator.get("EXAMPLES", "1" if self.local_replicate else "0") == "1"
+    def examples_url(self) -> str:
+        """Where the models find the app's examples; empty if it serves none. The real Replicate
+        finds them only at an address that all the world knows."""
+        if not _is_yes(self.operator.get("EXAMPLES", "yes" if self.local_replicate else "no")):
+            return ""
+        return self.address if self.local_replicate else self.operator.get("APP_URL", "")
 
     @property
     def query_embeddings(self) -> str:
@@ -73,7 +76,7 @@ class Settings:
     def fetch_allow(self) -> str:
         """FETCH_ALLOW for the app and the models: the operator's, and the examples' server."""
         allowed = self.operator.get("FETCH_ALLOW", "").split(",")
-        if self.examples:
+        if self.examples_url == self.address:
             hosts = ("127.0.0.1", "localhost", _reachable(self.host))
             allowed += [f"{in_url(host)}:{self.port}" for host in dict.fromkeys(hosts)]
         return ",".join(entry.strip() for entry in allowed if entry.strip())
@@ -93,7 +96,7 @@ class Settings:
 
     def _check_open(self) -> None:
         password = self.operator.get("APP_PASSWORD", "").strip()
-        told = self.operator.get("ALLOW_OPEN", "").strip().lower() in {"1", "true", "yes", "on"}
+        told = _is_yes(self.operator.get("ALLOW_OPEN", ""))
         if not (password or told or _is_loopback(self.host)):
             raise LaunchError(
                 f"HOST={self.host} lets other machines reach the app, and no password protects "
@@ -146,6 +149,10 @@ def _port(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
         raise LaunchError(f"PORT must be a number from 1 to 65535, not {text!r}.")
     return int(text)
+
+
+def _is_yes(text: str) -> bool:
+    return text.strip().lower() in {"1", "true", "yes", "on"}
 
 
 def _reachable(host: str) -> str:

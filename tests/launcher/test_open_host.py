@@ -73,8 +73,9 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 def gunicorn(port: int, env: Mapping[str, str], tmp_path: Path) -> subprocess.Popen[str]:
     """The app as the README starts it on a server, open to every machine."""
     bind = ["--bind", f"{EVERYWHERE}:{port}", "--worker-class", "gthread", "--threads", "4"]
+    more = ["--limit-request-line", "8190", "--no-control-socket"]
     return subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", *bind, "--no-control-socket", "app:create_app()"],
+        [sys.executable, "-m", "gunicorn", *bind, *more, "app:create_app()"],
         cwd=ROOT,
         env={**clean_environment(tmp_path, ALONE), **env, "FLASK_SKIP_DOTENV": "1"},
         stdout=subprocess.PIPE,
@@ -239,6 +240,13 @@ def test_the_password_lets_in(cloud: Cloud) -> None:
     with client(cloud, "127.0.0.2") as script:
         assert script.get("/", auth=("", PASSWORD)).status_code == 200
         assert script.get("/").status_code == 303
+
+
+@needs_address
+def test_what_leads_to_it_names_the_address_that_was_asked(cloud: Cloud) -> None:
+    address = f"http://{ADDRESS}:{cloud.address.rpartition(':')[2]}"
+    told = httpx.get(f"{address}/opensearch.xml", auth=("", PASSWORD), timeout=30.0)
+    assert f'template="{address}/search?' in told.text
 
 
 def test_wrong_passwords_are_limited(cloud: Cloud) -> None:

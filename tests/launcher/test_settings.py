@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
 
+from localcloud.endpoints import endpoints
+from localcloud.parts import Parts
 from localcloud.settings import LaunchError, Settings, read_settings
 
 
@@ -20,7 +23,7 @@ def test_nothing_set_means_stand_ins_on_loopback(tmp_path: Path) -> None:
     assert chosen.local_mongodb
     assert chosen.local_replicate
     assert chosen.local_hookdeck
-    assert chosen.examples
+    assert chosen.examples_url == "http://127.0.0.1:5000"
     chosen.check()
 
 
@@ -74,8 +77,41 @@ def test_all_real_services_need_no_stand_in(tmp_path: Path) -> None:
     )
     chosen.check()
     assert not any((chosen.local_mongodb, chosen.local_replicate, chosen.local_hookdeck))
-    assert not chosen.examples
+    assert not chosen.examples_url
     assert chosen.fetch_allow == "files.example"
+
+
+@pytest.mark.parametrize(
+    ("environment", "url"),
+    [
+        ({"EXAMPLES": "true"}, "http://127.0.0.1:5000"),
+        ({"EXAMPLES": "0"}, ""),
+        ({"APP_URL": "https://things.example"}, "http://127.0.0.1:5000"),
+        ({"REPLICATE_API_TOKEN": "r8_x", "APP_URL": "https://things.example"}, ""),
+        (
+            {"REPLICATE_API_TOKEN": "r8_x", "APP_URL": "https://things.example", "EXAMPLES": "1"},
+            "https://things.example",
+        ),
+        ({"REPLICATE_API_TOKEN": "r8_x", "EXAMPLES": "1"}, ""),
+    ],
+)
+def test_the_examples_are_where_the_models_find_them(
+    tmp_path: Path, environment: dict[str, str], url: str
+) -> None:
+    assert settings_of(tmp_path, **environment).examples_url == url
+
+
+@pytest.mark.parametrize("known", ["", "https://things.example"])
+def test_people_know_the_app_by_another_address_than_the_stand_ins(
+    tmp_path: Path, known: str
+) -> None:
+    chosen = settings_of(tmp_path, APP_URL=known)
+    ports = dict.fromkeys(("mongodb", "hookdeck", "replicate"), 21000)
+    secrets: dict[str, str] = defaultdict(str)
+    parts = Parts(tmp_path, chosen, ports, endpoints(chosen, ports, secrets))
+    assert parts.app().env["APP_URL"] == parts.reconciler().env["APP_URL"] == known
+    script = parts.script("create-hookdeck-connections", tmp_path / "endpoints.env")
+    assert script.env["APP_URL"] == "http://127.0.0.1:5000"
 
 
 def test_the_examples_server_may_be_fetched(tmp_path: Path) -> None:
