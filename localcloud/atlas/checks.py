@@ -58,12 +58,6 @@ class Spec:
             self.fail(key, "cannot be empty")
         return value
 
-    def boolean(self, key: str, default: bool) -> bool:
-        value = self.document.get(key, default)
-        if not isinstance(value, bool):
-            self.fail(key, "must be a boolean")
-        return value
-
     def choice(self, key: str, allowed: tuple[str, ...], default: str) -> str:
         value = self.document.get(key, default)
         if value not in allowed:

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from localcloud.atlas.errors import CommandError
-from localcloud.atlas.mappings import parse_search
+from localcloud.atlas.mappings import bad, only, parse_search
 
 SEARCH = "search"
 VECTOR_SEARCH = "vectorSearch"
@@ -48,7 +47,7 @@ class VectorDefinition:
 def check(kind: str, definition: object) -> None:
     """Refuse a definition of that index type. Raises CommandError (BadValue)."""
     if not isinstance(definition, Mapping):
-        raise _bad('"definition" must be a document')
+        raise bad('"definition" must be a document')
     if kind == VECTOR_SEARCH:
         parse_vector(definition)
     else:
@@ -57,32 +56,32 @@ def check(kind: str, definition: object) -> None:
 
 def parse_vector(definition: Mapping[str, Any]) -> VectorDefinition:
     """Check and type a vectorSearch definition. Raises CommandError (BadValue)."""
-    _only(definition, {"fields", "storedSource", "numPartitions"}, "definition")
+    only(definition, {"fields", "storedSource", "numPartitions"}, "definition")
     fields = definition.get("fields")
     if not isinstance(fields, list) or not fields:
-        raise _bad('"definition.fields" must be a non-empty array')
+        raise bad('"definition.fields" must be a non-empty array')
     vectors: list[VectorField] = []
     filters: list[str] = []
     for position, field in enumerate(fields):
         where = f"definition.fields[{position}]"
         if not isinstance(field, Mapping):
-            raise _bad(f'"{where}" must be a document')
+            raise bad(f'"{where}" must be a document')
         match _choice(field, "type", ("vector", "filter"), where):
             case "vector":
                 vectors.append(_vector(field, where))
             case _:
-                _only(field, {"type", "path"}, where)
+                only(field, {"type", "path"}, where)
                 filters.append(_path(field, where))
     if not vectors:
-        raise _bad('"definition.fields" must contain at least one field of type "vector"')
+        raise bad('"definition.fields" must contain at least one field of type "vector"')
     paths = [field.path for field in vectors] + filters
     if len(set(paths)) != len(paths):
-        raise _bad("Vector and filter fields should have distinct paths")
+        raise bad("Vector and filter fields should have distinct paths")
     return VectorDefinition(tuple(vectors), tuple(filters))
 
 
 def _vector(field: Mapping[str, Any], where: str) -> VectorField:
-    _only(field, _VECTOR_KEYS, where)
+    only(field, _VECTOR_KEYS, where)
     path = _path(field, where)
     dimensions = _integer(field, "numDimensions", 1, MAX_DIMENSIONS, where)
     similarity = _choice(field, "similarity", SIMILARITIES, where)
@@ -93,8 +92,8 @@ def _vector(field: Mapping[str, Any], where: str) -> VectorField:
     if "hnswOptions" in field:
         options = field["hnswOptions"]
         if not isinstance(options, Mapping):
-            raise _bad(f'"{where}.hnswOptions" must be a document')
-        _only(options, set(_HNSW_BOUNDS), f"{where}.hnswOptions")
+            raise bad(f'"{where}.hnswOptions" must be a document')
+        only(options, set(_HNSW_BOUNDS), f"{where}.hnswOptions")
         for key in options:
             _integer(options, key, *_HNSW_BOUNDS[key], f"{where}.hnswOptions")
     return VectorField(path, dimensions, similarity)
@@ -103,38 +102,28 @@ def _vector(field: Mapping[str, Any], where: str) -> VectorField:
 def _path(field: Mapping[str, Any], where: str) -> str:
     path = field.get("path")
     if not isinstance(path, str):
-        raise _bad(f'"{where}.path" ' + ("is required" if path is None else "must be a string"))
+        raise bad(f'"{where}.path" ' + ("is required" if path is None else "must be a string"))
     if not all(path.split(".")) or path.startswith("$"):
-        raise _bad(f'"{where}.path" is not a field path: "{path}"')
+        raise bad(f'"{where}.path" is not a field path: "{path}"')
     return path
 
 
 def _choice(field: Mapping[str, Any], key: str, allowed: tuple[str, ...], where: str) -> str:
     value = field.get(key)
     if value is None:
-        raise _bad(f'"{where}.{key}" is required')
+        raise bad(f'"{where}.{key}" is required')
     if value not in allowed:
-        raise _bad(f'"{where}.{key}" must be one of [{", ".join(allowed)}]')
+        raise bad(f'"{where}.{key}" must be one of [{", ".join(allowed)}]')
     return str(value)
 
 
 def _integer(field: Mapping[str, Any], key: str, low: int, high: int, where: str) -> int:
     value = field.get(key)
     if value is None:
-        raise _bad(f'"{where}.{key}" is required')
+        raise bad(f'"{where}.{key}" is required')
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not float(value).is_integer():
-        raise _bad(f'"{where}.{key}" must be an integer')
+        raise bad(f'"{where}.{key}" must be an integer')
     if not low <= value <= high:
-        raise _bad(f'"{where}.{key}" must be within bounds [{low}..{high}]')
+        raise bad(f'"{where}.{key}" must be within bounds [{low}..{high}]')
     return int(value)
-
-
-def _only(document: Mapping[str, Any], known: set[str], where: str) -> None:
-    unknown = [key for key in document if key not in known]
-    if unknown:
-        raise _bad(f'"{where}" unrecognized field "{unknown[0]}"')
-
-
-def _bad(message: str) -> CommandError:
-    return CommandError("BadValue", message)

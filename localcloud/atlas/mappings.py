@@ -112,10 +112,10 @@ def parse_search(definition: Mapping[str, Any]) -> SearchDefinition:
         if definition.get(key):
             raise _unsupported(f"definition.{key}")
     known = {"mappings", "analyzer", "searchAnalyzer", "numPartitions", *_UNSUPPORTED}
-    _only(definition, known, "definition")
+    only(definition, known, "definition")
     mappings = definition.get("mappings")
     if mappings is None:
-        raise _bad('"definition.mappings" is required')
+        raise bad('"definition.mappings" is required')
     default = _analysis(definition, "definition", Analysis(DEFAULT_ANALYZER, ""))
     return SearchDefinition(_mappings(mappings, "definition.mappings", default), default)
 
@@ -131,31 +131,31 @@ def _analysis(options: Mapping[str, Any], where: str, default: Analysis) -> Anal
 def _analyzer(options: Mapping[str, Any], key: str, where: str, default: str) -> str:
     name = options.get(key, default)
     if not isinstance(name, str):
-        raise _bad(f'"{where}.{key}" must be a string')
+        raise bad(f'"{where}.{key}" must be a string')
     if name in ANALYZERS:
         return name
     if name.startswith("lucene."):
-        raise _bad(
+        raise bad(
             f'"{where}.{key}" this server has no analyzer "{name}", only [{", ".join(ANALYZERS)}]'
         )
-    raise _bad(f'"{where}.{key}" references non-existent analyzers: {name}')
+    raise bad(f'"{where}.{key}" references non-existent analyzers: {name}')
 
 
 def _mappings(options: object, where: str, default: Analysis) -> Mappings:
     if not isinstance(options, Mapping):
-        raise _bad(f'"{where}" must be a document')
-    _only(options, {"dynamic", "fields", "type"}, where)
+        raise bad(f'"{where}" must be a document')
+    only(options, {"dynamic", "fields", "type"}, where)
     dynamic = options.get("dynamic", False)
     if isinstance(dynamic, Mapping):
         raise _unsupported(f"{where}.dynamic.typeSet")
     if not isinstance(dynamic, bool):
-        raise _bad(f'"{where}.dynamic" must be a boolean')
+        raise bad(f'"{where}.dynamic" must be a boolean')
     fields = options.get("fields", {})
     if not isinstance(fields, Mapping):
-        raise _bad(f'"{where}.fields" must be a document')
+        raise bad(f'"{where}.fields" must be a document')
     for name in fields:
         if not name or "." in name or name.startswith("$"):
-            raise _bad(f'"{where}.fields" has a name that is not a field name: "{name}"')
+            raise bad(f'"{where}.fields" has a name that is not a field name: "{name}"')
     typed = {name: _field(f, f"{where}.fields.{name}", default) for name, f in fields.items()}
     return Mappings(typed, default if dynamic else None)
 
@@ -163,37 +163,37 @@ def _mappings(options: object, where: str, default: Analysis) -> Mappings:
 def _field(options: object, where: str, default: Analysis) -> Field:
     several = options if isinstance(options, list) else [options]
     if not several:
-        raise _bad(f'"{where}" cannot be empty')
+        raise bad(f'"{where}" cannot be empty')
     types: set[str] = set()
     string, normalizer, document = None, "none", None
     for one in several:
         if not isinstance(one, Mapping):
-            raise _bad(f'"{where}" must be a document')
+            raise bad(f'"{where}" must be a document')
         kind = _type(one, where)
         if kind in types:
-            raise _bad(f'"{where}" field contained multiple "[{kind}]" type definitions')
+            raise bad(f'"{where}" field contained multiple "[{kind}]" type definitions')
         types.add(kind)
         _check_fixed(one, kind, where)
         if kind == "string":
-            _only(one, {"type", "analyzer", "searchAnalyzer", *_FIXED["string"]}, where)
+            only(one, {"type", "analyzer", "searchAnalyzer", *_FIXED["string"]}, where)
             string = _analysis(one, where, default)
         elif kind == "token":
             normalizer = _normalizer(one, where)
         elif kind == "document":
             document = _mappings(one, where, default)
         else:
-            _only(one, {"type", *_FIXED.get(kind, ())}, where)
+            only(one, {"type", *_FIXED.get(kind, ())}, where)
     return Field(frozenset(types - {"string", "document"}), string, normalizer, document)
 
 
 def _type(options: Mapping[str, Any], where: str) -> str:
     kind = options.get("type")
     if kind is None:
-        raise _bad(f'"{where}.type" is required')
+        raise bad(f'"{where}.type" is required')
     if kind in _ELSEWHERE:
-        raise _bad(f'"{where}.type" this server does not index the type "{kind}"')
+        raise bad(f'"{where}.type" this server does not index the type "{kind}"')
     if kind not in TYPES:
-        raise _bad(f'"{where}.type" must be one of [{", ".join(TYPES)}]')
+        raise bad(f'"{where}.type" must be one of [{", ".join(TYPES)}]')
     return str(kind)
 
 
@@ -204,22 +204,24 @@ def _check_fixed(options: Mapping[str, Any], kind: str, where: str) -> None:
 
 
 def _normalizer(options: Mapping[str, Any], where: str) -> str:
-    _only(options, {"type", "normalizer"}, where)
+    only(options, {"type", "normalizer"}, where)
     normalizer = options.get("normalizer", "none")
     if normalizer not in NORMALIZERS:
-        raise _bad(f'"{where}.normalizer" must be one of [{", ".join(NORMALIZERS)}]')
+        raise bad(f'"{where}.normalizer" must be one of [{", ".join(NORMALIZERS)}]')
     return str(normalizer)
 
 
-def _only(document: Mapping[str, Any], known: set[str], where: str) -> None:
+def only(document: Mapping[str, Any], known: set[str], where: str) -> None:
+    """Raises CommandError (BadValue) for a key that is not among the known ones."""
     unknown = [key for key in document if key not in known]
     if unknown:
-        raise _bad(f'"{where}" unrecognized field "{unknown[0]}"')
+        raise bad(f'"{where}" unrecognized field "{unknown[0]}"')
 
 
 def _unsupported(what: str) -> CommandError:
-    return _bad(f'"{what}" is not supported by this server')
+    return bad(f'"{what}" is not supported by this server')
 
 
-def _bad(message: str) -> CommandError:
+def bad(message: str) -> CommandError:
+    """What a definition that cannot be used is answered with."""
     return CommandError("BadValue", message)
