@@ -19,11 +19,11 @@ from pathlib import Path
 
 import uvicorn
 
-from .app import create_app
-from .registry import BadManifest
-from .service import MEBIBYTE, Service, Settings, stage_models
-from .staging import BrokenModel
-from .webhooks import BadSecret, Signer
+from localcloud.replicate.app import create_app
+from localcloud.replicate.registry import BadManifest
+from localcloud.replicate.service import MEBIBYTE, Service, Settings, stage_models
+from localcloud.replicate.staging import BrokenModel
+from localcloud.replicate.webhooks import BadSecret, Signer
 
 log = logging.getLogger("localcloud.replicate")
 _MODELS = Path(__file__).resolve().parents[1] / "models"

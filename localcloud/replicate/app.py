@@ -13,9 +13,15 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from . import file_routes, model_routes, prediction_routes
-from .problems import Problem, answer_fault, answer_http_error, answer_problem, not_found
-from .service import INTERNAL, Service
+from localcloud.replicate import file_routes, model_routes, prediction_routes
+from localcloud.replicate.problems import (
+    Problem,
+    answer_fault,
+    answer_http_error,
+    answer_problem,
+    not_found,
+)
+from localcloud.replicate.service import INTERNAL, Service
 
 
 class RequireToken:

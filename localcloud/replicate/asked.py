@@ -10,8 +10,8 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from .predictions import DEFAULT_EVENTS
-from .problems import unprocessable
+from localcloud.replicate.predictions import DEFAULT_EVENTS
+from localcloud.replicate.problems import unprocessable
 
 EVENTS = ["start", "output", "logs", "completed"]
 MAX_WAIT = 60

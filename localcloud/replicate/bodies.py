@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 
-from .problems import Problem
+from localcloud.replicate.problems import Problem
 
 MAX_JSON = 64 * 1024 * 1024
 """Bytes of a JSON body: data: URLs are in it."""

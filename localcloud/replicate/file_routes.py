@@ -9,11 +9,11 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from .bodies import strict_json
-from .files import MAX_BYTES, StoredFile
-from .payloads import page_payload
-from .problems import Problem, not_found, unprocessable
-from .service import Service
+from localcloud.replicate.bodies import strict_json
+from localcloud.replicate.files import MAX_BYTES, StoredFile
+from localcloud.replicate.payloads import page_payload
+from localcloud.replicate.problems import Problem, not_found, unprocessable
+from localcloud.replicate.service import Service
 
 _OVERHEAD = 64 * 1024
 """Bytes of a multipart body beside the file."""

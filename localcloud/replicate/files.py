@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from .database import new_id, timestamp
-from .problems import Problem
+from localcloud.replicate.database import new_id, timestamp
+from localcloud.replicate.problems import Problem
 
 MAX_BYTES = 100 * 1024 * 1024
 _LIFETIME = timedelta(days=1)

@@ -19,10 +19,9 @@ from typing import Any, BinaryIO, cast
 from urllib.parse import quote, unquote, urlsplit
 
 from guardedfetch import Fetcher, FetchError
-
-from .files import FileStore
-from .schemas import file_fields
-from .store import Prediction
+from localcloud.replicate.files import FileStore
+from localcloud.replicate.schemas import file_fields
+from localcloud.replicate.store import Prediction
 
 _MAX_NAME = 100
 

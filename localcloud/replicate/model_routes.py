@@ -9,12 +9,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from .database import timestamp
-from .payloads import model_payload, page_payload, version_payload
-from .problems import not_found
-from .registry import MANIFEST
-from .runner import CogModel
-from .service import Service
+from localcloud.replicate.database import timestamp
+from localcloud.replicate.payloads import model_payload, page_payload, version_payload
+from localcloud.replicate.problems import not_found
+from localcloud.replicate.registry import MANIFEST
+from localcloud.replicate.runner import CogModel
+from localcloud.replicate.service import Service
 
 
 def find_model(service: Service, full_name: str) -> CogModel | None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import Any
 
-from .registry import Model
-from .staging import Staged
-from .store import Prediction
+from localcloud.replicate.registry import Model
+from localcloud.replicate.staging import Staged
+from localcloud.replicate.store import Prediction
 
 Json = dict[str, Any]
 

@@ -12,17 +12,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from .asked import Asked, read_request
-from .bodies import read_json
-from .database import new_id, timestamp
-from .inputs import has_remote
-from .model_routes import find_model
-from .payloads import page_payload, prediction_payload
-from .problems import Problem, not_found, unprocessable
-from .runner import CogModel
-from .schemas import check_input
-from .service import Service
-from .store import Prediction
+from localcloud.replicate.asked import Asked, read_request
+from localcloud.replicate.bodies import read_json
+from localcloud.replicate.database import new_id, timestamp
+from localcloud.replicate.inputs import has_remote
+from localcloud.replicate.model_routes import find_model
+from localcloud.replicate.payloads import page_payload, prediction_payload
+from localcloud.replicate.problems import Problem, not_found, unprocessable
+from localcloud.replicate.runner import CogModel
+from localcloud.replicate.schemas import check_input
+from localcloud.replicate.service import Service
+from localcloud.replicate.store import Prediction
 
 PAGE = 100
 

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from .database import transaction
-from .payloads import prediction_payload
-from .store import Prediction, PredictionStore, Result
-from .webhooks import Courier
+from localcloud.replicate.database import transaction
+from localcloud.replicate.payloads import prediction_payload
+from localcloud.replicate.store import Prediction, PredictionStore, Result
+from localcloud.replicate.webhooks import Courier
 
 log = logging.getLogger("localcloud.replicate")
 

@@ -10,10 +10,10 @@ import asyncio
 import functools
 import logging
 
-from .inputs import InputFailed, Inputs
-from .predictions import Predictions
-from .runner import CogModel, ModelAway, ModelDied
-from .store import Prediction, Result
+from localcloud.replicate.inputs import InputFailed, Inputs
+from localcloud.replicate.predictions import Predictions
+from localcloud.replicate.runner import CogModel, ModelAway, ModelDied
+from localcloud.replicate.store import Prediction, Result
 
 log = logging.getLogger("localcloud.replicate")
 

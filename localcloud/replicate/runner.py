@@ -16,10 +16,9 @@ from typing import Any
 import httpx
 
 from localcloud.processes import Program, Supervisor
-
-from .schemas import iterates
-from .staging import Staged, cog_environment
-from .store import Result
+from localcloud.replicate.schemas import iterates
+from localcloud.replicate.staging import Staged, cog_environment
+from localcloud.replicate.store import Result
 
 log = logging.getLogger("localcloud.replicate")
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from .problems import Problem
+from localcloud.replicate.problems import Problem
 
 Json = dict[str, Any]
 

@@ -14,17 +14,16 @@ import httpx
 from guardedfetch import Fetcher, Limits, parse_allow
 from localcloud.ports import choose_ports
 from localcloud.processes import Supervisor
-
-from .database import open_database
-from .files import FileStore
-from .inputs import Inputs
-from .predictions import Predictions
-from .queue import ModelQueue
-from .registry import load_models
-from .runner import CogModel
-from .staging import Staged, stage
-from .store import Prediction, Result
-from .webhooks import FIRST_PAUSE, Courier, Signer
+from localcloud.replicate.database import open_database
+from localcloud.replicate.files import FileStore
+from localcloud.replicate.inputs import Inputs
+from localcloud.replicate.predictions import Predictions
+from localcloud.replicate.queue import ModelQueue
+from localcloud.replicate.registry import load_models
+from localcloud.replicate.runner import CogModel
+from localcloud.replicate.staging import Staged, stage
+from localcloud.replicate.store import Prediction, Result
+from localcloud.replicate.webhooks import FIRST_PAUSE, Courier, Signer
 
 log = logging.getLogger("localcloud.replicate")
 

@@ -18,7 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from .registry import Model
+from localcloud.replicate.registry import Model
 
 PATIENCE = 120.0
 """Seconds for the import of a predictor, which loads its libraries."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from .database import timestamp
+from localcloud.replicate.database import timestamp
 
 TERMINAL = frozenset({"succeeded", "failed", "canceled"})
 

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from .database import new_id
+from localcloud.replicate.database import new_id
 
 log = logging.getLogger("localcloud.replicate")
 
