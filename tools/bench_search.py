@@ -24,6 +24,7 @@ from bson import ObjectId
 from bson.binary import Binary, BinaryVectorDtype
 from pymongo import MongoClient
 
+from allthethings.tallies import BLOCK, Tallies
 from tests.support.cloud import ROOT, Cloud, running_cloud
 from tests.support.person import Person
 from tests.support.waiting import wait_for
@@ -43,7 +44,7 @@ WORDS = sorted(
 
 
 def things(passages: int) -> Iterator[tuple[Document, list[Document]]]:
-    """Assets with their passages, as the app keeps them."""
+    """Assets with their passages, as the app keeps them, but for the assets' numbers."""
     draw, vectors = random.Random(4), np.random.default_rng(4)  # noqa: S311
     moment = datetime.now(UTC)
     for number in range(passages // PASSAGES_A_THING):
@@ -51,6 +52,7 @@ def things(passages: int) -> Iterator[tuple[Document, list[Document]]]:
         url = f"http://bench.test/{number}.html"
         asset: Document = {
             "_id": key,
+            "kind": "web page",
             "url": url,
             "url_key": url,
             "title": f"Thing {number}",
@@ -87,9 +89,12 @@ def things(passages: int) -> Iterator[tuple[Document, list[Document]]]:
 def fill(cloud: Cloud, passages: int) -> None:
     client: MongoClient[Document] = MongoClient(cloud.endpoints["MONGODB_CONNECTION_URI"])
     with client:
-        for asset, rows in things(passages):
-            client.iaat.assets.insert_one(asset)
+        tallies = Tallies(client.iaat.assets)
+        first = tallies.next_number(passages // PASSAGES_A_THING)
+        for number, (asset, rows) in enumerate(things(passages), first):
+            client.iaat.assets.insert_one({**asset, "number": number})
             client.iaat.passages.insert_many(rows)
+        tallies.settle(range(number // BLOCK + 1))
 
 
 def main() -> int:
