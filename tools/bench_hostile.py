@@ -1,4 +1,4 @@
-"""Measure hostile servers against a copy of the project: python tools/bench_hostile.py
+"""Measure hostile servers against a copy of the project: python -m tools.bench_hostile
 
 Prints lines of a table: how long a submit of each lasts, how far the app's memory grows, and
 what a search takes meanwhile. The machine should be otherwise quiet.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import statistics
-import sys
 import tempfile
 import threading
 import time
@@ -18,8 +17,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests.guardedfetch.hostile import HOSTILE, at_every_stage, slug
 from tests.guardedfetch.servers import serving
