@@ -31,10 +31,12 @@ test:
 
 eval:
 	$(install) main localcloud dev
+	@$(python) -m localcloud.weights
 	@exec $(python) -m tools.evaluate $(ARGS)
 
 bench:
 	$(install) main localcloud dev
+	@$(python) -m localcloud.weights
 	@$(python) -m tools.bench_search
 	@$(python) -m tools.bench_home
 
@@ -61,4 +63,5 @@ install:
 	$(install) main localcloud dev
 
 clean:
-	rm -rf .venv .poetry .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .poetry .pytest_cache .ruff_cache .hypothesis
+	rm -rf .mypy_cache localcloud/models/*/.mypy_cache
