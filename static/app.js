@@ -36,25 +36,24 @@
     }
   };
 
-  // -- one thing, wherever it is shown
+  // -- one thing of the list
 
-  const statusOf = (root) => find("[data-status]", root).dataset.status;
+  const statusOf = (row) => find("[data-status]", row).dataset.status;
 
-  /** Bring what `root` shows up to date; returns whether the status is another one now. */
-  const show = (root, asset) => {
-    const badge = find("[data-status]", root);
-    const name = find("[data-name]", root);
+  /** Bring what its row shows up to date. */
+  const show = (row, asset) => {
+    const badge = find("[data-status]", row);
+    const name = find("[data-name]", row);
     const changed = badge.dataset.status !== asset.status;
     const failed = asset.status.endsWith("_ERROR");
     badge.dataset.status = badge.title = asset.status;
     badge.textContent = inWords(asset.status);
     if (asset.title) name.textContent = asset.title;
-    find("[data-problem]", root).hidden = !asset.error || asset.status === "SEARCHABLE";
-    find("[data-error]", root).textContent = asset.error ?? "";
-    find("[data-waiting]", root).hidden = failed;
-    find("[data-retry]", root).hidden = !failed;
+    find("[data-problem]", row).hidden = !asset.error || asset.status === "SEARCHABLE";
+    find("[data-error]", row).textContent = asset.error ?? "";
+    find("[data-waiting]", row).hidden = failed;
+    find("[data-retry]", row).hidden = !failed;
     if (changed) say(`${name.textContent}: ${inWords(asset.status)}`);
-    return changed;
   };
 
   // -- the list
