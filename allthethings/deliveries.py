@@ -16,6 +16,13 @@ from allthethings.errors import ServiceUnavailable
 
 LONGEST = 100
 """Letters of an id or a word of the gateway's that are kept."""
+TRIGGERS = {
+    "INITIAL": "first delivery",
+    "AUTOMATIC": "tried again by itself",
+    "MANUAL": "tried again by hand",
+    "BULK_RETRY": "tried again with others",
+    "UNPAUSE": "after a pause",
+}
 _TIMES = ("created_at", "started_at", "completed_at")
 _CALLBACK = re.compile(
     r"/(?:audio|embedding)/([0-9a-f]{24})(?:/([0-9]{1,9})-([0-9]{1,9}))?(?:$|\?)"
@@ -122,6 +129,10 @@ class Attempt:
     def answer(self) -> str:
         return answer_of(self.response_status, self.error_code)
 
+    @property
+    def cause(self) -> str:
+        return cause_of(self.trigger)
+
 
 @dataclass(frozen=True)
 class Request:
@@ -132,6 +143,11 @@ class Request:
     rejection: str | None
     events: int
     at: datetime
+
+    @property
+    def refusal(self) -> str:
+        """Why it was rejected, in words; empty when it was not."""
+        return in_words(self.rejection or "")
 
 
 @dataclass(frozen=True)
@@ -149,6 +165,11 @@ def answer_of(response_status: int | None, error_code: str | None) -> str:
     if response_status is not None:
         return f"answered {response_status}"
     return in_words(error_code) if error_code else "no answer yet"
+
+
+def cause_of(trigger: str | None) -> str:
+    """What started an attempt, in words; empty when that is not known."""
+    return TRIGGERS.get(trigger, in_words(trigger)) if trigger else ""
 
 
 def in_words(name: str) -> str:

@@ -9,17 +9,10 @@ from datetime import datetime
 from typing import Any
 
 from allthethings.assets import Asset, AssetStatus
-from allthethings.deliveries import Attempt, Event, Request, Watched, in_words, subject
+from allthethings.deliveries import Attempt, Event, Request, Watched, cause_of, subject
 
 S = AssetStatus
 APP, MODEL, GATEWAY = "app", "model", "gateway"
-TRIGGERS = {
-    "INITIAL": "first delivery",
-    "AUTOMATIC": "tried again by itself",
-    "MANUAL": "tried again by hand",
-    "BULK_RETRY": "tried again with others",
-    "UNPAUSE": "after a pause",
-}
 WAITING = {
     "SCHEDULED": "Delivery is planned",
     "QUEUED": "Delivery waits for its turn",
@@ -120,7 +113,7 @@ def _of_the_models(asset: Asset) -> Iterator[Hop]:
 def _callbacks(asset: Asset) -> Iterator[Hop]:
     for delivery in asset.deliveries:
         details = [
-            *_attempt(delivery.get("attempt"), delivery.get("trigger")),
+            *_attempt(delivery.get("attempt"), cause_of(delivery.get("trigger"))),
             "signature valid",
             *(["sender verified by the gateway"] if delivery.get("verified") else []),
         ]
@@ -151,7 +144,7 @@ def _tries(
     if not attempts and event.successful_at and not any(event.id == known for known, _ in received):
         yield Hop(event.successful_at, GATEWAY, "Delivered", (event.answer,), event=event.id)
     for attempt in attempts:
-        details = _attempt(attempt.number, attempt.trigger)
+        details = _attempt(attempt.number, attempt.cause)
         if attempt.successful:
             if (event.id, attempt.number) not in received:
                 yield Hop(
@@ -178,15 +171,15 @@ def _tries(
 
 
 def _refusal(request: Request) -> Hop:
-    why = in_words(request.rejection or "no reason given")
+    why = request.refusal or "no reason given"
     if request.verified is False and request.rejection != "VERIFICATION_FAILED":
         why += ", not verified"
     return Hop(request.at, GATEWAY, "Callback refused", (why,), failed=True)
 
 
-def _attempt(number: int | None, trigger: str | None) -> list[str]:
+def _attempt(number: int | None, cause: str) -> list[str]:
     said = [f"attempt {number}"] if number is not None else []
-    return [*said, TRIGGERS.get(trigger, in_words(trigger))] if trigger else said
+    return [*said, cause] if cause else said
 
 
 def _of_prediction(entry: Mapping[str, Any]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from allthethings.deliveries import (
     answer_of,
     attempt_of,
     callback_of,
+    cause_of,
     event_of,
     moment,
     noted,
@@ -106,3 +107,9 @@ def test_answers_in_words() -> None:
     assert answer_of(503, None) == "answered 503"
     assert answer_of(None, "CONNECTION_REFUSED") == "connection refused"
     assert answer_of(None, None) == "no answer yet"
+
+
+def test_causes_in_words() -> None:
+    assert cause_of("BULK_RETRY") == "tried again with others"
+    assert cause_of("SOMETHING_NEW") == "something new"
+    assert cause_of(None) == ""
