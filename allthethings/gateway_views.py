@@ -135,8 +135,7 @@ def _as_json(kind: str, listed: Shown, problem: str) -> Any:
 def _plain(entry: Event | Attempt | Request) -> dict[str, Any]:
     values = {name: getattr(entry, name) for name in entry.__dataclass_fields__}
     if isinstance(entry, Attempt):
-        values |= {"callback": None, "asset_id": entry.callback.asset_id}
-        del values["callback"]
+        values["asset_id"] = values.pop("callback").asset_id
     return {
         name: value.isoformat() if hasattr(value, "isoformat") else value
         for name, value in values.items()
