@@ -24,7 +24,7 @@ TERMINAL = frozenset({"succeeded", "failed", "canceled", "aborted"})
 
 WHY = {
     "failed": "The model failed, and gave no reason.",
-    "canceled": "The prediction was canceled at Replicate.",
+    "canceled": "The prediction was cancelled at Replicate.",
     "aborted": "Replicate aborted the prediction before the model began with it.",
 }
 """In words, for a prediction whose end has no reason with it."""

@@ -116,7 +116,7 @@ ADVICE: tuple[tuple[str, str], ...] = (
         f"Whoever runs this app finds more in its log. {RETRY}",
     ),
     (
-        r"^Replicate (?:refused|aborted|ended|does not know)|^The prediction was canceled|"
+        r"^Replicate (?:refused|aborted|ended|does not know)|^The prediction was cancell?ed|"
         r"nobody was asked for|did not finish in time|gave no reason|^The embedding model|"
         r"model stopped \d+ times|[Ii]nterrupted|out of memory",
         f"The thing itself is not to blame. {RETRY}",

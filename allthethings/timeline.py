@@ -13,6 +13,8 @@ from allthethings.deliveries import Attempt, Event, Request, Watched, cause_of, 
 
 S = AssetStatus
 APP, MODEL, GATEWAY = "app", "model", "gateway"
+SPELT = {"canceled": "cancelled"}
+"""Replicate's word for an end, where ours is another."""
 WAITING = {
     "SCHEDULED": "Delivery is planned",
     "QUEUED": "Delivery waits for its turn",
@@ -103,8 +105,9 @@ def _of_the_models(asset: Asset) -> Iterator[Hop]:
             yield Hop(started, MODEL, f"Model started: {about}", details)
         if ended:
             took = (ended - started).total_seconds() if started else None
-            failed = delivery.get("status") not in (None, "succeeded")
-            details = (*details, str(delivery["status"])) if failed else details
+            status = delivery.get("status") or "succeeded"
+            failed = status != "succeeded"
+            details = (*details, SPELT.get(status, status)) if failed else details
             yield Hop(
                 ended, MODEL, f"Model finished: {about}", details, _positive(took), failed=failed
             )

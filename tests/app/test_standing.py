@@ -187,6 +187,7 @@ FAILURES = [
     ("Prediction interrupted; please retry (code: PA)", "not to blame"),
     ("CUDA out of memory. Tried to allocate 2.00 GiB", "not to blame"),
     *((why, "not to blame") for why in WHY.values()),
+    ("The prediction was canceled at Replicate.", "not to blame"),  # as it was once spelt
 ]  # fmt: skip
 
 

@@ -122,6 +122,13 @@ def test_a_recording_from_its_submission_to_the_search() -> None:
     assert not [hop for hop in hops if hop.failed]
 
 
+@pytest.mark.parametrize(("status", "word"), [("failed", "failed"), ("canceled", "cancelled")])
+def test_a_prediction_that_came_to_nothing_says_how_it_ended(status: str, word: str) -> None:
+    asset = make_asset(*STORY[:2], deliveries=(make_delivery("evt_1", 5, **RAN, status=status),))
+    (ended,) = [hop for hop in build(asset, [], Watched()) if hop.failed]
+    assert ended.details == ("prediction p1", word)
+
+
 def test_times_are_since_the_start_and_since_the_hop_before() -> None:
     hops = build(make_asset(*STORY), ROWS, Watched())
     assert [hop.since_start for hop in hops] == [0, 0.5, 5.1, 5.3, 8.1]
