@@ -6,7 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -50,8 +50,8 @@ from allthethings.reconciler import Reconciler
 from allthethings.redaction import HidingFormatter, secrets_of
 from allthethings.replicate_client import ReplicateClient
 from allthethings.search import Search
-from allthethings.timeline import span
 from allthethings.tokens import load_counter
+from allthethings.wording import clock, size, span, when
 from config import Settings
 from guardedfetch import Fetcher, parse_allow
 
@@ -193,28 +193,8 @@ def _examples(base: str) -> Sequence[views.Example]:
 
 def _add_filters(app: Flask) -> None:
     app.add_template_test(is_web_url, "web_url")
-    app.add_template_filter(span, "span")
-
-    @app.template_filter("when")
-    def when(moment: datetime) -> str:
-        return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
-
-    @app.template_filter("clock")
-    def clock(seconds: float) -> str:
-        minutes, rest = divmod(int(seconds), 60)
-        hours, minutes = divmod(minutes, 60)
-        return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-    @app.template_filter("size")
-    def size(count: int | None) -> str:
-        if count is None:
-            return ""
-        value = float(count)
-        for unit in ("B", "kB", "MB"):
-            if value < 1000:
-                return f"{value:.0f} {unit}"
-            value /= 1000
-        return f"{value:.1f} GB"
+    for each in (clock, size, span, when):
+        app.add_template_filter(each)
 
 
 def _add_error_handlers(app: Flask) -> None:

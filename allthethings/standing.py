@@ -10,7 +10,7 @@ from math import ceil
 from allthethings.assets import Asset, AssetStatus
 from allthethings.processors import kind_of
 from allthethings.progress import Progress
-from allthethings.timeline import counted
+from allthethings.wording import counted
 
 S = AssetStatus
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from allthethings.assets import Asset, AssetStatus
 from allthethings.deliveries import Attempt, Event, Request, Watched, cause_of, subject
+from allthethings.wording import counted
 
 S = AssetStatus
 APP, MODEL, GATEWAY = "app", "model", "gateway"
@@ -191,21 +192,3 @@ def _of_prediction(entry: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _positive(seconds: float | None) -> float | None:
     return None if seconds is None else max(0.0, seconds)
-
-
-def counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-def span(seconds: float) -> str:
-    """A length of time in two units at most: 0.12 s, 3.4 s, 2 min 05 s, 3 h 07 min, 2 d 4 h."""
-    if seconds < 0:
-        return f"-{span(-seconds)}"
-    if seconds < 60:
-        return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes_left = divmod(minutes, 60)
-    if not hours:
-        return f"{minutes} min {rest:02} s"
-    days, hours_left = divmod(hours, 24)
-    return f"{days:,} d {hours_left} h" if days else f"{hours} h {minutes_left:02} min"

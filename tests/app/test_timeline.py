@@ -9,7 +9,7 @@ import pytest
 
 from allthethings.assets import Asset, AssetStatus
 from allthethings.deliveries import Attempt, Callback, Event, Request, Watched
-from allthethings.timeline import Hop, build, span
+from allthethings.timeline import Hop, build
 
 BEGAN = datetime(2025, 3, 1, 12, 30, tzinfo=UTC)
 ROWS = [{"position": n, "replicate_embedding_id": "p2"} for n in range(3)]
@@ -122,13 +122,6 @@ def test_a_recording_from_its_submission_to_the_search() -> None:
     assert not [hop for hop in hops if hop.failed]
 
 
-@pytest.mark.parametrize(("status", "word"), [("failed", "failed"), ("canceled", "cancelled")])
-def test_a_prediction_that_came_to_nothing_says_how_it_ended(status: str, word: str) -> None:
-    asset = make_asset(*STORY[:2], deliveries=(make_delivery("evt_1", 5, **RAN, status=status),))
-    (ended,) = [hop for hop in build(asset, [], Watched()) if hop.failed]
-    assert ended.details == ("prediction p1", word)
-
-
 def test_times_are_since_the_start_and_since_the_hop_before() -> None:
     hops = build(make_asset(*STORY), ROWS, Watched())
     assert [hop.since_start for hop in hops] == [0, 0.5, 5.1, 5.3, 8.1]
@@ -223,26 +216,12 @@ def test_what_the_gateway_refused() -> None:
     )
 
 
-def test_a_prediction_that_failed_is_told_once_for_all_its_callbacks() -> None:
-    failed = {**RAN, "status": "failed"}
+@pytest.mark.parametrize(("status", "word"), [("failed", "failed"), ("canceled", "cancelled")])
+def test_a_prediction_that_failed_is_told_once_for_all_its_callbacks(
+    status: str, word: str
+) -> None:
+    failed = {**RAN, "status": status}
     deliveries = tuple(make_delivery(f"evt_{n}", 5 + n, **failed) for n in range(3))
     hops = build(make_asset(*STORY[:2], deliveries=deliveries), [], Watched())
     (ended,) = (hop for hop in hops if hop.what == "Model finished: text")
-    assert (ended.failed, ended.details) == (True, ("prediction p1", "failed"))
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (0, "0.00 s"),
-        (0.123, "0.12 s"),
-        (3.44, "3.4 s"),
-        (125, "2 min 05 s"),
-        (3_599.6, "1 h 00 min"),
-        (11_220, "3 h 07 min"),
-        (187_200, "2 d 4 h"),
-        (-2, "-2.0 s"),
-    ],
-)
-def test_spans(seconds: float, words: str) -> None:
-    assert span(seconds) == words
+    assert (ended.failed, ended.details) == (True, ("prediction p1", word))
