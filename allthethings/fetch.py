@@ -48,7 +48,7 @@ class Probe:
 
 
 @dataclass(frozen=True)
-class Document:
+class Download:
     """A downloaded thing; `url` is where the redirects led."""
 
     url: str
@@ -90,16 +90,16 @@ def probe(fetcher: Fetcher, url: str) -> Probe:
     return Probe(content_type, _length(answer.headers))
 
 
-def download(fetcher: Fetcher, url: str) -> Document:
+def download(fetcher: Fetcher, url: str) -> Download:
     """The bytes of a document of at most 6 MiB. Raises UnusableThing, in words."""
     with _request(DOWNLOAD) as limits:
         answer = fetcher.get(url, limits=limits)
     _require_success(answer.status)
     charset = httpx.Response(200, headers=answer.headers).charset_encoding
-    return Document(answer.url, answer.body, charset)
+    return Download(answer.url, answer.body, charset)
 
 
-def beginning(fetcher: Fetcher, url: str) -> Document:
+def beginning(fetcher: Fetcher, url: str) -> Download:
     """The first bytes of a document. Raises UnusableThing, in words."""
     body = bytearray()
     with _request(LOOK) as limits, fetcher.open(url, limits=limits) as stream:
@@ -109,7 +109,7 @@ def beginning(fetcher: Fetcher, url: str) -> Document:
             if len(body) >= BEGINNING:
                 break
         charset = httpx.Response(200, headers=stream.headers).charset_encoding
-        return Document(stream.url, bytes(body[:BEGINNING]), charset)
+        return Download(stream.url, bytes(body[:BEGINNING]), charset)
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Protocol
 from allthethings.assets import Asset
 from allthethings.bounded import Starved, run_within
 from allthethings.errors import ServiceUnavailable, UnusableThing
-from allthethings.fetch import Document
+from allthethings.fetch import Download
 from allthethings.pages import read_page
 from allthethings.passage_store import About
 from allthethings.passages import Piece
@@ -53,7 +53,7 @@ class Tools:
     """What processors work with. `download` gets a document or raises UnusableThing."""
 
     replicate: ReplicateClient
-    download: Callable[[str], Document]
+    download: Callable[[str], Download]
     audio_webhook_url: str
 
 
@@ -140,7 +140,7 @@ class HtmlProcessor:
     def find(self, asset: Asset) -> Requested | None:  # noqa: ARG002 - no model was asked
         return None
 
-    def read(self, output: Document) -> Content:
+    def read(self, output: Download) -> Content:
         try:
             page = run_within(READ_SECONDS, read_page, output.body, output.charset, output.url)
         except Starved as error:

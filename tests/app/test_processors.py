@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from allthethings.errors import UnusableThing
-from allthethings.fetch import Document
+from allthethings.fetch import Download
 from allthethings.processors import (
     AudioProcessor,
     HtmlProcessor,
@@ -15,7 +15,7 @@ from allthethings.processors import (
 from allthethings.replicate_client import ReplicateClient
 
 
-def refuse(url: str) -> Document:
+def refuse(url: str) -> Download:
     raise UnusableThing(f"these tests download nothing, not even {url}")
 
 
@@ -82,7 +82,7 @@ def test_silence_is_said_in_words() -> None:
 
 
 def test_a_page_becomes_its_main_text_by_headings() -> None:
-    content = HtmlProcessor(TOOLS).read(Document("https://e.example/h", PAGE.encode(), "utf-8"))
+    content = HtmlProcessor(TOOLS).read(Download("https://e.example/h", PAGE.encode(), "utf-8"))
     assert content.title == "Herons"
     assert "Home" not in content.text
     assert "All rights" not in content.text
@@ -96,7 +96,7 @@ def test_a_page_becomes_its_main_text_by_headings() -> None:
 def test_a_page_in_another_encoding_is_read(charset: str | None) -> None:
     page = PAGE.replace("<head>", '<head><meta charset="iso-8859-2">').replace("heron", "żuraw")
     content = HtmlProcessor(TOOLS).read(
-        Document("https://e.example/h", page.encode("iso-8859-2"), charset)
+        Download("https://e.example/h", page.encode("iso-8859-2"), charset)
     )
     assert "A żuraw stands" in content.text
 
@@ -106,4 +106,4 @@ def test_a_page_in_another_encoding_is_read(charset: str | None) -> None:
 )
 def test_a_page_without_text_is_said_in_words(body: bytes) -> None:
     with pytest.raises(UnusableThing, match="No text"):
-        HtmlProcessor(TOOLS).read(Document("https://e.example/", body, None))
+        HtmlProcessor(TOOLS).read(Download("https://e.example/", body, None))
