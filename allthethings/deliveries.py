@@ -10,9 +10,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 from allthethings.errors import ServiceUnavailable
+from allthethings.headers import Headers
 
 LONGEST = 100
 """Letters of an id or a word of the gateway's that are kept."""
@@ -27,12 +28,6 @@ _TIMES = ("created_at", "started_at", "completed_at")
 _CALLBACK = re.compile(
     r"/(?:audio|embedding)/([0-9a-f]{24})(?:/([0-9]{1,9})-([0-9]{1,9}))?(?:$|\?)"
 )
-
-
-class Headers(Protocol):
-    """A mapping in which case does not matter."""
-
-    def get(self, name: str, /) -> str | None: ...
 
 
 def noted(

@@ -9,16 +9,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from typing import Protocol
 
 from allthethings.errors import BadSignature
-
-
-class Headers(Protocol):
-    """A mapping by lower-case names, or one in which case does not matter."""
-
-    def get(self, name: str, /) -> str | None: ...
-
+from allthethings.headers import Headers
 
 SIGNATURE_HEADERS = ("x-hookdeck-signature", "x-hookdeck-signature-2")
 

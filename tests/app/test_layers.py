@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 # Each module of the app may import modules of earlier lines, and of its own line if it is alone.
 LAYERS = [
-    ["bounded", "errors", "feeds", "hosts", "redaction", "transcripts", "wording"],
+    ["bounded", "errors", "feeds", "headers", "hosts", "redaction", "transcripts", "wording"],
     ["assets", "deliveries", "passages", "predictions", "queries", "signatures"],
     ["documents", "fetch", "hookdeck", "pages", "query_vectors", "replicate_client", "tokens"],
     ["timeline"],
