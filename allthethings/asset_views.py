@@ -17,7 +17,7 @@ from allthethings import transcripts
 from allthethings.assets import Asset
 from allthethings.deliveries import Watched
 from allthethings.documents import now
-from allthethings.errors import BadInput
+from allthethings.errors import BadInput, NoSuchAsset
 from allthethings.mongo import Database
 from allthethings.pipeline import Pipeline
 from allthethings.presentation import entry_of, listed, shown, wants_json
@@ -49,7 +49,7 @@ def create_blueprint(
 
     def found(thing: Asset | None) -> Asset:
         if thing is None:
-            abort(404, "There is no such thing, or there is none any more.")
+            raise NoSuchAsset
         return thing
 
     def state(thing: Asset) -> dict[str, Any]:

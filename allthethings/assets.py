@@ -16,6 +16,7 @@ from url_normalize import url_normalize
 from allthethings.errors import BadInput
 
 MAX_URL_LENGTH = 2_000
+NO_URL = "Enter the URL of a thing to index."
 _ID = re.compile(r"[0-9a-f]{24}")
 
 
@@ -109,7 +110,7 @@ def clean_url(text: str) -> str:
     """
     url = text.strip()
     if not url:
-        raise BadInput("Enter the URL of a thing to index.")
+        raise BadInput(NO_URL)
     if len(url) > MAX_URL_LENGTH:
         raise BadInput(f"This URL is longer than {MAX_URL_LENGTH:,} characters.")
     if any(character.isspace() or not character.isprintable() for character in url):

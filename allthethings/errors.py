@@ -37,6 +37,9 @@ class MalformedPrediction(IndexingError):
 class NoSuchAsset(IndexingError):
     """There is no asset of that id, or there is none any more."""
 
+    def __init__(self, message: str = "There is no such thing, or there is none any more.") -> None:
+        super().__init__(message)
+
 
 class RequestRefused(IndexingError):
     """Replicate or Hookdeck understood a request and said no."""

@@ -185,7 +185,7 @@ class Search:
         Raises NoSuchAsset, ServiceUnavailable."""
         asset = self._assets.state(asset_id)
         if asset is None:
-            raise NoSuchAsset("There is no such thing, or there is none any more.")
+            raise NoSuchAsset
         return self._like(asset, position, query, page)
 
     def _like(self, asset: Asset, position: int | None, query: Query, page: int) -> Found:

@@ -19,7 +19,6 @@ MOST_LINES = 5_000
 """URLs in one form: more than are looked at for it, for the rest comes back."""
 MAX_FIELD = 200_000
 """Characters of URLs that come back in the field; no form may hold much more."""
-NOTHING = "Enter the URL of a thing to index."
 SETTLED = {Outcome.INDEXED, Outcome.KNOWN}
 """What need not stay in the field."""
 

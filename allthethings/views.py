@@ -17,7 +17,7 @@ from flask import (
 from flask.typing import ResponseReturnValue
 
 from allthethings.asset_store import AlreadyIndexed, Page
-from allthethings.assets import UNFINISHED, Asset, AssetStatus, is_asset_id
+from allthethings.assets import NO_URL, UNFINISHED, Asset, AssetStatus, is_asset_id
 from allthethings.errors import BadInput, IndexingError, ServiceUnavailable
 from allthethings.health import Check, report
 from allthethings.list_address import GROUPS, SORTS, ListAddress, asked_for
@@ -27,7 +27,6 @@ from allthethings.presentation import listed, shown, wants_json
 from allthethings.processors import kinds
 from allthethings.submission_form import (
     MOST_LINES,
-    NOTHING,
     Form,
     allow_files,
     answer_as_json,
@@ -163,7 +162,7 @@ def create_blueprint(
             return index_one(what.lines[0])
         answers = judge(what.lines)
         if not answers:
-            problem = " ".join(what.notes) or NOTHING
+            problem = " ".join(what.notes) or NO_URL
             if wants_json():
                 return jsonify(error=problem), 422
             flash(problem, "error")

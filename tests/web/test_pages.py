@@ -9,44 +9,20 @@ import pytest
 from lxml import html
 
 from allthethings.assets import AssetStatus as S
-from tests.web.world import BEGAN, EXAMPLE, Memory, make_app, make_asset, make_hit
+from tests.web.world import (
+    EXAMPLE,
+    HOSTILE,
+    Memory,
+    hostile_world,
+    make_app,
+    make_asset,
+    make_hit,
+    rendered,
+    text_of,
+)
 
 ROOT = Path(__file__).parents[2]
-HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7 * 7 }}"
 URL_ATTRIBUTES = ("href", "src", "action", "formaction")
-
-
-def rendered(memory: Memory, path: str, status: int = 200) -> html.HtmlElement:
-    answer = make_app(memory).test_client().get(path)
-    assert answer.status_code == status, answer.text
-    return html.document_fromstring(answer.text)
-
-
-def text_of(tree: html.HtmlElement, selector: str) -> list[str]:
-    return [" ".join(found.text_content().split()) for found in tree.xpath(selector)]
-
-
-def hostile_world() -> Memory:
-    words = dict.fromkeys(("event", "trigger", "prediction", "status"), HOSTILE)
-    delivery = {"at": BEGAN, "completed_at": BEGAN, "attempt": 1, **words}
-    failed = make_asset(
-        1,
-        S.PROCESSING_ERROR,
-        title=HOSTILE,
-        error=HOSTILE,
-        text=HOSTILE,
-        deliveries=(delivery,),
-    )
-    found = make_asset(2, S.SEARCHABLE, title=HOSTILE, content_type="text/html")
-    hits = [
-        make_hit(HOSTILE, 0.5, {"heading": HOSTILE}),
-        make_hit(HOSTILE, 0.5, {"start": 61.5, "end": 70}),
-    ]
-    rows = [
-        {"position": position, "text": hit.text, "locator": hit.locator, "embedded": True}
-        for position, hit in enumerate(hits)
-    ]
-    return Memory([failed, found], rows, hits, [EXAMPLE])
 
 
 PAGES = ["/", "/search", "/search?query=" + HOSTILE, f"/assets/{1:024x}", f"/assets/{2:024x}"]
@@ -162,5 +138,5 @@ def test_a_thing_shows_how_far_it_came(status: S, at: str) -> None:
 
 def test_what_is_not_there_is_a_page_too() -> None:
     tree = rendered(Memory(), "/assets/none", 404)
-    assert text_of(tree, "//h1") == ["Not Found"]
+    assert text_of(tree, "//h1") == ["Not found"]
     assert tree.xpath("//main//a/@href") == ["/", "/search"]
