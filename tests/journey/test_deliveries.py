@@ -16,9 +16,9 @@ from playwright.sync_api import Page as Tab
 from playwright.sync_api import expect
 from pymongo import MongoClient
 
-from tests.app.test_feeds import NAMES, check
 from tests.faults.world import COPY
 from tests.hookdeck.world import signed
+from tests.support.atom import NAMES, check
 from tests.support.chromium import browser_wanted, running_browser
 from tests.support.cloud import Cloud, running_cloud
 from tests.support.person import Person

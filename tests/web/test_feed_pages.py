@@ -10,9 +10,8 @@ from lxml import etree, html
 
 from allthethings.assets import AssetStatus as S
 from allthethings.hygiene import HEADERS
-from tests.app.test_feeds import NAMES, check
-from tests.web.test_pages import HOSTILE, hostile_world
-from tests.web.world import Memory, make_app, make_asset, make_hit
+from tests.support.atom import NAMES, check
+from tests.web.world import HOSTILE, Memory, hostile_world, make_app, make_asset, make_hit
 
 PATHS = ["/feed.atom", "/search.atom?query=x", "/opensearch.xml", "/tools"]
 ROW = {"position": 0, "text": "The bee dances.", "locator": {}, "embedded": True}

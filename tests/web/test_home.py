@@ -15,8 +15,15 @@ from allthethings.assets import AssetStatus as S
 from allthethings.errors import ServiceUnavailable
 from allthethings.submission_form import MOST_LINES
 from allthethings.submissions import MOST, lines_of, listed_in
-from tests.web.test_pages import HOSTILE, hostile_world, rendered, text_of
-from tests.web.world import Memory, make_app, make_asset
+from tests.web.world import (
+    HOSTILE,
+    Memory,
+    hostile_world,
+    make_app,
+    make_asset,
+    rendered,
+    text_of,
+)
 
 JSON = {"Accept": "application/json"}
 BOOKMARKS = b"""<!DOCTYPE NETSCAPE-Bookmark-file-1>

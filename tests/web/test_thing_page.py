@@ -17,8 +17,16 @@ from allthethings.assets import AssetStatus as S
 from allthethings.errors import BadInput
 from allthethings.predictions import Prediction
 from allthethings.transcripts import Line, pack
-from tests.web.test_pages import HOSTILE, rendered, text_of
-from tests.web.world import BEGAN, Memory, Told, make_app, make_asset
+from tests.web.world import (
+    BEGAN,
+    HOSTILE,
+    Memory,
+    Told,
+    make_app,
+    make_asset,
+    rendered,
+    text_of,
+)
 
 PATH = f"/assets/{1:024x}"
 SAID = [

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from flask import Flask
+from lxml import html
 
 import app as application
 from allthethings import feed_views, search_views, views
@@ -27,6 +28,8 @@ BEGAN = datetime(2025, 3, 1, 12, 30, tzinfo=UTC)
 EXAMPLE = views.Example(
     "Bees & <b>flowers</b>", "audio", "A dance", "http://x.test/bees.mp3", "insects"
 )
+HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7 * 7 }}"
+"""What a stranger may write wherever he can."""
 
 
 def make_asset(number: int, status: AssetStatus, **changed: Any) -> Asset:
@@ -174,3 +177,39 @@ def make_app(memory: Memory, **changed: Any) -> Flask:
     application._add_filters(made)
     application._add_error_handlers(made)
     return made
+
+
+def rendered(memory: Memory, path: str, status: int = 200) -> html.HtmlElement:
+    """The page that the app makes of these things."""
+    answer = make_app(memory).test_client().get(path)
+    assert answer.status_code == status, answer.text
+    return html.document_fromstring(answer.text)
+
+
+def text_of(tree: html.HtmlElement, selector: str) -> list[str]:
+    """The texts of what is found, with single spaces."""
+    return [" ".join(found.text_content().split()) for found in tree.xpath(selector)]
+
+
+def hostile_world() -> Memory:
+    """Things of strangers, in every place of which they can write."""
+    words = dict.fromkeys(("event", "trigger", "prediction", "status"), HOSTILE)
+    delivery = {"at": BEGAN, "completed_at": BEGAN, "attempt": 1, **words}
+    failed = make_asset(
+        1,
+        AssetStatus.PROCESSING_ERROR,
+        title=HOSTILE,
+        error=HOSTILE,
+        text=HOSTILE,
+        deliveries=(delivery,),
+    )
+    found = make_asset(2, AssetStatus.SEARCHABLE, title=HOSTILE, content_type="text/html")
+    hits = [
+        make_hit(HOSTILE, 0.5, {"heading": HOSTILE}),
+        make_hit(HOSTILE, 0.5, {"start": 61.5, "end": 70}),
+    ]
+    rows = [
+        {"position": position, "text": hit.text, "locator": hit.locator, "embedded": True}
+        for position, hit in enumerate(hits)
+    ]
+    return Memory([failed, found], rows, hits, [EXAMPLE])
