@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 import json
@@ -11,13 +10,14 @@ from hypothesis import strategies as st
 
 from allthethings.errors import BadSignature
 from allthethings.signatures import verify_hookdeck
+from tests.support.signing import signature
 
 SECRET = "the project's secret"
 BODY = b'{"id": "abc", "status": "succeeded", "output": {"transcription": "h\xc3\xa9"}}'
 
 
 def sign(body: bytes, secret: str = SECRET) -> str:
-    return base64.b64encode(hmac.new(secret.encode(), body, hashlib.sha256).digest()).decode()
+    return signature(secret, body)
 
 
 def test_a_signed_body_passes() -> None:

@@ -18,9 +18,10 @@ from pymongo.database import Database
 from tests.faults import waiting_things
 from tests.faults.conftest import Report
 from tests.faults.waiting_things import Waiting
-from tests.faults.wire import SECOND_SIGNATURE, SIGNATURE, Wire, signature
+from tests.faults.wire import Wire
 from tests.faults.world import Document
 from tests.support.cloud import Cloud
+from tests.support.signing import SECOND_SIGNATURE, SIGNATURE, signature
 
 KINDS: dict[str, Callable[[str], Waiting]] = {
     "audio": waiting_things.recording,

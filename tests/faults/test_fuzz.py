@@ -16,10 +16,11 @@ from pymongo.database import Database
 from tests.faults import strange, waiting_things
 from tests.faults.conftest import Report
 from tests.faults.waiting_things import Waiting
-from tests.faults.wire import SECOND_SIGNATURE, SIGNATURE, Wire, signature
+from tests.faults.wire import Wire
 from tests.faults.world import SIZES, Document, tracebacks
 from tests.support.cloud import Cloud
 from tests.support.person import Person
+from tests.support.signing import SECOND_SIGNATURE, SIGNATURE, signature
 from tests.support.site import Page, Site
 
 stable = settings(

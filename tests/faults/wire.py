@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import http.client
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from tests.support.cloud import Cloud
-
-SIGNATURE = "x-hookdeck-signature"
-SECOND_SIGNATURE = "x-hookdeck-signature-2"
-
-
-def signature(secret: str, body: bytes) -> str:
-    """As the gateway signs."""
-    return base64.b64encode(hmac.new(secret.encode(), body, hashlib.sha256).digest()).decode()
+from tests.support.signing import SIGNATURE, signature
 
 
 class Wire:

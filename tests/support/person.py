@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import json
 from typing import Any
 
 import httpx
 
 from tests.support.cloud import Cloud
+from tests.support.signing import SIGNATURE, signature
 from tests.support.waiting import wait_for
 
 FINISHED = {"SEARCHABLE", "PROCESSING_ERROR", "EMBEDDINGS_ERROR"}
@@ -71,9 +69,5 @@ class Person:
         """Deliver a callback as the gateway does; `payload` may be raw bytes."""
         body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
         key = secret or self.cloud.endpoints["HOOKDECK_WEBHOOK_SECRET"]
-        digest = hmac.new(key.encode(), body, hashlib.sha256).digest()
-        headers = {
-            "Content-Type": "application/json",
-            "x-hookdeck-signature": base64.b64encode(digest).decode(),
-        }
+        headers = {"Content-Type": "application/json", SIGNATURE: signature(key, body)}
         return self.http.post(f"/webhooks/{path}", content=body, headers=headers)
