@@ -15,8 +15,7 @@ import httpx
 import pytest
 
 from localcloud.ports import pick_port
-from tests.launcher.test_end_to_end import refusal
-from tests.support.cloud import ROOT, Cloud, clean_environment, running_cloud
+from tests.support.cloud import ROOT, Cloud, clean_environment, refusal, running_cloud
 from tests.support.waiting import wait_for
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - what this module is about
@@ -26,7 +25,6 @@ WHAT_TO_DO = "Set APP_PASSWORD, or ALLOW_OPEN=1 if whoever reaches it may use it
 NOBODY = "0" * 24
 # Its services are nowhere; what is asked of them here is answered before.
 ALONE = {
-    "ALLOW_OPEN": "",
     "SECRET_KEY": "of the tests",
     "MONGODB_CONNECTION_URI": "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=100",
     "REPLICATE_API_TOKEN": "r8_of_the_tests",
@@ -111,7 +109,7 @@ def look(url: str, **headers: str) -> httpx.Response:
 
 
 def test_the_launcher_refuses_without_a_password(tmp_path: Path) -> None:
-    said = refusal(tmp_path / "var", HOST=EVERYWHERE, ALLOW_OPEN="")
+    said = refusal(tmp_path / "var", HOST=EVERYWHERE)
     assert WHY in said
     assert WHAT_TO_DO in said
     assert not (tmp_path / "var" / "endpoints.env").exists()

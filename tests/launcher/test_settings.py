@@ -9,6 +9,12 @@ import pytest
 from localcloud.endpoints import endpoints
 from localcloud.parts import Parts
 from localcloud.settings import LaunchError, Settings, read_settings
+from tests.support.cloud import ROOT, clean_environment
+
+WHERE_SETTINGS_ARE_READ = [
+    "config.py",
+    *(f"localcloud/{name}.py" for name in ("settings", "weights", "sources")),
+]
 
 
 def settings_of(tmp_path: Path, text: str = "", **environment: str) -> Settings:
@@ -131,3 +137,15 @@ def test_an_open_app_without_a_password_is_refused(tmp_path: Path, host: str) ->
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
 def test_loopback_needs_no_password(tmp_path: Path, host: str) -> None:
     settings_of(tmp_path, HOST=host).check()
+
+
+def test_copies_for_tests_have_no_setting_of_the_developer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = [(ROOT / name).read_text("utf-8") for name in WHERE_SETTINGS_ARE_READ]
+    names = {name for text in sources for name in re.findall(r'"([A-Z]+(?:_[A-Z]+)+|HOST)"', text)}
+    assert names >= {"PASSAGE_SIZE", "QUERY_MODEL", "WHISPER_MODEL", "MODELS_DIR", "HOST"}
+    for name in names:
+        monkeypatch.setenv(name, "theirs")
+    environment = clean_environment(tmp_path, {})
+    assert [name for name in names if environment[name] == "theirs"] == ["XDG_CACHE_HOME"]

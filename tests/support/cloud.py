@@ -13,14 +13,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from dotenv import dotenv_values
+
 from localcloud.endpoints import read_endpoints
-from localcloud.parts import CREDENTIALS
 from localcloud.ports import pick_port
 from tests.support import processes
 
 ROOT = Path(__file__).resolve().parents[2]
 READY = "Index All The Things is ready: "
 READY_SECONDS = 240.0
+SETTINGS = (*dotenv_values(ROOT / ".env-example"), "QUERY_MODEL")
+"""The names of the settings: all that are explained to people, and one that is not."""
 
 
 class CloudError(Exception):
@@ -29,13 +32,12 @@ class CloudError(Exception):
 
 @dataclass(frozen=True)
 class Cloud:
-    """A copy that runs, with the seconds it took to become ready."""
+    """A copy that runs."""
 
     address: str
     endpoints: Mapping[str, str]
     data_dir: Path
     process: subprocess.Popen[str]
-    took: float
 
     def pids(self) -> list[int]:
         """Every process of this copy, the launcher's first."""
@@ -63,10 +65,25 @@ def clean_environment(data_dir: Path, more: Mapping[str, str]) -> dict[str, str]
 
     A name set to nothing hides the one in `.env`.
     """
-    ours = ("FETCH_ALLOW", "EXAMPLES", "APP_URL", "HOST", "MODELS_DIR", "QUERY_EMBEDDINGS")
-    hidden = dict.fromkeys([*CREDENTIALS, *ours], "")
     place = {"DATA_DIR": str(data_dir), "PORT": str(pick_port())}
-    return {**os.environ, **hidden, **place, **more}
+    return {**os.environ, **dict.fromkeys(SETTINGS, ""), **place, **more}
+
+
+def refusal(data_dir: Path, **environment: str) -> str:
+    """What a start that is refused says."""
+    start = subprocess.run(
+        [sys.executable, "-m", "localcloud"],
+        cwd=ROOT,
+        env=clean_environment(data_dir, environment),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert start.returncode == 1
+    assert start.stdout == ""
+    assert "Traceback" not in start.stderr.split("The end of")[0]
+    return start.stderr
 
 
 def start_cloud(data_dir: Path, env: Mapping[str, str] | None = None) -> Cloud:
@@ -94,7 +111,6 @@ def start_cloud(data_dir: Path, env: Mapping[str, str] | None = None) -> Cloud:
         endpoints=read_endpoints(data_dir / "endpoints.env"),
         data_dir=data_dir,
         process=process,
-        took=time.monotonic() - began,
     )
     if not line.startswith(READY):
         code = cloud.stop()
