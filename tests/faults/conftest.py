@@ -9,6 +9,7 @@ import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
 
+from tests.faults.aftermath import database_of
 from tests.faults.world import COPY, Document
 from tests.support.cloud import Cloud, running_cloud
 from tests.support.person import Person
@@ -67,3 +68,19 @@ def database(cloud: Cloud) -> Iterator[Database[Document]]:
     client: MongoClient[Document]
     with MongoClient(cloud.endpoints["MONGODB_CONNECTION_URI"]) as client:
         yield client["iaat"]
+
+
+@pytest.fixture(scope="module")
+def kept(victim: Cloud) -> Iterator[Database[Document]]:
+    """The database of the copy that a module harms: its fixture `victim`."""
+    database = database_of(victim)
+    yield database
+    database.client.close()
+
+
+@pytest.fixture(scope="module")
+def someone(victim: Cloud) -> Iterator[Person]:
+    """Who uses that copy."""
+    person = Person(victim)
+    yield person
+    person.http.close()

@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import timedelta
 from random import Random
 from typing import Any
@@ -17,16 +18,12 @@ from pymongo.database import Database as Documents
 from allthethings.asset_store import AssetStore
 from allthethings.assets import Asset, AssetStatus
 from allthethings.errors import BadInput, NoSuchAsset
-from allthethings.fetch import download
-from allthethings.generators import AsyncEmbeddingsGenerator
 from allthethings.mongo import Database
-from allthethings.passages import Passage, Shape
-from allthethings.pipeline import CANCELLED, Pipeline
+from allthethings.passages import Passage
+from allthethings.pipeline import CANCELLED
 from allthethings.predictions import Prediction
-from allthethings.processors import Tools, about
-from allthethings.replicate_client import ReplicateClient
-from guardedfetch import Fetcher
-from tests.faults.test_interleavings import left
+from allthethings.processors import about
+from tests.faults.apart import OwnReplicate, left, own_database, pipeline_of
 from tests.faults.world import Document, make_thing, passages, predictions, recording
 from tests.guardedfetch.servers import answer, serving
 from tests.support.cloud import Cloud
@@ -34,8 +31,6 @@ from tests.support.person import Person
 from tests.support.site import Page, Site
 from tests.support.waiting import wait_for
 
-NAME = "cancelled"
-"""A database of its own, which the copy's reconciler does not look at."""
 NOWHERE = "http://127.0.0.1:9/nobody"
 S = AssetStatus
 
@@ -205,13 +200,11 @@ def test_what_was_cancelled_can_be_deleted(person: Person, site: Site) -> None:
 # -- in the middle of a step
 
 
-class Interrupted(ReplicateClient):
+class Interrupted(OwnReplicate):
     """Something happens when a prediction was created, and nobody has noted it yet."""
 
     def __init__(self, cloud: Cloud) -> None:
-        super().__init__(
-            cloud.endpoints["REPLICATE_API_TOKEN"], cloud.endpoints["REPLICATE_BASE_URL"]
-        )
+        super().__init__(cloud)
         self.created: list[str] = []
         self.meanwhile: Callable[[], object] = lambda: None
         self.cancels = True
@@ -242,30 +235,14 @@ class GoesOn(AssetStore):
 
 @pytest.fixture
 def apart(cloud: Cloud) -> Iterator[Database]:
-    database = Database(cloud.endpoints["MONGODB_CONNECTION_URI"], NAME)
-    yield database
-    database.client.drop_database(NAME)
-    database.close()
+    with own_database(cloud, "cancelled") as database:
+        yield database
 
 
 @pytest.fixture
 def replicate(cloud: Cloud) -> Iterator[Interrupted]:
-    replicate = Interrupted(cloud)
-    yield replicate
-    replicate._sdk._client.close()  # the SDK has no other way
-
-
-def pipeline_of(database: Database, replicate: Interrupted) -> Pipeline:
-    fetcher = Fetcher()
-    return Pipeline(
-        database,
-        fetcher,
-        Tools(replicate, lambda url: download(fetcher, url), NOWHERE),
-        AsyncEmbeddingsGenerator(replicate, NOWHERE),
-        lambda texts: [len(text.split()) for text in texts],
-        timedelta(seconds=30),
-        Shape(),
-    )
+    with closing(Interrupted(cloud)) as replicate:
+        yield replicate
 
 
 def existing(database: Database, asset_id: str) -> Asset:
@@ -283,7 +260,7 @@ def test_while_the_prediction_of_its_text_is_created(
 ) -> None:
     url = site.add("/unnoted.mp3", recording("It hangs.", "wait"))
     asset_id = left(apart, "SUBMITTED", timedelta(0), url=url)
-    pipeline = pipeline_of(apart, replicate)
+    pipeline = pipeline_of(apart, replicate, NOWHERE)
     replicate.meanwhile = lambda: pipeline.cancel(asset_id)
     pipeline.process(existing(apart, asset_id))
     asset = existing(apart, asset_id)
@@ -303,7 +280,7 @@ def test_while_a_prediction_of_its_vectors_is_created(
     apart: Database, replicate: Interrupted
 ) -> None:
     asset_id = left(apart, "PROCESSED", timedelta(minutes=1), text="vectors:wait")
-    pipeline = pipeline_of(apart, replicate)
+    pipeline = pipeline_of(apart, replicate, NOWHERE)
     asset = existing(apart, asset_id)
     apart.passages.put(asset_id, about(asset, None), [Passage(0, "vectors:wait", {})])
     replicate.meanwhile = lambda: pipeline.cancel(asset_id)
@@ -317,7 +294,7 @@ def test_vectors_whose_prediction_takes_its_time_to_end_are_not_waited_for(
     apart: Database, replicate: Interrupted
 ) -> None:
     asset_id = left(apart, "PROCESSED", timedelta(minutes=1), text="vectors:wait")
-    pipeline = pipeline_of(apart, replicate)
+    pipeline = pipeline_of(apart, replicate, NOWHERE)
     asset = existing(apart, asset_id)
     apart.passages.put(asset_id, about(asset, None), [Passage(0, "vectors:wait", {})])
     pipeline.request_embeddings(asset_id)
@@ -337,14 +314,14 @@ def test_vectors_whose_prediction_takes_its_time_to_end_are_not_waited_for(
 def test_what_went_on_in_between_ends_where_it_is(apart: Database, replicate: Interrupted) -> None:
     asset_id = left(apart, "PROCESSING", timedelta(minutes=1))
     apart.assets = GoesOn(apart.assets.collection)
-    asset = pipeline_of(apart, replicate).cancel(asset_id)
+    asset = pipeline_of(apart, replicate, NOWHERE).cancel(asset_id)
     assert statuses(asset) == ["PROCESSING", "PROCESSED", "EMBEDDINGS_ERROR"]
     assert asset.cancelled
 
 
 def test_two_who_cancel_are_one(apart: Database, replicate: Interrupted) -> None:
     asset_id = left(apart, "PROCESSING", timedelta(minutes=1))
-    pipeline = pipeline_of(apart, replicate)
+    pipeline = pipeline_of(apart, replicate, NOWHERE)
     pipeline.cancel(asset_id)
     with pytest.raises(BadInput, match="Only what is under way"):
         pipeline.cancel(asset_id)

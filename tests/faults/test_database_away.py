@@ -17,7 +17,6 @@ from pymongo.database import Database
 from tests.faults.aftermath import (
     Convergence,
     converge,
-    database_of,
     not_found,
     undelivered,
     wrongs,
@@ -52,20 +51,6 @@ def victim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """A copy of this module's own, whose parts are away by turns."""
     with running_cloud(tmp_path_factory.mktemp("victim") / "var", COPY) as cloud:
         yield cloud
-
-
-@pytest.fixture(scope="module")
-def kept(victim: Cloud) -> Iterator[Database[Document]]:
-    database = database_of(victim)
-    yield database
-    database.client.close()
-
-
-@pytest.fixture(scope="module")
-def someone(victim: Cloud) -> Iterator[Person]:
-    person = Person(victim)
-    yield person
-    person.http.close()
 
 
 def test_a_database_that_is_away_loses_nothing(
@@ -134,13 +119,6 @@ def people(hasty: Cloud) -> Iterator[Person]:
     person = Person(hasty)
     yield person
     person.http.close()
-
-
-@pytest.fixture(scope="module")
-def rows(hasty: Cloud) -> Iterator[Database[Document]]:
-    database = database_of(hasty)
-    yield database
-    database.client.close()
 
 
 def waiting(stock: Stock, *, audio: bool) -> Stocked:

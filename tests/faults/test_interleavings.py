@@ -3,39 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from contextlib import closing
+from datetime import timedelta
 
 import pytest
 from bson import ObjectId
 
-from allthethings.fetch import download
-from allthethings.generators import AsyncEmbeddingsGenerator
 from allthethings.mongo import Database
 from allthethings.passage_store import PassageStore
-from allthethings.passages import Shape
 from allthethings.pipeline import Pipeline
-from allthethings.processors import WHISPER_VERSION, Tools
+from allthethings.processors import WHISPER_VERSION
 from allthethings.reconciler import STUCK, Reconciler
-from allthethings.replicate_client import ReplicateClient
-from guardedfetch import Fetcher
+from tests.faults.apart import PATIENCE, OwnReplicate, left, own_database, pipeline_of
 from tests.faults.world import recording
 from tests.support.cloud import Cloud
 from tests.support.site import Site
 
-PATIENCE = timedelta(seconds=30)
 DEADLINE = timedelta(hours=1)
-NAME = "interleaved"
-"""A database of its own, which the copy's reconciler does not look at."""
 
 
-class Quick(ReplicateClient):
+class Quick(OwnReplicate):
     """The callback of a cancelled prediction is there before the answer to the cancel."""
 
     def __init__(self, cloud: Cloud) -> None:
-        super().__init__(
-            cloud.endpoints["REPLICATE_API_TOKEN"], cloud.endpoints["REPLICATE_BASE_URL"]
-        )
+        super().__init__(cloud)
         self.call_back: Callable[[str], None] = lambda _prediction_id: None
 
     def cancel(self, prediction_id: str) -> None:
@@ -53,58 +44,25 @@ class LastMoment(PassageStore):
 
 @pytest.fixture
 def database(cloud: Cloud) -> Iterator[Database]:
-    database = Database(cloud.endpoints["MONGODB_CONNECTION_URI"], NAME)
-    database.passages = LastMoment(database.passages.collection)
-    yield database
-    database.client.drop_database(NAME)
-    database.close()
+    with own_database(cloud, "interleaved") as database:
+        database.passages = LastMoment(database.passages.collection)
+        yield database
 
 
 @pytest.fixture
 def replicate(cloud: Cloud) -> Iterator[Quick]:
-    replicate = Quick(cloud)
-    yield replicate
-    replicate._sdk._client.close()  # the SDK has no other way
+    with closing(Quick(cloud)) as replicate:
+        yield replicate
 
 
 @pytest.fixture
 def pipeline(database: Database, replicate: Quick) -> Pipeline:
-    fetcher = Fetcher()
-    return Pipeline(
-        database,
-        fetcher,
-        Tools(replicate, lambda url: download(fetcher, url), ""),
-        AsyncEmbeddingsGenerator(replicate, ""),
-        lambda texts: [len(text.split()) for text in texts],
-        PATIENCE,
-        Shape(),
-    )
+    return pipeline_of(database, replicate, callbacks="")
 
 
 @pytest.fixture
 def reconciler(database: Database, replicate: Quick, pipeline: Pipeline) -> Reconciler:
     return Reconciler(database, replicate, pipeline, PATIENCE, DEADLINE)
-
-
-def left(database: Database, status: str, ago: timedelta, **fields: Any) -> str:
-    """An asset in that status for so long, which nobody holds."""
-    then = datetime.now(UTC) - ago
-    key = ObjectId()
-    database.assets.collection.insert_one(
-        {
-            "_id": key,
-            "url": "http://127.0.0.1/left",
-            "url_key": "http://127.0.0.1/left",
-            "content_type": "audio/mpeg",
-            "status": status,
-            "created_at": then,
-            "updated_at": then,
-            "lease_until": then,
-            "history": [{"status": status, "at": then}],
-            **fields,
-        }
-    )
-    return str(key)
 
 
 def test_vectors_that_come_while_they_are_asked_after(

@@ -15,7 +15,6 @@ from tests.faults import failpoints
 from tests.faults.aftermath import (
     Convergence,
     converge,
-    database_of,
     not_found,
     undelivered,
     wrongs,
@@ -61,20 +60,6 @@ def victim(tmp_path_factory: pytest.TempPathFactory, armoury: Path) -> Iterator[
     env = {**COPY, **WITH_POINTS, failpoints.FOLDER: str(armoury)}
     with running_cloud(tmp_path_factory.mktemp("victim") / "var", env) as cloud:
         yield cloud
-
-
-@pytest.fixture(scope="module")
-def kept(victim: Cloud) -> Iterator[Database[Document]]:
-    database = database_of(victim)
-    yield database
-    database.client.close()
-
-
-@pytest.fixture(scope="module")
-def someone(victim: Cloud) -> Iterator[Person]:
-    person = Person(victim)
-    yield person
-    person.http.close()
 
 
 def test_kills_at_random_moments_lose_and_repeat_nothing(

@@ -44,7 +44,6 @@ LAST_RETRY = 30.0 * 2 ** (SIZES.faulty_attempts + 1)
 LOOK_EVERY = 0.5 + SIZES.things / 200
 """Seconds; one look reads as many pages as there are 200 things."""
 THREADS = 8
-WHISPER = "openai/whisper"
 
 
 def plan(seed: int) -> list[Thing]:

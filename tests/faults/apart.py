@@ -1,0 +1,80 @@
+"""The app's own steps, on a database that the copy's reconciler does not look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bson import ObjectId
+
+from allthethings.fetch import download
+from allthethings.generators import AsyncEmbeddingsGenerator
+from allthethings.mongo import Database
+from allthethings.passages import Shape
+from allthethings.pipeline import Pipeline
+from allthethings.processors import Tools
+from allthethings.replicate_client import ReplicateClient
+from guardedfetch import Fetcher
+from tests.support.cloud import Cloud
+
+PATIENCE = timedelta(seconds=30)
+
+
+class OwnReplicate(ReplicateClient):
+    """Another client of the copy's Replicate."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        super().__init__(
+            cloud.endpoints["REPLICATE_API_TOKEN"], cloud.endpoints["REPLICATE_BASE_URL"]
+        )
+
+    def close(self) -> None:
+        self._sdk._client.close()  # the SDK has no other way
+
+
+@contextmanager
+def own_database(cloud: Cloud, name: str) -> Iterator[Database]:
+    """A database beside the app's; it is dropped afterwards."""
+    database = Database(cloud.endpoints["MONGODB_CONNECTION_URI"], name)
+    try:
+        yield database
+    finally:
+        database.client.drop_database(name)
+        database.close()
+
+
+def pipeline_of(database: Database, replicate: ReplicateClient, callbacks: str) -> Pipeline:
+    """The steps; Replicate is told to call back to that URL."""
+    fetcher = Fetcher()
+    return Pipeline(
+        database,
+        fetcher,
+        Tools(replicate, lambda url: download(fetcher, url), callbacks),
+        AsyncEmbeddingsGenerator(replicate, callbacks),
+        lambda texts: [len(text.split()) for text in texts],
+        PATIENCE,
+        Shape(),
+    )
+
+
+def left(database: Database, status: str, ago: timedelta, **fields: Any) -> str:
+    """An asset in that status for so long, which nobody holds."""
+    then = datetime.now(UTC) - ago
+    key = ObjectId()
+    database.assets.collection.insert_one(
+        {
+            "_id": key,
+            "url": "http://127.0.0.1/left",
+            "url_key": "http://127.0.0.1/left",
+            "content_type": "audio/mpeg",
+            "status": status,
+            "created_at": then,
+            "updated_at": then,
+            "lease_until": then,
+            "history": [{"status": status, "at": then}],
+            **fields,
+        }
+    )
+    return str(key)
