@@ -26,9 +26,10 @@ from typing import Any
 
 from tests.support.cloud import running_cloud
 from tests.support.person import Person
+from tests.support.reference import REFERENCE
 from tests.support.site import Page, Site, running_site
 
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "xquad.en.json"
+DATA = REFERENCE / "data" / "xquad.en.json"
 RARE_WORDS = 200
 PATIENCE = 1_800.0
 HEADER = """\
@@ -220,8 +221,9 @@ def main() -> int:
     given = parser.parse_args()
     if not given.data.is_file():
         print(
-            f"There is no {given.data}. It is the English part of XQuAD, "
-            "https://github.com/google-deepmind/xquad (CC BY-SA 4.0); name it with --data.",
+            f"There is no {given.data}. What is asked is the English part of XQuAD: 48 articles "
+            "with questions.\nFetch xquad.en.json from https://github.com/google-deepmind/xquad "
+            "(CC BY-SA 4.0), and name it: --data FILE",
             file=sys.stderr,
         )
         return 1

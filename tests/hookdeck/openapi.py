@@ -6,10 +6,11 @@ import functools
 import json
 import re
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
-SPEC = Path(__file__).parents[3] / "shared" / "specs" / "hookdeck-2025-07-01.json"
+from tests.support.reference import REFERENCE
+
+SPEC = REFERENCE / "specs" / "hookdeck-2025-07-01.json"
 # The document requires these of every object, yet has no value of them for "none".
 _NULLABLE = {"error_code", "rejection_cause", "config"}
 _TYPES: dict[str, Any] = {

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from tests.models.cogserver import SHARED, CogServer
+from tests.models.cogserver import CogServer
 from tests.models.modules import load
+from tests.support.reference import MISSING, REFERENCE
 
-REFERENCE = SHARED / "mpnet-reference.json"
+VECTORS = REFERENCE / "data" / "mpnet-reference.json"
 
 # The first six of 768 numbers, as sentence-transformers 6.2.0 with torch 2.13.0 in float32 gives
 # them for the original weights.
@@ -62,9 +63,9 @@ def test_recorded_numbers(mpnet: CogServer) -> None:
     assert np.allclose(vectors[:, :6], list(RECORDED.values()), atol=5e-4)
 
 
-@pytest.mark.skipif(not REFERENCE.exists(), reason=f"needs {REFERENCE}")
+@pytest.mark.skipif(not VECTORS.exists(), reason=MISSING)
 def test_every_reference_vector(mpnet: CogServer) -> None:
-    cases = json.loads(REFERENCE.read_text())["cases"]
+    cases = json.loads(VECTORS.read_text())["cases"]
     vectors = embed(mpnet, [case["text"] for case in cases])
     expected = np.array([case["embedding"] for case in cases])
     cosines = (vectors * expected).sum(1) / np.linalg.norm(expected, axis=1)

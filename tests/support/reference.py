@@ -1,0 +1,15 @@
+"""Data of others to compare with: not in the repository, and left out where it is not there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from tests.support.cloud import ROOT
+
+REFERENCE = Path(os.environ.get("REFERENCE_DATA") or ROOT.parent / "shared")
+"""The folder: data/xquad.en.json (XQuAD), data/speech (clips of LibriVox and their
+transcription.txt), data/mpnet-reference.json (vectors of sentence-transformers), and
+specs/hookdeck-2025-07-01.json (Hookdeck's OpenAPI document)."""
+MISSING = "the reference data is not here (REFERENCE_DATA)"
+"""Why a test is skipped without it."""
