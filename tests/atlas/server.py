@@ -6,8 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +16,11 @@ from pymongo.errors import ConnectionFailure
 from pymongo.operations import SearchIndexModel
 
 from localcloud.atlas import secantus_argv
-from localcloud.processes import Program, free_port, spawn
+from localcloud.ports import pick_port
+from localcloud.processes import Program, spawn
+from tests.support.waiting import wait_for
 
 Document = dict[str, Any]
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    """Poll until the condition holds; a failed connection counts as not yet."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            if condition():
-                return
-        except ConnectionFailure:
-            pass
-        time.sleep(0.02)
-    raise AssertionError("the condition did not come true in time")
 
 
 class Atlas:
@@ -41,7 +28,8 @@ class Atlas:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.port, self.upstream_port = free_port(), free_port()
+        self.port = pick_port()
+        self.upstream_port = pick_port({self.port})
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._log_starts: dict[str, int] = {}
         self.client: MongoClient[Document] = MongoClient(
@@ -58,7 +46,12 @@ class Atlas:
             log = self.directory / f"{name}.log"
             self._log_starts[name] = log.stat().st_size if log.exists() else 0
             self.processes[name] = spawn(self._program(name))
-        wait_until(lambda: bool(self.client.admin.command("ping")["ok"]))
+        wait_for(
+            lambda: bool(self.client.admin.command("ping")["ok"]),
+            "an answer",
+            20,
+            despite=ConnectionFailure,
+        )
 
     def _program(self, name: str) -> Program:
         if name == "secantus":
@@ -113,11 +106,14 @@ def create_index(
 
 
 def wait_queryable(collection: Collection[Document], name: str = "vector_index") -> None:
-    wait_until(
+    wait_for(
         lambda: any(
             index["queryable"] and index["status"] == "READY"
             for index in collection.list_search_indexes(name)
-        )
+        ),
+        f"{name} queryable",
+        20,
+        despite=ConnectionFailure,
     )
 
 

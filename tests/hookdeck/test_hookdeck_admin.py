@@ -9,7 +9,9 @@ import httpx
 import pytest
 
 from tests.hookdeck.openapi import SPEC, problems_of
-from tests.hookdeck.world import API_KEY, PROVIDER_SECRET, Gateway, Receiver, as_json, eventually
+from tests.hookdeck.world import API_KEY, PROVIDER_SECRET, Gateway, Receiver, as_json
+from tests.support.reference import MISSING
+from tests.support.waiting import wait_for
 
 AUDIO: dict[str, Any] = {
     "name": "replicate-audio",
@@ -252,7 +254,11 @@ def five(gateway: Gateway) -> Any:
     for number in range(5):
         gateway.send(connection, as_json({"n": number}))
     receiver.wait_for(5)
-    eventually(lambda: len(gateway.events(connection, status="SUCCESSFUL")) == 5)
+    wait_for(
+        lambda: len(gateway.events(connection, status="SUCCESSFUL")) == 5,
+        "five events delivered",
+        15,
+    )
     receiver.close()
     return connection
 
@@ -325,7 +331,7 @@ def test_a_part_of_the_path_finds_events_and_requests(gateway: Gateway) -> None:
             assert found.json()["count"] == count, (kind, part)
 
 
-@pytest.mark.skipif(not SPEC.exists(), reason="Hookdeck's API document is not at hand")
+@pytest.mark.skipif(not SPEC.exists(), reason=MISSING)
 def test_answers_are_as_the_document_says(gateway: Gateway, five: Any) -> None:
     event = gateway.events(five)[0]
     attempt = gateway.attempts(event["id"])[0]
@@ -374,7 +380,7 @@ def _changes(gateway: Gateway, connection: Any, event: Any) -> list[tuple[str, s
     ]
 
 
-@pytest.mark.skipif(not SPEC.exists(), reason="Hookdeck's API document is not at hand")
+@pytest.mark.skipif(not SPEC.exists(), reason=MISSING)
 def test_the_check_itself_finds_faults(gateway: Gateway) -> None:
     answer = gateway.call("PUT", "/connections", AUDIO)
     broken = {**answer, "id": 7, "extra": 1, "created_at": "2025-01-01T00:00:00"}

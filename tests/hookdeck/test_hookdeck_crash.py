@@ -13,8 +13,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from localcloud.processes import free_port
-from tests.hookdeck.world import Gateway, Receiver, Reply, eventually
+from localcloud.ports import pick_port
+from tests.hookdeck.world import Gateway, Receiver, Reply
+from tests.support.waiting import wait_for
 
 RETRY = {"type": "retry", "strategy": "linear", "count": 5, "interval": 50_000}
 
@@ -91,14 +92,20 @@ def test_killed_under_load(own_gateway: Gateway, receiver: Receiver) -> None:
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         senders = [pool.submit(send_until_done) for _ in range(4)]
         for goal in (50, 150, 250):
-            eventually(accepted_at_least(goal))
+            wait_for(accepted_at_least(goal), "requests accepted", 15)
             gateway.kill()
             gateway.start()
         done.set()
         for sender in senders:
             sender.result()
-    eventually(lambda: not accepted - {int(seen.body) for seen in list(receiver.deliveries)})
-    eventually(lambda: gateway.events(connection, status="QUEUED", limit=1) == [])
+    wait_for(
+        lambda: not accepted - {int(seen.body) for seen in list(receiver.deliveries)},
+        "every accepted request delivered",
+        15,
+    )
+    wait_for(
+        lambda: gateway.events(connection, status="QUEUED", limit=1) == [], "an empty queue", 15
+    )
 
 
 def test_a_clean_stop_finishes_the_attempt_under_way(
@@ -131,7 +138,7 @@ def test_the_configuration_survives_and_follows_the_port(tmp_path: Path) -> None
 @pytest.mark.parametrize("missing", ["HOOKDECK_PROJECT_API_KEY", "HOOKDECK_WEBHOOK_SECRET"])
 def test_no_start_without_its_secrets(tmp_path: Path, missing: str) -> None:
     env = {**os.environ, "HOOKDECK_PROJECT_API_KEY": "k", "HOOKDECK_WEBHOOK_SECRET": "s"}
-    argv = [sys.executable, "-m", "localcloud.hookdeck", "--port", str(free_port())]
+    argv = [sys.executable, "-m", "localcloud.hookdeck", "--port", str(pick_port())]
     done = subprocess.run(
         [*argv, "--data-dir", str(tmp_path)],
         env={**env, missing: " "},

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from localcloud.hookdeck.signing import signature
-from tests.hookdeck.world import SECRET, Gateway, Receiver, Reply, as_json, eventually
+from tests.hookdeck.world import SECRET, Gateway, Receiver, Reply, as_json
+from tests.support.waiting import wait_for
 
 
 def retry(**changes: Any) -> dict[str, Any]:
@@ -230,7 +231,7 @@ def test_deliveries_at_once(
     connection = gateway.connect(receiver.url, config=config)
     for _ in range(20):
         gateway.send(connection)
-    eventually(lambda: receiver.under_way == most)
+    wait_for(lambda: receiver.under_way == most, "as many at once as may be", 15)
     hold.set()
     receiver.wait_for(20)
     assert receiver.most_under_way == most

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.hookdeck.world import PROVIDER_SECRET, Gateway, Receiver, as_json, eventually, signed
+from tests.hookdeck.world import PROVIDER_SECRET, Gateway, Receiver, as_json, signed
+from tests.support.waiting import wait_for
 
 REPLICATE = {"type": "REPLICATE", "config": {"auth": {"webhook_secret_key": PROVIDER_SECRET}}}
 BODY = as_json({"id": "p1", "status": "succeeded"})
@@ -179,7 +180,7 @@ def test_duplicates_within_the_window(gateway: Gateway, receiver: Receiver) -> N
         gateway.send(connection, as_json({"id": 1, "n": 4}))
         return len(gateway.events(connection)) == 3
 
-    eventually(after_the_window)
+    wait_for(after_the_window, "the end of the window", 15)
 
 
 def test_a_burst_is_kept_whole(gateway: Gateway, receiver: Receiver) -> None:

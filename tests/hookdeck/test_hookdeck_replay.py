@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from tests.hookdeck.world import Gateway, Receiver, Reply, eventually
+from tests.hookdeck.world import Gateway, Receiver, Reply
+from tests.support.waiting import wait_for
 
 SLOW_RETRY = {"type": "retry", "strategy": "linear", "count": 3, "interval": 100_000_000}
 FAST_RETRY = {"type": "retry", "strategy": "linear", "count": 2, "interval": 10_000}
@@ -85,7 +86,9 @@ def test_cancel(gateway: Gateway, receiver: Receiver) -> None:
     cancelled = gateway.call("PUT", f"/events/{event['id']}/cancel")
     assert (cancelled["status"], cancelled["next_attempt_at"]) == ("CANCELLED", None)
     gateway.send(connection)
-    eventually(lambda: len(gateway.events(connection, status="SUCCESSFUL")) == 1)
+    wait_for(
+        lambda: len(gateway.events(connection, status="SUCCESSFUL")) == 1, "one event delivered", 15
+    )
     assert gateway.call("GET", f"/events/{event['id']}")["status"] == "CANCELLED"
     [done] = gateway.events(connection, status="SUCCESSFUL")
     assert gateway.api.put(f"/events/{done['id']}/cancel").status_code == 422
@@ -109,7 +112,7 @@ def test_bulk_retry(gateway: Gateway, receiver: Receiver) -> None:
     connection = gateway.connect(receiver.url)
     for _ in range(6):
         gateway.send(connection)
-    eventually(lambda: len(gateway.events(connection, status="FAILED")) == 6)
+    wait_for(lambda: len(gateway.events(connection, status="FAILED")) == 6, "six failed events", 15)
     query = {"webhook_id": connection["id"], "status": "FAILED"}
     params = {f"query[{name}]": value for name, value in query.items()}
     plan = gateway.call("GET", "/bulk/events/retry/plan", **params)
@@ -123,7 +126,7 @@ def test_bulk_retry(gateway: Gateway, receiver: Receiver) -> None:
         state = gateway.call("GET", f"/bulk/events/retry/{bulk['id']}")
         return None if state["in_progress"] else state
 
-    state = eventually(over)
+    state = wait_for(over, "the end of the bulk", 15)
     assert (state["completed_count"], state["failed_count"], state["progress"]) == (5, 1, 1.0)
     assert state["completed_at"] is not None
     triggers = {one.headers["x-hookdeck-attempt-trigger"] for one in receiver.deliveries[6:]}
@@ -139,7 +142,9 @@ def test_a_cancelled_bulk_retry(gateway: Gateway, receiver: Receiver) -> None:
     connection = gateway.connect(receiver.url, config=config)
     for _ in range(3):
         gateway.send(connection)
-    eventually(lambda: len(gateway.events(connection, status="FAILED")) == 3)
+    wait_for(
+        lambda: len(gateway.events(connection, status="FAILED")) == 3, "three failed events", 15
+    )
     hold = threading.Event()
     receiver.reply = Reply(hold=hold)
     query = {"webhook_id": connection["id"]}
@@ -151,7 +156,9 @@ def test_a_cancelled_bulk_retry(gateway: Gateway, receiver: Receiver) -> None:
     hold.set()
     gateway.send(connection)
     receiver.wait_for(5)
-    eventually(lambda: len(gateway.events(connection, status="SUCCESSFUL")) == 1)
+    wait_for(
+        lambda: len(gateway.events(connection, status="SUCCESSFUL")) == 1, "one event delivered", 15
+    )
     assert len(gateway.events(connection, error_code="BULK_RETRY_CANCELLED")) >= 2
 
 

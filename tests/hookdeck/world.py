@@ -12,37 +12,25 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 from standardwebhooks.webhooks import Webhook
 
-from localcloud.processes import Program, free_port, spawn, sweep
+from localcloud.ports import pick_port
+from localcloud.processes import Program, spawn, sweep
+from tests.support.waiting import wait_for
 
 API_KEY = "test-project-key"
 SECRET = "test-signing-secret"
 PROVIDER_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-T = TypeVar("T")
 
 
 _names = itertools.count(1)
-
-
-def eventually(check: Callable[[], T | None], seconds: float = 15.0) -> T:
-    """The first truthy result of the check; AssertionError when there is none in time."""
-    deadline = time.monotonic() + seconds
-    while True:
-        result = check()
-        if result:
-            return result
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {seconds} s: {check}")
-        time.sleep(0.02)
 
 
 @dataclass
@@ -88,7 +76,7 @@ class Receiver:
         self._server.server_close()
 
     def wait_for(self, count: int) -> list[Delivered]:
-        eventually(lambda: len(self.deliveries) >= count)
+        wait_for(lambda: len(self.deliveries) >= count, f"{count} deliveries", 15)
         return list(self.deliveries)
 
     def _next_reply(self) -> Reply:
@@ -149,7 +137,7 @@ class Gateway:
         self, data_dir: Path, *, time_scale: float = 0.01, secret: str = SECRET, port: int = 0
     ) -> None:
         self.data_dir = data_dir
-        self.port = port or free_port()
+        self.port = port or pick_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._time_scale = time_scale
         self._secret = secret
@@ -193,7 +181,7 @@ class Gateway:
             except httpx.TransportError:
                 return False
 
-        eventually(up, 20)
+        wait_for(up, "the gateway answers", 20)
         return self
 
     def stop(self) -> int:
@@ -256,7 +244,7 @@ class Gateway:
             values = {"status": status, **wanted}
             return event if values.items() <= event.items() else None
 
-        return eventually(check)
+        return wait_for(check, f"an event that is {status}", 15)
 
     def attempts(self, event_id: str) -> list[Any]:
         """Oldest first."""

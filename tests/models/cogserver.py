@@ -4,31 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from localcloud.processes import Program, free_port, spawn, sweep
+from localcloud.ports import pick_port
+from localcloud.processes import Program, spawn, sweep
 from localcloud.replicate.registry import read_manifest
 from localcloud.replicate.staging import cog_environment, stage
+from tests.support.waiting import wait_for
 
 MODELS = Path(__file__).resolve().parents[2] / "localcloud" / "models"
-SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 READY_SECONDS = 120.0
-
-
-def wait_for(condition: Callable[[], Any], seconds: float) -> Any:
-    """What the condition gives as soon as that is true."""
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"not within {seconds} s")
-        time.sleep(0.02)
-    return found
 
 
 class CogServer:
@@ -51,7 +41,7 @@ class CogServer:
             response = self.client.post("/predictions", json={"input": given})
             return None if response.status_code == 409 else response
 
-        response = wait_for(ask, 60.0)
+        response = wait_for(ask, "a model that takes a prediction", 60.0)
         return dict(response.json())
 
     def output(self, **given: object) -> Any:
@@ -70,7 +60,7 @@ def running(model: str, folder: Path, settings: Mapping[str, str]) -> Iterator[C
     """Run the model, staged in the folder, as long as the context lasts."""
     environment = {**os.environ, **settings}
     staged = stage(read_manifest(MODELS / model / "replicate.toml"), folder, environment)
-    port = free_port()
+    port = pick_port()
     environment = cog_environment(environment) | {
         "COG_PREDICT_TYPE_STUB": staged.model.predictor,
         "PORT": str(port),
@@ -80,7 +70,7 @@ def running(model: str, folder: Path, settings: Mapping[str, str]) -> Iterator[C
     process = spawn(Program(model, argv, log, environment, staged.folder))
     server = CogServer(f"http://127.0.0.1:{port}")
     try:
-        wait_for(lambda: server.status() not in {"", "STARTING"}, READY_SECONDS)
+        wait_for(lambda: server.status() not in {"", "STARTING"}, "the model", READY_SECONDS)
         assert server.status() == "READY", log.read_text()
         yield server
     finally:

@@ -10,9 +10,11 @@ import av
 import numpy as np
 import pytest
 
-from tests.models.cogserver import SHARED, CogServer, wait_for
+from tests.models.cogserver import CogServer
+from tests.support.reference import MISSING, REFERENCE
+from tests.support.waiting import wait_for
 
-SPEECH = SHARED / "speech"
+SPEECH = REFERENCE / "data" / "speech"
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 RATE = 16_000
 
@@ -64,7 +66,7 @@ def recording() -> np.ndarray:
     return samples(EXAMPLES / "tea.mp3")
 
 
-@pytest.mark.skipif(not SPEECH.exists(), reason=f"needs {SPEECH}")
+@pytest.mark.skipif(not SPEECH.exists(), reason=MISSING)
 def test_read_speech(whisper: CogServer) -> None:
     lines = re.findall(r"<s> (.*) </s> \((.*)\)", (SPEECH / "transcription.txt").read_text())
     heard = [whisper.output(audio=str(SPEECH / f"{name}.wav")) for _, name in lines]
@@ -197,7 +199,7 @@ def test_a_cancelled_prediction_stops(
     whisper: CogServer, recording: np.ndarray, tmp_path: Path
 ) -> None:
     path = write(tmp_path / "long.flac", np.tile(recording, 12), "flac")
-    wait_for(lambda: whisper.status() == "READY", 10.0)
+    wait_for(lambda: whisper.status() == "READY", "an idle model", 10.0)
     url = "/predictions/to-be-cancelled"
     headers = {"Prefer": "respond-async"}
     body = {"input": {"audio": str(path), "language": "en"}}
@@ -209,5 +211,5 @@ def test_a_cancelled_prediction_stops(
         whisper.client.post(f"{url}/cancel")
         return whisper.status() == "READY"
 
-    wait_for(stopped, 60.0)
+    wait_for(stopped, "the end of the prediction", 60.0)
     assert whisper.output(audio=str(write(path, recording[: 5 * RATE], "flac")))["segments"]

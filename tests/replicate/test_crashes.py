@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from localcloud.ports import INNER_PORTS
-from tests.replicate.world import BROKEN_MODELS, ECHO, Receiver, Server, said, until
+from tests.replicate.world import BROKEN_MODELS, ECHO, Receiver, Server, said
+from tests.support.waiting import wait_for
 
 
 def test_the_server_is_killed(own: Server, receiver: Receiver, tmp_path: Path) -> None:
@@ -23,16 +24,18 @@ def test_the_server_is_killed(own: Server, receiver: Receiver, tmp_path: Path) -
     hook: Any = {"webhook": receiver.url, "webhook_events_filter": ["completed"]}
     running = client.predictions.create(ECHO, given, **hook)
     queued = client.predictions.create(ECHO, {"text": "queued"}, **hook)
-    until(diary.exists)
+    wait_for(diary.exists, "a prediction that runs", 15)
     cog = own.cog("echo")
     own.kill()
     if sys.platform == "linux":
-        until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in cog), 5)
+        wait_for(
+            lambda: not any(Path(f"/proc/{pid}").exists() for pid in cog), "the end of the model", 5
+        )
     own.start()
     running.wait()
     queued.wait()
     assert (running.status, queued.status) == ("succeeded", "succeeded")
-    until(lambda: len(receiver.received) == 2)
+    wait_for(lambda: len(receiver.received) == 2, "both webhooks", 15)
     assert receiver.statuses() == ["succeeded", "succeeded"]
     assert {one["id"] for one in receiver.payloads()} == {running.id, queued.id}
 
@@ -53,10 +56,10 @@ def test_a_webhook_survives_the_server(own: Server, receiver: Receiver) -> None:
     done = client.predictions.create(
         ECHO, {}, webhook=receiver.url, webhook_events_filter=["completed"]
     )
-    until(lambda: len(receiver.received) == 1)
+    wait_for(lambda: len(receiver.received) == 1, "the webhook", 15)
     own.kill()
     own.start()
-    until(lambda: len(receiver.received) == 2)
+    wait_for(lambda: len(receiver.received) == 2, "the webhook again", 15)
     assert {one["id"] for one in receiver.payloads()} == {done.id}
 
 
@@ -66,12 +69,12 @@ def test_a_model_is_killed(own: Server, tmp_path: Path, victim: int) -> None:
     client = own.client()
     given: Any = {"mode": "sleep", "seconds": 1, "diary": str(diary)}
     running = client.predictions.create(ECHO, given)
-    until(diary.exists)
+    wait_for(diary.exists, "a prediction that runs", 15)
     os.kill(own.cog("echo")[victim], signal.SIGKILL)
     running.wait()
     assert running.status == "succeeded"
     assert len(diary.read_text().splitlines()) == 2
-    until(lambda: len(own.cog("echo")) == 2)
+    wait_for(lambda: len(own.cog("echo")) == 2, "the model started again", 15)
 
 
 def test_an_idle_model_is_killed(own: Server) -> None:
@@ -79,7 +82,7 @@ def test_an_idle_model_is_killed(own: Server) -> None:
     for victim in (0, 1):
         os.kill(own.cog("echo")[victim], signal.SIGKILL)
         assert said(client.run("tests/echo", input={"text": "a"})) == "a"
-        until(lambda: len(own.cog("echo")) == 2)
+        wait_for(lambda: len(own.cog("echo")) == 2, "the model started again", 15)
 
 
 def test_a_prediction_that_kills_its_model(own: Server, tmp_path: Path) -> None:
@@ -88,7 +91,11 @@ def test_a_prediction_that_kills_its_model(own: Server, tmp_path: Path) -> None:
     client = own.client()
     deadly = client.predictions.create(ECHO, {"mode": "die", "diary": str(diary)})
     harmless = client.predictions.create(ECHO, {"text": "after"})
-    until(lambda: client.predictions.get(harmless.id).status == "succeeded", 40)
+    wait_for(
+        lambda: client.predictions.get(harmless.id).status == "succeeded",
+        "the other prediction",
+        40,
+    )
     deadly.reload()
     assert deadly.status == "failed"
     assert "stopped 4 times" in str(deadly.error)
@@ -97,8 +104,8 @@ def test_a_prediction_that_kills_its_model(own: Server, tmp_path: Path) -> None:
 
 def test_health_names_the_model_that_is_away(own: Server) -> None:
     os.kill(own.cog("echo")[0], signal.SIGKILL)
-    until(lambda: _failing(own) == ["tests/echo"])
-    until(own.healthy)
+    wait_for(lambda: _failing(own) == ["tests/echo"], "the model that is away", 15)
+    wait_for(own.healthy, "the model back", 15)
 
 
 def test_a_model_that_cannot_be_set_up(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ import httpx
 import pytest
 from replicate.client import Client
 
-from tests.replicate.world import COUNT, ECHO, TOKEN, Server, said, until
+from tests.replicate.world import COUNT, ECHO, TOKEN, Server, said
+from tests.support.waiting import wait_for
 
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 
@@ -32,7 +33,7 @@ def test_waiting_ones_go_first(shared: Server, client: Client, tmp_path: Path) -
         return {"text": text, "diary": str(diary), **more}
 
     first = client.predictions.create(ECHO, say("first", mode="sleep", seconds=1))
-    until(diary.exists)
+    wait_for(diary.exists, "a prediction that runs", 15)
     batches = [client.predictions.create(ECHO, say(f"batch {n}")) for n in range(3)]
     queries = [
         threading.Thread(target=post, args=(shared, say(f"query {n}")), kwargs={"prefer": "wait"})
@@ -52,7 +53,11 @@ def test_waiting_ones_go_first(shared: Server, client: Client, tmp_path: Path) -
 
 def test_cancel_a_running_one(client: Client) -> None:
     running = client.predictions.create(ECHO, {"mode": "sleep", "seconds": 30})
-    until(lambda: client.predictions.get(running.id).status == "processing")
+    wait_for(
+        lambda: client.predictions.get(running.id).status == "processing",
+        "a prediction that runs",
+        15,
+    )
     running.cancel()
     assert running.status == "canceled"
     began = time.monotonic()
@@ -154,7 +159,9 @@ def test_pages(shared: Server, client: Client) -> None:
     top = client.predictions.list(back.previous)
     assert [one.id for one in top] == [one.id for one in pages[0]]
     assert top.previous is None
-    until(lambda: client.predictions.get(ids[-1]).status == "succeeded", 30)
+    wait_for(
+        lambda: client.predictions.get(ids[-1]).status == "succeeded", "the last prediction", 30
+    )
     moment = client.predictions.get(ids[200]).created_at
     query = {"created_after": moment}
     newer = httpx.get(f"{shared.url}/v1/predictions", params=query, headers=HEADERS).json()
@@ -165,7 +172,7 @@ def test_data_is_removed_after_its_time(make_server: Callable[..., Server]) -> N
     server = make_server("--keep-data", "1")
     done = server.client().predictions.create(ECHO, {"text": "a"}, wait=True)
     assert said(done.output) == "a"
-    answer = until(lambda: _removed(server, done.id))
+    answer = wait_for(lambda: _removed(server, done.id), "a prediction without its data", 15)
     assert (answer["status"], answer["output"], answer["input"]) == ("succeeded", None, {})
     assert answer["logs"] == ""
     assert server.stop() == 0

@@ -8,16 +8,15 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 from replicate.client import Client
 
-from localcloud.processes import free_port
+from localcloud.ports import pick_port
+from tests.support.waiting import wait_for
 
 PROJECT = Path(__file__).resolve().parents[2]
 MODELS = Path(__file__).parent / "models"
@@ -26,17 +25,6 @@ TOKEN = "r8_test"
 SECRET = "whsec_dGVzdC1zZWNyZXQtb2YtMjQtYnl0ZXM="
 ECHO = "e0" * 32
 COUNT = "c0" * 32
-
-T = TypeVar("T")
-
-
-def until(condition: Callable[[], T | None], seconds: float = 15.0) -> T:
-    """The condition's first true value. Fails when it takes longer."""
-    end = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < end, "the condition did not come true in time"
-        time.sleep(0.02)
-    return value
 
 
 def said(output: Any) -> Any:
@@ -52,7 +40,7 @@ class Server:
     ) -> None:
         self.folder = folder
         self._clients = list[Client]()
-        self.url = f"http://127.0.0.1:{(port := free_port())}"
+        self.url = f"http://127.0.0.1:{(port := pick_port())}"
         self._argv = [sys.executable, "-m", "localcloud.replicate", "--port", str(port)]
         self._argv += ["--data-dir", str(folder), "--models-dir", str(models), *options]
         self._environment = {
@@ -70,7 +58,7 @@ class Server:
             self.process = subprocess.Popen(
                 self._argv, cwd=PROJECT, env=self._environment, stdout=log, stderr=log
             )
-        until(self.healthy if ready else lambda: self.health() is not None, 60.0)
+        wait_for(self.healthy if ready else lambda: self.health() is not None, "the server", 60)
         return self
 
     def healthy(self) -> bool:

@@ -14,11 +14,11 @@ from allthethings.assets import AssetStatus as S
 from allthethings.errors import RequestRefused, ServiceUnavailable
 from allthethings.gateway import FRESH, Gateway
 from allthethings.hygiene import HEADERS
-from tests.hookdeck.world import API_KEY, Receiver, Reply, eventually
+from tests.hookdeck.world import API_KEY, Receiver, Reply
 from tests.hookdeck.world import Gateway as StandIn
-from tests.web.test_pages import HOSTILE, text_of
-from tests.web.test_secrets import KEY, refusing
-from tests.web.world import Memory, make_app, make_asset
+from tests.support.waiting import wait_for
+from tests.web.refusing import refusing
+from tests.web.world import HOSTILE, Memory, make_app, make_asset, text_of
 
 THING = f"{1:024x}"
 OTHER = f"{2:024x}"
@@ -44,7 +44,7 @@ class World:
             events = self.gateway.call("GET", f"/requests/{request_id}/events")["models"]
             return events[0]["id"] if events and events[0]["attempts"] else None
 
-        return str(eventually(delivered))
+        return str(wait_for(delivered, "a first attempt", 15))
 
     def page(self, path: str = "/gateway", code: int = 200) -> html.HtmlElement:
         answer = self.client.get(path)
@@ -97,7 +97,11 @@ def test_an_event_that_failed_is_listed_with_its_thing_and_retried(world: World)
     )
     assert answer.status_code == 303
     assert answer.headers["Location"] == "/gateway?show=events&status=FAILED"
-    eventually(lambda: world.gateway.call("GET", f"/events/{failed}")["status"] == "SUCCESSFUL")
+    wait_for(
+        lambda: world.gateway.call("GET", f"/events/{failed}")["status"] == "SUCCESSFUL",
+        "the delivery",
+        15,
+    )
     tries = world.page(f"/gateway?show=attempts&event={failed}")
     second, first = text_of(tries, "//*[@data-entry]")
     assert "answered 503" in first
@@ -115,7 +119,7 @@ def test_all_that_failed_are_retried_at_once(world: World) -> None:
         events = [world.gateway.call("GET", f"/events/{event_id}") for event_id in failed]
         return all(event["status"] == "SUCCESSFUL" for event in events)
 
-    eventually(delivered)
+    wait_for(delivered, "the deliveries", 15)
     assert world.client.post("/gateway/retry-failed").status_code == 303
     assert "No event has failed." in text_of(world.page(), "//*[@role='status']")
 
@@ -209,12 +213,12 @@ def test_a_gateway_that_is_away_fails_no_page() -> None:
 @pytest.mark.parametrize("status", [200, 302, 401, 404, 422, 429, 500])
 def test_strange_answers_have_no_key_in_their_errors(status: int) -> None:
     with refusing(status) as address:
-        gateway = Gateway(address, KEY)
+        gateway = Gateway(address, API_KEY)
         with pytest.raises((RequestRefused, ServiceUnavailable)) as caught:
             gateway.events({})
         trouble = gateway.watch(THING).trouble
     assert trouble
-    assert KEY not in trouble + str(caught.value)
+    assert API_KEY not in trouble + str(caught.value)
 
 
 def test_a_thing_is_not_asked_for_all_the_time(stand_in: StandIn) -> None:
@@ -234,8 +238,8 @@ def test_a_thing_is_not_asked_for_all_the_time(stand_in: StandIn) -> None:
 
 
 def test_events_lead_to_the_dashboard_of_hookdeck_itself_only() -> None:
-    hookdeck = Gateway("https://api.hookdeck.com", KEY)
+    hookdeck = Gateway("https://api.hookdeck.com", API_KEY)
     assert hookdeck.link("evt_1") == "https://dashboard.hookdeck.com/events/evt_1"
     assert hookdeck.link("../evil") == ""
-    assert Gateway("http://127.0.0.1:1", KEY).link("evt_1") == ""
-    assert Gateway("https://api.hookdeck.com.evil.test", KEY).link("evt_1") == ""
+    assert Gateway("http://127.0.0.1:1", API_KEY).link("evt_1") == ""
+    assert Gateway("https://api.hookdeck.com.evil.test", API_KEY).link("evt_1") == ""
