@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.journey.test_journey import EXAMPLES
+from tests.journey.world import EXAMPLES
 from tests.support.person import Person
 from tests.support.site import Page, Site
 from tests.support.waiting import wait_for

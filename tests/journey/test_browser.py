@@ -13,8 +13,8 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.guardedfetch.servers import answer, serving
-from tests.journey.test_journey import examples
-from tests.support.chromium import browser_wanted, running_browser
+from tests.journey.world import LISTED
+from tests.support.chromium import browser_wanted
 from tests.support.cloud import Cloud, running_cloud
 from tests.support.person import Person
 from tests.support.site import Page as Served
@@ -34,30 +34,8 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         yield cloud
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as browser:
-        yield browser
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A page in a context of its own; errors of scripts and of the content policy fail the test.
-
-    An answer of 422 to a form is a console error to Chromium, and as it should be to us.
-    """
-    context = browser.new_context()
-    page = context.new_page()
-    complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda line: complaints.append(line.text) if line.type == "error" else None)
-    yield page
-    context.close()
-    assert not [line for line in complaints if not line.startswith("Failed to load resource")]
-
-
 def test_an_example_is_indexed_watched_and_found_by_clicking(page: Page, cloud: Cloud) -> None:
-    example = next(each for each in examples if each["file"].endswith(".mp3"))
+    example = next(each for each in LISTED if each["file"].endswith(".mp3"))
     page.goto(cloud.address)
     page.get_by_role("button", name=example["title"]).click()
     row = page.locator("[data-asset]", has_text=example["file"]).or_(
@@ -84,7 +62,7 @@ def test_bad_input_is_answered_on_the_page(page: Page, cloud: Cloud) -> None:
     expect(page.get_by_role("textbox").first).to_have_value("http://no-such-host.invalid/talk.mp3")
 
 
-SPOKEN = next(each for each in examples if each["file"] == "lighthouse.mp3")
+SPOKEN = next(each for each in LISTED if each["file"] == "lighthouse.mp3")
 TRADES = [
     *("cooper", "weaver", "miller", "potter", "glazier", "thatcher", "saddler", "printer"),
     *("farrier", "chandler", "dyer", "tanner", "carter", "joiner", "slater", "brewer"),

@@ -5,21 +5,18 @@ from __future__ import annotations
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.support.cloud import ROOT, Cloud
+from tests.journey.world import EXAMPLES, LISTED
+from tests.support.cloud import Cloud
 from tests.support.person import Person
+from tests.support.reference import MISSING, REFERENCE
 from tests.support.site import Page, Site
 
-EXAMPLES = ROOT / "examples"
-SHARED = ROOT.parent / "shared" / "data"
-needs_shared = pytest.mark.skipif(
-    not SHARED.is_dir(), reason="the recordings and articles of the project's makers are not here"
-)
-examples = json.loads((EXAMPLES / "examples.json").read_text("utf-8"))
+SPEECH = REFERENCE / "data" / "speech"
+ARTICLES = REFERENCE / "data" / "xquad.en.json"
 STORY = [
     "SUBMITTED",
     "PROCESSING",
@@ -46,7 +43,7 @@ def edits(found: list[str], wanted: list[str]) -> int:
     return row[-1]
 
 
-@pytest.mark.parametrize("example", examples, ids=lambda example: example["file"])
+@pytest.mark.parametrize("example", LISTED, ids=lambda example: example["file"])
 def test_an_example_is_found_in_other_words(
     person: Person, cloud: Cloud, example: dict[str, str]
 ) -> None:
@@ -61,7 +58,7 @@ def test_an_example_is_found_in_other_words(
 def test_a_recording_goes_through_every_stage_and_keeps_its_times(
     person: Person, cloud: Cloud
 ) -> None:
-    spoken = next(example for example in examples if example["file"].endswith(".mp3"))
+    spoken = next(example for example in LISTED if example["file"].endswith(".mp3"))
     asset = person.index(f"{cloud.address}/examples/{spoken['file']}")
     assert [entry["status"] for entry in asset["history"]] == STORY
     script = (EXAMPLES / "texts" / spoken["file"]).with_suffix(".txt").read_text("utf-8")
@@ -70,7 +67,7 @@ def test_a_recording_goes_through_every_stage_and_keeps_its_times(
     assert 0 <= locator["start"] < locator["end"] < 120
 
 
-@needs_shared
+@pytest.mark.skipif(not SPEECH.exists(), reason=MISSING)
 @pytest.mark.parametrize(
     ("clip", "paraphrase"),
     [
@@ -82,17 +79,17 @@ def test_a_recording_goes_through_every_stage_and_keeps_its_times(
 def test_a_real_recording_is_found_in_other_words(
     person: Person, site: Site, clip: str, paraphrase: str
 ) -> None:
-    [recording] = (SHARED / "speech").glob(f"*{clip}.wav")
-    script = (SHARED / "speech" / "transcription.txt").read_text("utf-8")
+    [recording] = SPEECH.glob(f"*{clip}.wav")
+    script = (SPEECH / "transcription.txt").read_text("utf-8")
     [wanted] = re.findall(rf"<s> (.*) </s> \(.*{clip}\)", script)
     asset = person.index(site.add(f"/{clip}.wav", Page(recording.read_bytes(), "audio/x-wav")))
     assert edits(words(asset["text"]), words(wanted)) <= 2, asset["text"]
     assert person.search(paraphrase)[0]["asset_id"] == asset["id"]
 
 
-@needs_shared
+@pytest.mark.skipif(not ARTICLES.exists(), reason=MISSING)
 def test_a_long_page_is_found_by_what_stands_in_its_middle(person: Person, site: Site) -> None:
-    articles = json.loads((SHARED / "xquad.en.json").read_text("utf-8"))["data"]
+    articles = json.loads(ARTICLES.read_text("utf-8"))["data"]
     contexts = [part["context"] for article in articles[:12] for part in article["paragraphs"]]
     text = "".join(f"<p>{context}</p>" for context in contexts)
     assert len(words(text)) >= 5_000
@@ -148,8 +145,3 @@ def test_a_kind_that_does_not_work_is_named_with_those_that_do(person: Person, s
 def test_every_part_is_well(person: Person) -> None:
     answer = person.http.get("/healthz")
     assert (answer.status_code, answer.json()["failing"]) == (200, [])
-
-
-def test_the_examples_exist() -> None:
-    assert all((EXAMPLES / example["file"]).is_file() for example in examples)
-    assert Path(EXAMPLES / "README.md").is_file()

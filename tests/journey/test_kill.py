@@ -9,7 +9,7 @@ from itertools import count
 import httpx
 import pytest
 
-from tests.journey.test_journey import EXAMPLES
+from tests.journey.world import EXAMPLES
 from tests.support.cloud import Cloud
 from tests.support.person import Person
 from tests.support.site import Page, Site

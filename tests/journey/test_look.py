@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from tests.faults.world import COPY
-from tests.support.chromium import browser_wanted, running_browser
+from tests.support.chromium import browser_wanted
 from tests.support.cloud import Cloud, running_cloud
 from tests.support.person import Person
 from tests.support.site import Page as Served
@@ -74,12 +74,6 @@ performance.getEntries().filter(each => "decodedBodySize" in each)
   .map(each => [each.name, each.decodedBodySize])
 """
 """The bytes of each answer with its address, uncompressed."""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as browser:
-        yield browser
 
 
 @pytest.fixture(

@@ -24,7 +24,7 @@ from pymongo import MongoClient
 
 from allthethings.hygiene import HEADERS
 from tests.guardedfetch.servers import Server, answer, serving
-from tests.support.chromium import browser_wanted, running_browser
+from tests.support.chromium import browser_wanted
 from tests.support.cloud import Cloud
 from tests.support.payloads import DORMANT, LIVE, PAYLOADS
 from tests.support.person import Person
@@ -96,12 +96,6 @@ class Watched:
         except Error as error:
             self.happened.append(f"left the page: {error.message}")
         return list(self.happened)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")

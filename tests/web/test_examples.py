@@ -39,6 +39,7 @@ def test_both_kinds_are_offered_and_nothing_is_left_out() -> None:
     files = {example["file"] for example in LISTED}
     assert files == {file.name for file in EXAMPLES.iterdir() if file.suffix in (".mp3", ".html")}
     assert {example["kind"] for example in LISTED} == {"audio", "web page"}
+    assert (EXAMPLES / "README.md").is_file()
 
 
 @every_example

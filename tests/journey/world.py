@@ -1,0 +1,11 @@
+"""The recordings and pages that come with the project."""
+
+from __future__ import annotations
+
+import json
+
+from tests.support.cloud import ROOT
+
+EXAMPLES = ROOT / "examples"
+LISTED: list[dict[str, str]] = json.loads((EXAMPLES / "examples.json").read_text("utf-8"))
+"""The examples as the home page offers them."""
