@@ -50,6 +50,7 @@ from allthethings.reconciler import Reconciler
 from allthethings.redaction import HidingFormatter, secrets_of
 from allthethings.replicate_client import ReplicateClient
 from allthethings.search import Search
+from allthethings.submission_form import UPLOADS
 from allthethings.tokens import load_counter
 from allthethings.wording import clock, size, span, when
 from config import Settings
@@ -57,9 +58,25 @@ from guardedfetch import Fetcher, parse_allow
 
 EXAMPLES = Path(__file__).parent / "examples"
 MAX_FORM = 1024 * 1024
+MAX_TYPED = 500_000
+"""Bytes of a form with a file that are not of the file."""
 WEBHOOKS = "/webhooks/"
 MACHINES = (WEBHOOKS, "/healthz")
 """Paths that no browser asks for, nor does it show what they answer."""
+REFUSALS = {
+    404: ("Not found", "There is no such page."),
+    405: ("Not allowed", "This address is not asked in this way."),
+    413: (
+        "Too large",
+        f"That is more than one form may hold: a file may have {size(MAX_FORM * UPLOADS)} at the "
+        f"most, and what is typed {size(MAX_TYPED)}.",
+    ),
+    500: (
+        "A fault of this app",
+        "Something went wrong that nobody foresaw. Whoever runs this app finds more in its log.",
+    ),
+}
+"""Titles, and sentences for where nothing else was said."""
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -94,7 +111,11 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     app = Flask(__name__)
     app.url_map.merge_slashes = False  # a callback is answered, not sent elsewhere
-    app.config.update(SECRET_KEY=settings.secret_key, MAX_CONTENT_LENGTH=MAX_FORM)
+    app.config.update(
+        SECRET_KEY=settings.secret_key,
+        MAX_CONTENT_LENGTH=MAX_FORM,
+        MAX_FORM_MEMORY_SIZE=MAX_TYPED,
+    )
     app.register_blueprint(
         views.create_blueprint(
             pipeline,
@@ -210,7 +231,12 @@ def _add_error_handlers(app: Flask) -> None:
     def http_error(error: HTTPException) -> ResponseReturnValue:
         # Allow, Retry-After and their like; the content is ours.
         headers = [pair for pair in error.get_headers() if pair[0].lower() != "content-type"]
-        return answer(error.code or 500, error.name, error.description or error.name, headers)
+        code, said = error.code or 500, error.description or error.name
+        title, ours = REFUSALS.get(code, (error.name, said))
+        as_always = error.description == type(error).description
+        # A callback is no form.
+        of_page = as_always and not request.path.startswith(WEBHOOKS)
+        return answer(code, title, ours if of_page else said, headers)
 
     @app.errorhandler(IndexingError)
     def indexing_error(error: IndexingError) -> ResponseReturnValue:

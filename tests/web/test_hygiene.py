@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from flask import Flask, abort
 from lxml import html
 
 import app as application
+from allthethings import webhooks
 from allthethings.assets import AssetStatus as S
 from allthethings.hosts import host_of, is_loopback
 from allthethings.hygiene import HEADERS, is_web_url
@@ -23,7 +24,7 @@ ANY = "0.0.0.0"  # noqa: S104 - nothing is bound
 @pytest.fixture
 def broken() -> Flask:
     """An app with a route that fails, as it would in production."""
-    made = make_app(Memory())
+    made = make_app(Memory([make_asset(1, S.SEARCHABLE)]))
     made.config.update(TESTING=False, MAX_CONTENT_LENGTH=1000)
 
     @made.get("/broken")
@@ -70,9 +71,35 @@ def test_headers_are_on_every_answer(
         assert code < 400 or answer.mimetype == accept
 
 
-def test_a_fault_of_ours_is_a_page_of_ours(broken: Flask) -> None:
-    page = html.document_fromstring(broken.test_client().get("/broken").text)
-    assert page.xpath("string(//h1)") == "Internal Server Error"
+@pytest.mark.parametrize(
+    ("method", "path", "title", "words"),
+    [
+        ("GET", "/none", "Not found", "There is no such page."),
+        ("GET", "/process", "Not allowed", "This address is not asked in this way."),
+        ("POST", "/process", "Too large", "a file may have 8 MB at the most"),
+        ("GET", "/broken", "A fault of this app", "nobody foresaw"),
+        ("GET", "/assets/none", "Not found", "There is no such thing, or there is none any more."),
+        ("GET", f"/assets/{1:024x}/transcript.pdf", "Not found", "There are transcripts as txt"),
+    ],
+)
+def test_a_refusal_is_in_our_words(
+    broken: Flask, method: str, path: str, title: str, words: str
+) -> None:
+    client, body = broken.test_client(), {"url": "x" * 2000} if method == "POST" else None
+    page = html.document_fromstring(client.open(path, method=method, data=body).text)
+    assert page.xpath("string(//h1)") == title
+    assert words in page.xpath("string(//main)")
+    told = client.open(path, method=method, data=body, headers={"Accept": "application/json"}).json
+    assert told is not None
+    assert words in told["error"]
+
+
+def test_a_callback_that_is_too_large_is_no_form() -> None:
+    made, nothing = make_app(Memory()), cast(Any, None)
+    made.register_blueprint(webhooks.create_blueprint(nothing, "secret"))
+    told = {"CONTENT_LENGTH": str(webhooks.MAX_BODY + 1)}
+    answer = made.test_client().post("/webhooks/audio/1", environ_overrides=told)
+    assert (answer.status_code, "form" in answer.text) == (413, False)
 
 
 def test_a_wrong_method_is_told_the_right_ones(broken: Flask) -> None:
