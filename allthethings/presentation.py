@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 from flask import request
 
 from allthethings.assets import Asset
-from allthethings.processors import kind_of
+from allthethings.processors import is_spoken, kind_of
 
 FIRST_WORDS, LAST_WORDS = 6, 4
 """Of a passage, that a link names to have the browser look for it."""
@@ -60,6 +60,7 @@ def shown(asset: Asset) -> dict[str, Any]:
         "host": parts.netloc,
         "name": asset.title or last_part or parts.netloc,
         "kind": kind_of(asset.content_type),
+        "spoken": is_spoken(asset.content_type),
         "finished": asset.finished,
         "failed": asset.failed,
         "text": asset.text,

@@ -58,10 +58,12 @@ class Tools:
 
 
 class Processor(Protocol):
-    """How one kind of thing becomes text. `accepts` are content types, or their beginnings."""
+    """How one kind of thing becomes text. `accepts` are content types, or their beginnings;
+    `spoken` is whether people listen to it, and a model to write down what is said."""
 
     kind: ClassVar[str]
     accepts: ClassVar[tuple[str, ...]]
+    spoken: ClassVar[bool]
 
     def __init__(self, tools: Tools) -> None: ...
 
@@ -80,6 +82,7 @@ class AudioProcessor:
 
     kind: ClassVar[str] = "audio"
     accepts: ClassVar[tuple[str, ...]] = ("audio/", "application/ogg")
+    spoken: ClassVar[bool] = True
 
     def __init__(self, tools: Tools) -> None:
         self._replicate = tools.replicate
@@ -130,6 +133,7 @@ class HtmlProcessor:
 
     kind: ClassVar[str] = "web page"
     accepts: ClassVar[tuple[str, ...]] = ("text/html", "application/xhtml+xml")
+    spoken: ClassVar[bool] = False
 
     def __init__(self, tools: Tools) -> None:
         self._download = tools.download
@@ -173,6 +177,12 @@ def kind_of(content_type: str) -> str:
     """The kind, in words, of a thing that was accepted."""
     processor = _accepting(content_type)
     return processor.kind if processor else content_type
+
+
+def is_spoken(content_type: str) -> bool:
+    """Whether people listen to a thing of this type."""
+    processor = _accepting(content_type)
+    return processor is not None and processor.spoken
 
 
 def about(asset: Asset, title: str | None) -> About:

@@ -8,13 +8,13 @@ from datetime import datetime
 from math import ceil
 
 from allthethings.assets import Asset, AssetStatus
-from allthethings.processors import kind_of
+from allthethings.processors import is_spoken
 from allthethings.progress import Progress
 from allthethings.wording import counted
 
 S = AssetStatus
 
-STEPS = {"audio": (2, 5, 60, 64)}
+SPOKEN_STEPS = (2, 5, 60, 64)
 """Percent of the whole way at which SUBMITTED, PROCESSING, PROCESSED and GENERATING_EMBEDDINGS
 begin, about as their times are."""
 OTHER_STEPS = (5, 5, 25, 28)
@@ -51,9 +51,8 @@ def standing(asset: Asset, progress: Progress, at: datetime) -> Standing:
 
 
 def _percent(asset: Asset, progress: Progress) -> int:
-    submitted, processing, processed, embedding = STEPS.get(
-        kind_of(asset.content_type), OTHER_STEPS
-    )
+    steps = SPOKEN_STEPS if is_spoken(asset.content_type) else OTHER_STEPS
+    submitted, processing, processed, embedding = steps
     if asset.status is S.PROCESSING:
         return processing + int((processed - processing) * (progress.share or 0.0))
     if asset.status is S.GENERATING_EMBEDDINGS and progress.total:
@@ -70,7 +69,7 @@ def _doing(asset: Asset, progress: Progress) -> str:
         return f"{progress.embedded:,} of {counted(progress.total, 'passage')} embedded"
     if asset.status is S.PROCESSED:
         return f"Cut into {counted(progress.total, 'passage')}"
-    return "On its way to the model" if kind_of(asset.content_type) == "audio" else "Being read"
+    return "On its way to the model" if is_spoken(asset.content_type) else "Being read"
 
 
 def _listening(progress: Progress) -> str:

@@ -9,6 +9,7 @@ from allthethings.processors import (
     HtmlProcessor,
     Tools,
     get_asset_processor,
+    is_spoken,
     kind_of,
     kinds,
 )
@@ -52,6 +53,12 @@ def test_kinds_have_words() -> None:
     assert kinds() == ["audio", "web page"]
     assert kind_of("audio/mpeg") == "audio"
     assert kind_of("image/png") == "image/png"
+
+
+def test_what_is_spoken() -> None:
+    assert is_spoken("audio/mpeg")
+    assert not is_spoken("text/html")
+    assert not is_spoken("image/png")
 
 
 def test_a_transcript_becomes_pieces_with_their_times() -> None:
