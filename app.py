@@ -20,6 +20,7 @@ from allthethings import (
     feed_views,
     gateway_views,
     health,
+    health_views,
     pages,
     search_views,
     views,
@@ -121,12 +122,12 @@ def create_app(settings: Settings | None = None) -> Flask:
             pipeline,
             database,
             lambda: _examples(settings.examples_url) if settings.examples_url else (),
-            parts,
         )
     )
     _add_things(app, settings, pipeline, database, replicate)
     app.register_blueprint(search_views.create_blueprint(search, database))
     app.register_blueprint(feed_views.create_blueprint(search, database, settings.app_url))
+    app.register_blueprint(health_views.create_blueprint(parts))
     app.register_blueprint(webhooks.create_blueprint(pipeline, settings.hookdeck_webhook_secret))
     _add_protection(app, settings)
     _add_filters(app)

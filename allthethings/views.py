@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from flask import (
@@ -19,7 +19,6 @@ from flask.typing import ResponseReturnValue
 from allthethings.asset_store import AlreadyIndexed, Page
 from allthethings.assets import NO_URL, UNFINISHED, Asset, AssetStatus, is_asset_id
 from allthethings.errors import BadInput, IndexingError, ServiceUnavailable
-from allthethings.health import Check, report
 from allthethings.list_address import GROUPS, SORTS, ListAddress, asked_for
 from allthethings.mongo import Database
 from allthethings.pipeline import Pipeline
@@ -55,7 +54,6 @@ def create_blueprint(
     pipeline: Pipeline,
     database: Database,
     examples: Callable[[], Sequence[Example]],
-    parts: Mapping[str, Check],
 ) -> Blueprint:
     blueprint = Blueprint("views", __name__)
     submissions = Submissions(pipeline)
@@ -171,13 +169,6 @@ def create_blueprint(
             return jsonify([answer_as_json(answer) for answer in answers])
         form = answered(answers, done, what)
         return home(form, 200 if any(answer.code < 400 for answer in answers) else 422)
-
-    @blueprint.get("/healthz")
-    def healthz() -> ResponseReturnValue:
-        states = report(parts)
-        healthy = all(state == "ok" for state in states.values())
-        failing = [name for name, state in states.items() if state != "ok"]
-        return jsonify(ok=healthy, parts=states, failing=failing), 200 if healthy else 503
 
     return blueprint
 

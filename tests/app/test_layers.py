@@ -22,7 +22,15 @@ LAYERS = [
     ["reconciler", "submissions"],
     ["presentation", "standing"],
     ["hygiene", "login", "list_address", "submission_form"],
-    ["asset_views", "feed_views", "gateway_views", "search_views", "views", "webhooks"],
+    [
+        "asset_views",
+        "feed_views",
+        "gateway_views",
+        "health_views",
+        "search_views",
+        "views",
+        "webhooks",
+    ],
 ]
 
 
@@ -83,6 +91,7 @@ def test_routes_know_neither_the_database_driver_nor_the_http_client() -> None:
         "asset_views",
         "feed_views",
         "gateway_views",
+        "health_views",
         "search_views",
         "views",
         "webhooks",

@@ -11,7 +11,7 @@ from flask import Flask
 from lxml import html
 
 import app as application
-from allthethings import feed_views, search_views, views
+from allthethings import feed_views, health_views, search_views, views
 from allthethings.asset_list import Place, Wanted
 from allthethings.asset_store import AlreadyIndexed, Page
 from allthethings.assets import Asset, AssetStatus, clean_url
@@ -169,10 +169,11 @@ def make_app(memory: Memory, **changed: Any) -> Flask:
     made = Flask("app", root_path=str(application.EXAMPLES.parent))
     made.config.update(SECRET_KEY=settings.secret_key, TESTING=True)
     anything = cast(Any, memory)
-    made.register_blueprint(views.create_blueprint(anything, anything, lambda: memory.examples, {}))
+    made.register_blueprint(views.create_blueprint(anything, anything, lambda: memory.examples))
     application._add_things(made, settings, anything, anything, cast(Any, memory.replicate))
     made.register_blueprint(feed_views.create_blueprint(anything, anything, settings.app_url))
     made.register_blueprint(search_views.create_blueprint(anything, anything))
+    made.register_blueprint(health_views.create_blueprint({}))
     application._add_protection(made, settings)
     application._add_filters(made)
     application._add_error_handlers(made)
