@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any, TypeGuard
 
 from allthethings.errors import MalformedPrediction, UnusableThing
@@ -21,6 +22,9 @@ MAX_FLOAT32 = 3.4e38
 
 UNDER_WAY = frozenset({"starting", "processing"})
 TERMINAL = frozenset({"succeeded", "failed", "canceled", "aborted"})
+
+KEPT = timedelta(hours=1)
+"""How long Replicate keeps what came of a prediction that was made through its API."""
 
 WHY = {
     "failed": "The model failed, and gave no reason.",
@@ -40,12 +44,15 @@ download of weights counts in units, `1.2G/3.1G`, and is none."""
 
 @dataclass(frozen=True)
 class Prediction:
-    """What one run of a model has come to. `output` has the model's own shape, or is None."""
+    """What one run of a model has come to. `output` has the model's own shape, or is None;
+    `started_at` is when the model began with it, `completed_at` when it ended."""
 
     id: str
     status: str
     output: Any = None
     error: str | None = None
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
     logs: str = field(default="", compare=False, repr=False)
 
     @property
@@ -55,6 +62,11 @@ class Prediction:
     @property
     def succeeded(self) -> bool:
         return self.status == "succeeded"
+
+    def lost_its_output(self, at: datetime) -> bool:
+        """Whether it succeeded, and so long ago that Replicate has removed what came of it."""
+        ended = self.completed_at
+        return self.succeeded and self.output is None and ended is not None and at - ended > KEPT
 
     def why_it_failed(self) -> str:
         """A sentence for the page about a prediction that finished without succeeding."""

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -48,6 +48,9 @@ class ReplicateClient:
             base_url=base_url or None,
             timeout=httpx.Timeout(TIMEOUT),
         )
+        # The SDK asks ten times of itself, for as long as Retry-After says; it takes no setting.
+        retrying: Any = self._sdk._client._transport
+        retrying.max_attempts = 1
 
     def create(self, version: str, values: Mapping[str, Any], webhook: str) -> Prediction:
         """Start a prediction that calls `webhook` once, when it has finished."""
@@ -203,5 +206,12 @@ def _ours(prediction: SdkPrediction) -> Prediction:
         prediction.status,
         prediction.output,
         str(prediction.error) if prediction.error else None,
+        _moment(prediction.started_at),
+        _moment(prediction.completed_at),
         prediction.logs or "",
     )
+
+
+def _moment(text: str | None) -> datetime | None:
+    moment = datetime.fromisoformat(text) if text else None
+    return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -4,6 +4,9 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
+from allthethings.errors import ServiceUnavailable
 from allthethings.replicate_client import ReplicateClient
 from tests.support.site import Page, running_site
 
@@ -70,3 +73,12 @@ def test_it_looks_on_the_next_pages_and_past_what_failed_or_was_given_up() -> No
         matches = wanted.__eq__
         assert client.find("v", NOW, matches, ("p2",)) == "p3"
         assert client.find("w", NOW, matches) is None
+
+
+def test_it_asks_once_and_lets_others_wait() -> None:
+    """The SDK by itself asks ten times, and sleeps as long as it is told to."""
+    with running_site() as site:
+        site.add("/v1/predictions/p1", Page(b"{}", "application/json", status=503))
+        with pytest.raises(ServiceUnavailable, match="it answered 503"):
+            ReplicateClient("r8_token", site.address).get("p1")
+        assert site.requests == [("GET", "/v1/predictions/p1")]
