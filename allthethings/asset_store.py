@@ -165,6 +165,7 @@ class AssetStore:
         asset_id: str,
         to: AssetStatus,
         *,
+        same_try: Asset | None = None,
         prediction_id: str | None = None,
         lease: timedelta = timedelta(0),
         note: Mapping[str, Any] | None = None,
@@ -172,7 +173,8 @@ class AssetStore:
     ) -> bool:
         """Compare and set: change the status if it may come from the one it has.
 
-        With `prediction_id` only if that is the asset's prediction, or it knows none yet. The
+        With `same_try` only if the asset has not been begun again since it was as given there;
+        with `prediction_id` only if that is the asset's prediction, or it knows none yet. The
         lease is renewed for `lease`, so by default anybody may act on the asset next. Returns
         whether this call made the change.
         """
@@ -182,6 +184,8 @@ class AssetStore:
             "status": {"$in": _values(COMES_FROM[to])},
             "deleted_at": None,
         }
+        if same_try is not None:
+            expected["tries"] = same_try.tries
         if prediction_id is not None:
             expected["replicate_process_id"] = {"$in": [prediction_id, None]}
             expected["replaced_process_ids"] = {"$ne": prediction_id}
@@ -210,7 +214,7 @@ class AssetStore:
             )
 
     def start_again(self, asset: Asset, status: AssetStatus, given_up: Sequence[str]) -> bool:
-        """Compare and set a failed asset back to the stage that failed.
+        """Compare and set an asset back to where the stage that it is in, or failed in, began.
 
         The asset is leased to the caller. The predictions `given_up` are remembered, so that a
         replay of them changes nothing. Returns whether this call made the change.
@@ -228,21 +232,22 @@ class AssetStore:
                 "history": {"status": status.value, "at": moment, "again": True},
                 "replaced_process_ids": {"$each": list(given_up)},
             },
+            "$inc": {"tries": 1},
         }
         if status is AssetStatus.SUBMITTED:
             changes["$set"]["replicate_process_id"] = None
         with available():
             result = self.collection.update_one(
-                {"_id": ObjectId(asset.id), "status": asset.status.value, "deleted_at": None},
-                changes,
+                {**_in_try(asset), "status": asset.status.value, "deleted_at": None}, changes
             )
         return result.modified_count == 1
 
-    def give_up(self, asset_id: str, prediction_id: str) -> None:
-        """Remember a prediction whose result is not wanted any more, whenever it comes."""
+    def give_up(self, asset_id: str, prediction_ids: Sequence[str]) -> None:
+        """Remember predictions whose results are not wanted any more, whenever they come."""
         with available():
             self.collection.update_one(
-                {"_id": ObjectId(asset_id)}, {"$addToSet": {"replaced_process_ids": prediction_id}}
+                {"_id": ObjectId(asset_id)},
+                {"$addToSet": {"replaced_process_ids": {"$each": list(prediction_ids)}}},
             )
 
     def ahead(self, asset: Asset) -> int:
@@ -297,43 +302,54 @@ class AssetStore:
         with available():
             self.collection.delete_one({"_id": key, "stirred": None})
 
-    def claim(self, asset_id: str, status: AssetStatus) -> bool:
-        """Take the asset, in that status, for the length of a lease; False if another has it."""
-        moment = now()
+    def claim(self, asset_id: str, status: AssetStatus) -> Asset | None:
+        """Take the asset, in that status, for the length of a lease: as it is then, without its
+        text; None if another has it."""
+        moment, key = now(), ObjectId(asset_id)
+        until = moment + LEASE
         with available():
             result = self.collection.update_one(
                 {
-                    "_id": ObjectId(asset_id),
+                    "_id": key,
                     "status": status.value,
                     "deleted_at": None,
                     "lease_until": {"$lte": moment},
                 },
-                {"$set": {"lease_until": moment + LEASE}},
+                {"$set": {"lease_until": until}},
             )
-        return result.modified_count == 1
+            if not result.modified_count:
+                return None
+            # It may have been begun again in between, and be another's.
+            document = self.collection.find_one({"_id": key, "lease_until": until}, WITHOUT_TEXT)
+        return _asset(document) if document else None
 
-    def renew(self, asset_id: str, status: AssetStatus) -> bool:
-        """Keep a claimed asset for another lease; False when it has that status no more."""
+    def renew(self, asset: Asset) -> bool:
+        """Keep a claimed asset for another lease; False when it has that status no more, or was
+        begun again."""
         with available():
             result = self.collection.update_one(
-                {"_id": ObjectId(asset_id), "status": status.value, "deleted_at": None},
+                {**_in_try(asset), "status": asset.status.value, "deleted_at": None},
                 {"$set": {"lease_until": now() + LEASE}},
             )
         return result.matched_count == 1
 
     def release(
-        self, asset_id: str, *, hold_off: timedelta = timedelta(0), error: str | None = None
+        self, asset: Asset, *, hold_off: timedelta = timedelta(0), error: str | None = None
     ) -> None:
-        """Give the asset back; nobody takes it before `hold_off`. `error` tells why it waits; an
-        empty one, that it waits for nothing but its model."""
+        """Give the asset back, unless it was begun again; nobody takes it before `hold_off`.
+        `error` tells why it waits; an empty one, that it waits for nothing but its model."""
         changes: Document = {"lease_until": now() + hold_off}
         if error is not None:
             changes["error"] = error or None
         with available():
             self.collection.update_one(
-                {"_id": ObjectId(asset_id), "status": {"$in": _values(UNFINISHED)}},
-                {"$set": changes},
+                {**_in_try(asset), "status": {"$in": _values(UNFINISHED)}}, {"$set": changes}
             )
+
+
+def _in_try(asset: Asset) -> Document:
+    """A filter for the asset, as long as it is not begun again."""
+    return {"_id": ObjectId(asset.id), "tries": asset.tries}
 
 
 def _values(statuses: Iterable[AssetStatus]) -> list[str]:
@@ -347,6 +363,7 @@ def _asset(document: Mapping[str, Any]) -> Asset:
         status=AssetStatus(document["status"]),
         content_type=document["content_type"],
         number=document.get("number"),
+        tries=document.get("tries"),
         content_length=document.get("content_length"),
         created_at=document["created_at"],
         updated_at=document["updated_at"],

@@ -56,7 +56,8 @@ COMES_FROM: Mapping[AssetStatus, frozenset[AssetStatus]] = MappingProxyType(
 class Asset:
     """One thing. `id` is 24 hex digits; times are UTC; `content_length` is bytes, if told;
     `segments` are as transcripts.pack makes them; nobody takes it up before `lease_until`;
-    `number` is its place in the order in which things came."""
+    `number` is its place in the order in which things came; `tries` counts how often it was begun
+    again, None: never."""
 
     id: str
     url: str
@@ -75,6 +76,7 @@ class Asset:
     segments: bytes | None = field(default=None, repr=False)
     lease_until: datetime | None = None
     number: int | None = None
+    tries: int | None = None
 
     @property
     def finished(self) -> bool:

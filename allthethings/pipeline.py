@@ -138,10 +138,10 @@ class Pipeline:
             processor = self._processor(asset)
             outcome = (processor.find(asset) if look_for_lost else None) or processor.process(asset)
         except (UnusableThing, RequestRefused) as error:
-            self._assets.move(asset.id, S.PROCESSING_ERROR, error=str(error))
+            self._assets.move(asset.id, S.PROCESSING_ERROR, same_try=asset, error=str(error))
         except ServiceUnavailable as error:
             log.warning("asset %s waits: %s", asset.id, error)
-            self._assets.release(asset.id, hold_off=HOLD_OFF, error=str(error))
+            self._assets.release(asset, hold_off=HOLD_OFF, error=str(error))
         else:
             if isinstance(outcome, Requested):
                 self._record_request(asset, outcome)
@@ -152,6 +152,7 @@ class Pipeline:
         noted = self._assets.move(
             asset.id,
             S.PROCESSING,
+            same_try=asset,
             prediction_id=requested.prediction_id,
             lease=self._callback_patience,
             note={"prediction": requested.prediction_id},
@@ -159,12 +160,9 @@ class Pipeline:
         )
         if noted:
             return
-        asset_now = self._assets.state(asset.id)
-        cancelled = asset_now is not None and asset_now.cancelled
-        if cancelled:  # what comes of it must not end another try
-            self._assets.give_up(asset.id, requested.prediction_id)
-        if cancelled or asset_now is None or not asset_now.awaits(requested.prediction_id):
-            self._cancel(requested.prediction_id)  # or deleted, or gone on with another
+        asset_now = self._still(asset)
+        if asset_now is None or not asset_now.awaits(requested.prediction_id):
+            self.give_up(asset.id, [requested.prediction_id])
 
     def _soon(self, asset_id: str, step: Callable[[], None]) -> None:
         """A step that the reconciler takes up when a service is away now."""
@@ -204,7 +202,11 @@ class Pipeline:
             content = self._processor(asset).read(prediction.output)
         except UnusableThing as error:
             self._assets.move(
-                asset.id, S.PROCESSING_ERROR, prediction_id=prediction.id, error=str(error)
+                asset.id,
+                S.PROCESSING_ERROR,
+                same_try=asset,
+                prediction_id=prediction.id,
+                error=str(error),
             )
             return
         self._record_content(asset, content, prediction.id)
@@ -221,17 +223,22 @@ class Pipeline:
             if too_long:
                 reason = f"Its text is too long: more than {MAX_TEXT:,} characters."
             self._assets.move(
-                asset.id, S.PROCESSING_ERROR, prediction_id=prediction_id, error=reason
+                asset.id,
+                S.PROCESSING_ERROR,
+                same_try=asset,
+                prediction_id=prediction_id,
+                error=reason,
             )
             return
-        asset_now = self._assets.state(asset.id)
+        asset_now = self._still(asset)
         if asset_now is None or asset_now.status not in COMES_FROM[S.PROCESSED]:
-            return  # cancelled or deleted, or another was first
+            return  # another was first
         self._passages.put(asset.id, about(asset, content.title), passages)
         lines = from_locators((piece.text, piece.locator) for piece in content.pieces)
         moved = self._assets.move(
             asset.id,
             S.PROCESSED,
+            same_try=asset,
             prediction_id=prediction_id,
             text=content.text,
             title=content.title,
@@ -251,20 +258,26 @@ class Pipeline:
 
         Raises ServiceUnavailable; the thing stays PROCESSED then, to be tried again.
         """
-        if not self._assets.claim(asset_id, S.PROCESSED):
+        asset = self._assets.claim(asset_id, S.PROCESSED)
+        if asset is None:
             return
-        asset = self._existing(asset_id)
+        asked: list[str] = []
         try:
-            self._request_batches(asset, look_for_lost)
+            self._request_batches(asset, look_for_lost, asked)
         except RequestRefused as error:
-            self._assets.move(asset_id, S.EMBEDDINGS_ERROR, error=str(error))
-            return
+            self._assets.move(asset_id, S.EMBEDDINGS_ERROR, same_try=asset, error=str(error))
         except ServiceUnavailable as error:
-            self._assets.release(asset_id, hold_off=HOLD_OFF, error=str(error))
+            self._assets.release(asset, hold_off=HOLD_OFF, error=str(error))
             raise
-        self._assets.move(asset_id, S.GENERATING_EMBEDDINGS, lease=self._callback_patience)
+        else:
+            self._assets.move(
+                asset_id, S.GENERATING_EMBEDDINGS, same_try=asset, lease=self._callback_patience
+            )
+        if asked and self._still(asset) is None:
+            self.give_up(asset_id, asked)
 
-    def _request_batches(self, asset: Asset, look_for_lost: bool) -> None:
+    def _request_batches(self, asset: Asset, look_for_lost: bool, asked: list[str]) -> None:
+        """Ask batch by batch, as long as the asset is the caller's; `asked` gets the ids."""
         if asset.replaced_process_ids:
             self._passages.forget_requests(asset.id, asset.replaced_process_ids)
         rows = [
@@ -277,12 +290,13 @@ class Pipeline:
             texts = [f"{row['before']} {row['text']}".strip() for row in batch]
             found = self._generator.find(asset, texts) if look_for_lost else None
             prediction_id = found or self._generator.generate(asset, first, texts)
+            asked.append(prediction_id)
+            ours = self._assets.renew(asset)
+            if not ours and self._still(asset) is None:
+                return
             self._passages.requested(asset.id, first, batch[-1]["position"], prediction_id)
-            if not self._assets.renew(asset.id, asset.status):
-                asset_now = self._assets.state(asset.id)
-                if asset_now is None or asset_now.cancelled:  # before the request was noted
-                    self._cancel(prediction_id)
-                return  # or finished, or failed in the meantime
+            if not ours:  # finished, or failed in the meantime
+                return
 
     def record_embeddings(self, asset_id: str, first: int, last: int, payload: object) -> None:
         """A callback of the embedding model for the passages first..last; raises as above."""
@@ -305,7 +319,7 @@ class Pipeline:
                     raise UnusableThing(prediction.why_it_failed())
                 vectors = parse_embeddings(prediction.output, last - first + 1)
             except UnusableThing as error:
-                self._assets.move(asset.id, S.EMBEDDINGS_ERROR, error=str(error))
+                self._assets.move(asset.id, S.EMBEDDINGS_ERROR, same_try=asset, error=str(error))
                 return
             self._passages.embed(asset.id, first, vectors, prediction.id)
         self.finish(asset.id)
@@ -336,16 +350,20 @@ class Pipeline:
         its passages that have no vector and wait for none. Raises ServiceUnavailable too.
         """
         asset = self._existing(asset_id)
-        if asset.status is S.PROCESSING_ERROR:
+        if not asset.failed:
+            raise BadInput("Only what has failed can be tried again.")
+        self.begin_again(asset)
+        return self._existing(asset_id)
+
+    def begin_again(self, asset: Asset) -> None:
+        """Go back to the beginning of the stage that the asset is in, or failed in. Raises
+        ServiceUnavailable."""
+        if asset.status in COMES_FROM[S.PROCESSING_ERROR] | {S.PROCESSING_ERROR}:
             given_up = [asset.replicate_process_id] if asset.replicate_process_id else []
             if self._assets.start_again(asset, S.SUBMITTED, given_up):
                 self.process(self._existing(asset.id))
-        elif asset.status is S.EMBEDDINGS_ERROR:
-            if self._assets.start_again(asset, S.PROCESSED, self._ended_without_vectors(asset)):
-                self._soon(asset.id, lambda: self._embed_again(asset.id))
-        else:
-            raise BadInput("Only what has failed can be tried again.")
-        return self._existing(asset_id)
+        elif self._assets.start_again(asset, S.PROCESSED, self._ended_without_vectors(asset)):
+            self._soon(asset.id, lambda: self._embed_again(asset.id))
 
     def _ended_without_vectors(self, asset: Asset) -> list[str]:
         """The predictions that passages wait for in vain."""
@@ -359,7 +377,7 @@ class Pipeline:
         return ended
 
     def _embed_again(self, asset_id: str) -> None:
-        self._assets.release(asset_id)
+        self._assets.release(self._existing(asset_id))
         self.request_embeddings(asset_id)
         self.finish(asset_id)  # all vectors may have come after the failure
 
@@ -397,6 +415,13 @@ class Pipeline:
         self._passages.delete(asset.id)
         self._assets.remove(asset.id)
 
+    def give_up(self, asset_id: str, prediction_ids: Sequence[str]) -> None:
+        """Wait no more for these predictions, and cancel them: what comes of them must neither
+        end another try nor be waited for by it."""
+        self._assets.give_up(asset_id, prediction_ids)
+        self._passages.forget_requests(asset_id, prediction_ids)
+        self._cancel(*prediction_ids)
+
     def _owing(self, asset_id: str) -> list[str]:
         """The predictions that passages wait for."""
         return [prediction_id for prediction_id, _, _ in self._passages.owed(asset_id)]
@@ -410,6 +435,13 @@ class Pipeline:
                 log.warning("prediction %s is not cancelled: %s", prediction_id, error)
                 if error.retryable:
                     return  # nor are the others: each would be waited for in vain
+
+    def _still(self, asset: Asset) -> Asset | None:
+        """The asset as it is now; None when it was deleted, cancelled or begun again since."""
+        asset_now = self._assets.state(asset.id)
+        if asset_now is None or asset_now.cancelled or asset_now.tries != asset.tries:
+            return None
+        return asset_now
 
     def _existing(self, asset_id: str) -> Asset:
         asset = self._assets.state(asset_id)

@@ -70,13 +70,14 @@ class Reconciler:
         """Take up those that are still free: how many that were, and which are left over when it
         takes long. All are claimed first, so that one list of Replicate's predictions tells of
         all of them."""
-        claimed = [asset for asset in assets if self._assets.claim(asset.id, asset.status)]
+        claims = (self._assets.claim(asset.id, asset.status) for asset in assets)
+        claimed = [asset for asset in claims if asset is not None]
         end = time.monotonic() + LEASE.total_seconds() / 2
         with self._replicate.one_list():
             for number, asset in enumerate(claimed):
                 if number and time.monotonic() > end:  # another may soon take the rest
                     for rest in claimed[number:]:
-                        self._assets.release(rest.id)
+                        self._assets.release(rest)
                     return number, claimed[number:]
                 self._try(asset)
         return len(claimed), ()
@@ -87,10 +88,10 @@ class Reconciler:
             self._take_up(asset)
         except IndexingError as error:
             log.warning("asset %s waits: %s", asset.id, error)
-            self._assets.release(asset.id, hold_off=HOLD_OFF, error=str(error))
+            self._assets.release(asset, hold_off=HOLD_OFF, error=str(error))
         except Exception:
             log.exception("asset %s could not be taken up", asset.id)
-            self._assets.release(asset.id, hold_off=LONG_HOLD_OFF, error=UNFORESEEN)
+            self._assets.release(asset, hold_off=LONG_HOLD_OFF, error=UNFORESEEN)
 
     def _take_up(self, asset: Asset) -> None:
         if asset.status is S.SUBMITTED:
@@ -98,7 +99,7 @@ class Reconciler:
         elif asset.status is S.PROCESSING:
             self._ask_for_text(asset)
         elif asset.status is S.PROCESSED:
-            self._assets.release(asset.id)
+            self._assets.release(asset)
             self._pipeline.request_embeddings(asset.id, look_for_lost=True)
         elif not self._pipeline.finish(asset.id):
             self._ask_for_embeddings(asset)
@@ -114,7 +115,7 @@ class Reconciler:
         owed = self._passages.owed(asset.id)
         # A callback may just have brought the last vectors.
         if not owed and not self._pipeline.finish(asset.id):
-            self._assets.move(asset.id, S.EMBEDDINGS_ERROR, error=UNASKED)
+            self._assets.move(asset.id, S.EMBEDDINGS_ERROR, same_try=asset, error=UNASKED)
         for prediction_id, first, last in owed:
             prediction = self._replicate.get(prediction_id)
             if self._came_to_an_end(asset, prediction, S.EMBEDDINGS_ERROR) and prediction:
@@ -123,16 +124,22 @@ class Reconciler:
     def _came_to_an_end(
         self, asset: Asset, prediction: Prediction | None, failure: AssetStatus
     ) -> bool:
-        """Whether there is an outcome to record; one that is forgotten or stuck fails the asset."""
+        """Whether there is an outcome to record. One that is forgotten or stuck fails the asset;
+        one that came and went while nobody fetched it is asked for again."""
         if prediction is None:
-            self._assets.move(asset.id, failure, error=FORGOTTEN)
+            self._assets.move(asset.id, failure, same_try=asset, error=FORGOTTEN)
+            return False
+        if prediction.lost_its_output(now()):
+            log.warning("asset %s: the output of %s is gone, again", asset.id, prediction.id)
+            self._pipeline.begin_again(asset)
             return False
         if prediction.finished:
             return True
-        if now() - asset.updated_at > self._deadline:
+        # What waits for its turn is not stuck, however long the queue: it has not begun.
+        if prediction.started_at and now() - prediction.started_at > self._deadline:
             # In this order: the callback of a cancelled prediction knows no reason.
-            self._assets.move(asset.id, failure, error=STUCK)
-            self._replicate.cancel(prediction.id)
+            self._assets.move(asset.id, failure, same_try=asset, error=STUCK)
+            self._pipeline.give_up(asset.id, [prediction.id])
         else:
-            self._assets.release(asset.id, hold_off=self._callback_patience, error="")
+            self._assets.release(asset, hold_off=self._callback_patience, error="")
         return False

@@ -18,6 +18,7 @@ from tests.faults.apart import PATIENCE, OwnReplicate, left, own_database, pipel
 from tests.faults.world import recording
 from tests.support.cloud import Cloud
 from tests.support.site import Site
+from tests.support.waiting import wait_for
 
 DEADLINE = timedelta(hours=1)
 
@@ -85,19 +86,26 @@ def test_vectors_that_come_while_they_are_asked_after(
 
 
 def test_what_was_given_up_says_so_although_its_callback_comes_at_once(
-    database: Database, reconciler: Reconciler, replicate: Quick, pipeline: Pipeline, site: Site
+    database: Database, replicate: Quick, pipeline: Pipeline, site: Site
 ) -> None:
     url = site.add("/stuck.mp3", recording("It hangs.", "wait"))
     asked = replicate.create(WHISPER_VERSION, {"audio": url}, "http://127.0.0.1:9/nobody")
-    asset_id = left(database, "PROCESSING", 2 * DEADLINE, replicate_process_id=asked.id)
+    ago = timedelta(minutes=1)
+    asset_id = left(database, "PROCESSING", ago, replicate_process_id=asked.id)
     replicate.call_back = lambda prediction_id: pipeline.record_text(
         asset_id, {"id": prediction_id, "status": "canceled", "output": None}
     )
-    assert reconciler.reconcile() == 1
+    wait_for(lambda: begun(replicate, asked.id), "the model at work", 60)
+    assert Reconciler(database, replicate, pipeline, PATIENCE, timedelta(0)).reconcile() == 1
     assert outcome(database, asset_id) == ("PROCESSING_ERROR", STUCK)
     cancelled = replicate.get(asked.id)
     assert cancelled is not None
     assert cancelled.status == "canceled"
+
+
+def begun(replicate: Quick, prediction_id: str) -> bool:
+    prediction = replicate.get(prediction_id)
+    return prediction is not None and prediction.status == "processing"
 
 
 def outcome(database: Database, asset_id: str) -> tuple[str, str | None]:

@@ -1,0 +1,273 @@
+"""A thing is cancelled and begun again while somebody acts on it: the first try ends with that."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from allthethings.assets import Asset, AssetStatus
+from allthethings.documents import now
+from allthethings.errors import UnusableThing
+from allthethings.fetch import Download
+from allthethings.mongo import Database
+from allthethings.passage_store import PassageStore
+from allthethings.passages import Passage
+from allthethings.pipeline import BATCH, Pipeline
+from allthethings.predictions import KEPT, Prediction
+from allthethings.processors import WHISPER_VERSION, Tools, about
+from allthethings.reconciler import STUCK, Reconciler
+from tests.faults.apart import PATIENCE, OwnReplicate, left, own_database, pipeline_of
+from tests.faults.world import recording
+from tests.support.cloud import Cloud
+from tests.support.site import Site
+from tests.support.waiting import wait_for
+
+NOWHERE = "http://127.0.0.1:9/nobody"
+S = AssetStatus
+
+
+def nothing(*_: object) -> None:
+    """Nothing happens in between."""
+
+
+def as_it_is(prediction: Prediction) -> Prediction:
+    return prediction
+
+
+class Watched(OwnReplicate):
+    """Something happens when a prediction was created, or was looked at; all end with the test."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        super().__init__(cloud)
+        self.created: list[str] = []
+        self.after_create: Callable[[int], object] = nothing
+        self.seen: Callable[[Prediction], Prediction] = as_it_is
+
+    def create(self, version: str, values: Any, webhook: str) -> Prediction:
+        prediction = super().create(version, values, webhook)
+        self.created.append(prediction.id)
+        self.after_create(len(self.created))
+        return prediction
+
+    def get(self, prediction_id: str) -> Prediction | None:
+        prediction = super().get(prediction_id)
+        return self.seen(prediction) if prediction else None
+
+    def status(self, prediction_id: str) -> str:
+        prediction = super().get(prediction_id)
+        return prediction.status if prediction else "unknown"
+
+    def close(self) -> None:
+        for prediction_id in self.created:
+            self.cancel(prediction_id)
+        super().close()
+
+
+class Interrupted(PassageStore):
+    """Something happens before it is said which predictions are owed."""
+
+    before_owed: Callable[[], object] = staticmethod(nothing)
+
+    def owed(self, asset_id: str) -> list[tuple[str, int, int]]:
+        meanwhile, self.before_owed = self.before_owed, nothing
+        meanwhile()
+        return super().owed(asset_id)
+
+
+@pytest.fixture
+def database(cloud: Cloud) -> Iterator[Database]:
+    with own_database(cloud, "tries") as database:
+        yield database
+
+
+@pytest.fixture
+def replicate(cloud: Cloud) -> Iterator[Watched]:
+    with closing(Watched(cloud)) as replicate:
+        yield replicate
+
+
+@pytest.fixture
+def pipeline(database: Database, replicate: Watched) -> Pipeline:
+    return pipeline_of(database, replicate, NOWHERE)
+
+
+def reconciler_of(
+    database: Database, replicate: Watched, pipeline: Pipeline, deadline: timedelta
+) -> Reconciler:
+    return Reconciler(database, replicate, pipeline, PATIENCE, deadline)
+
+
+def existing(database: Database, asset_id: str) -> Asset:
+    asset = database.assets.get(asset_id)
+    assert asset is not None
+    return asset
+
+
+def in_parts(database: Database, number: int, url: str = "http://127.0.0.1/parts") -> str:
+    """A thing whose text is there, in so many passages; the model waits with their vectors."""
+    ago = timedelta(minutes=1)
+    asset_id = left(database, "PROCESSED", ago, url=url, url_key=url, text="vectors:wait")
+    parts = [Passage(position, f"vectors:wait {position}", {}) for position in range(number)]
+    database.passages.put(asset_id, about(existing(database, asset_id), None), parts)
+    return asset_id
+
+
+def free(database: Database, asset_id: str) -> None:
+    """Nobody holds it."""
+    database.assets.release(existing(database, asset_id))
+
+
+def begun_again(database: Database, asset_id: str, status: AssetStatus) -> None:
+    """A person has cancelled it, and another try has just begun."""
+    failed = S.PROCESSING_ERROR if status is S.SUBMITTED else S.EMBEDDINGS_ERROR
+    assert database.assets.move(asset_id, failed, note={"cancelled": True})
+    assert database.assets.start_again(existing(database, asset_id), status, [])
+
+
+def test_vectors_are_asked_for_by_one_try_alone(
+    database: Database, replicate: Watched, pipeline: Pipeline
+) -> None:
+    """The first try notices within one batch; the second asks for all that is wanted."""
+    asset_id = in_parts(database, 4 * BATCH)
+    asking, over = threading.Event(), threading.Event()
+    second = threading.Thread(target=lambda: pipeline.retry(asset_id))
+
+    def meanwhile(number: int) -> None:
+        if threading.current_thread() is second:
+            asking.set()
+            over.wait(60)
+        elif number == 3:
+            pipeline.cancel(asset_id)
+            second.start()
+            assert asking.wait(60)
+
+    replicate.after_create = meanwhile
+    pipeline.request_embeddings(asset_id)
+    over.set()
+    second.join(60)
+    first, others = replicate.created[:3], replicate.created[3:]
+    assert existing(database, asset_id).status is S.GENERATING_EMBEDDINGS
+    owed = database.passages.owed(asset_id)
+    assert {prediction_id for prediction_id, _, _ in owed} == set(others)
+    assert [span for _, *span in sorted(owed, key=lambda each: each[1])] == [
+        [begin, begin + BATCH - 1] for begin in range(0, 4 * BATCH, BATCH)
+    ]
+    wait_for(lambda: {*map(replicate.status, first)} == {"canceled"}, "the first one's end", 30)
+
+
+def test_what_was_stuck_is_not_waited_for_again(
+    database: Database, replicate: Watched, pipeline: Pipeline
+) -> None:
+    asset_id = in_parts(database, 1)
+    pipeline.request_embeddings(asset_id)
+    (stuck,) = replicate.created
+    wait_for(lambda: replicate.status(stuck) == "processing", "the model at work", 60)
+    free(database, asset_id)
+    assert reconciler_of(database, replicate, pipeline, timedelta(0)).reconcile() == 1
+    asset = existing(database, asset_id)
+    assert (asset.status, asset.error) == (S.EMBEDDINGS_ERROR, STUCK)
+    pipeline.retry(asset_id)
+    late = {"id": stuck, "status": "canceled", "output": None}
+    pipeline.record_embeddings(asset_id, 0, 0, late)
+    assert existing(database, asset_id).status is S.GENERATING_EMBEDDINGS
+    assert database.passages.owed(asset_id) == [(replicate.created[1], 0, 0)]
+
+
+def test_what_waits_for_its_turn_is_not_stuck(
+    database: Database, replicate: Watched, pipeline: Pipeline
+) -> None:
+    pipeline.request_embeddings(in_parts(database, 1))
+    wait_for(lambda: replicate.status(replicate.created[0]) == "processing", "its turn", 60)
+    behind = in_parts(database, 1, "http://127.0.0.1/behind")
+    pipeline.request_embeddings(behind)
+    free(database, behind)
+    assert reconciler_of(database, replicate, pipeline, timedelta(0)).reconcile() == 1
+    asset = existing(database, behind)
+    assert (asset.status, asset.error) == (S.GENERATING_EMBEDDINGS, None)
+    assert replicate.status(replicate.created[1]) == "starting"
+
+
+def test_a_verdict_on_the_first_try_does_not_end_the_second(
+    database: Database, replicate: Watched, pipeline: Pipeline, site: Site
+) -> None:
+    url = site.add("/verdict.mp3", recording("It hangs.", "wait"))
+    asset_id = left(database, "SUBMITTED", timedelta(0), url=url)
+    pipeline.process(existing(database, asset_id))
+    (first,) = replicate.created
+    wait_for(lambda: replicate.status(first) == "processing", "the model at work", 60)
+    free(database, asset_id)
+
+    def meanwhile(prediction: Prediction) -> Prediction:
+        replicate.seen = as_it_is
+        pipeline.cancel(asset_id)
+        pipeline.retry(asset_id)
+        return prediction
+
+    replicate.seen = meanwhile
+    assert reconciler_of(database, replicate, pipeline, timedelta(0)).reconcile() == 1
+    asset = existing(database, asset_id)
+    assert (asset.status, asset.replicate_process_id) == (S.PROCESSING, replicate.created[1])
+
+
+def test_vectors_that_nobody_has_asked_for_yet_are_no_error(
+    database: Database, replicate: Watched, pipeline: Pipeline
+) -> None:
+    """The reconciler looks when the second try has not asked yet."""
+    asset_id = in_parts(database, 1)
+    pipeline.request_embeddings(asset_id)
+    free(database, asset_id)
+    database.passages = Interrupted(database.passages.collection)
+
+    def meanwhile() -> None:
+        begun_again(database, asset_id, S.PROCESSED)
+        database.passages.forget_requests(asset_id, replicate.created)
+
+    database.passages.before_owed = meanwhile
+    assert reconciler_of(database, replicate, pipeline, timedelta(0)).reconcile() == 1
+    asset = existing(database, asset_id)
+    assert (asset.status, asset.error) == (S.PROCESSED, None)
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_a_page_that_comes_too_late_is_not_the_second_tries(
+    database: Database, pipeline: Pipeline, fails: bool
+) -> None:
+    asset_id = left(database, "SUBMITTED", timedelta(0), content_type="text/html")
+
+    def download(url: str) -> Download:
+        begun_again(database, asset_id, S.SUBMITTED)
+        if fails:
+            raise UnusableThing("The server took too long.")
+        return Download(url, b"<p>What the first try was answered with.</p>" * 20, "utf-8")
+
+    tools = pipeline._tools
+    pipeline._tools = Tools(tools.replicate, download, tools.audio_webhook_url)
+    pipeline.process(existing(database, asset_id))
+    asset = existing(database, asset_id)
+    assert (asset.status, asset.error, asset.text) == (S.SUBMITTED, None, None)
+    assert database.passages.of(asset_id) == []
+
+
+def test_what_replicate_has_thrown_away_is_asked_for_again(
+    database: Database, replicate: Watched, pipeline: Pipeline, site: Site
+) -> None:
+    """Nobody fetched it for an hour, which passes quickly here."""
+    url = site.add("/thrown-away.mp3", recording("Who comes late."))
+    asked = replicate.create(WHISPER_VERSION, {"audio": url}, NOWHERE)
+    wait_for(lambda: replicate.status(asked.id) == "succeeded", "its end", 60)
+    asset_id = left(
+        database, "PROCESSING", timedelta(hours=2), url=url, replicate_process_id=asked.id
+    )
+
+    long_ago = now() - KEPT - timedelta(minutes=1)
+    replicate.seen = lambda told: replace(told, output=None, completed_at=long_ago)
+    assert reconciler_of(database, replicate, pipeline, timedelta(hours=1)).reconcile() == 1
+    asset = existing(database, asset_id)
+    assert (asset.status, asset.replicate_process_id) == (S.PROCESSING, replicate.created[1])
+    assert asset.replaced_process_ids == (asked.id,)
