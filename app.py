@@ -13,6 +13,7 @@ import click
 from flask import Flask, jsonify, render_template, request, send_from_directory, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from allthethings import (
     asset_views,
@@ -181,6 +182,8 @@ def _log_without_secrets(settings: Settings) -> None:
 
 def _add_protection(app: Flask, settings: Settings) -> None:
     """In this order: the machine, the host's name, the sending site, the password."""
+    if many := settings.trusted_proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=many, x_proto=many)  # type: ignore[method-assign]
     app.config.update(SESSION_COOKIE_HTTPONLY=True, SESSION_COOKIE_SAMESITE="Lax")
     app.session_interface = Sessions(always=settings.app_url.startswith("https://"))
     if not (settings.app_password or settings.allow_open):

@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
@@ -123,6 +124,7 @@ class Settings:
     an `examples_url`, where the models find the app. `host` is where the app listens.
     `query_embeddings` is `replicate` or `local`: with the model in the Cog folder `query_model`
     and its weights in `query_weights`. With `hookdeck_api_key` the app shows what the gateway did.
+    `trusted_proxies` is how many proxies stand before the app, and say who asks.
     """
 
     secret_key: str = field(repr=False)
@@ -147,14 +149,19 @@ class Settings:
     host: str = LOOPBACK
     app_password: str = field(default="", repr=False)
     allow_open: bool = False
+    trusted_proxies: int = 0
     hookdeck_api_key: str = field(default="", repr=False)
     hookdeck_api_url: str = HOOKDECK_API_URL
 
     def check(self) -> None:
         """Raises SettingsError when strangers could use the app."""
-        if not (self.app_password or self.allow_open or is_loopback(self.host)):
+        reached = [f"HOST={self.host}"] if not is_loopback(self.host) else []
+        known = urlsplit(self.app_url).hostname
+        if known and not is_loopback(known):  # by a tunnel or a proxy on this machine, say
+            reached.append(f"APP_URL={self.app_url}")
+        if reached and not (self.app_password or self.allow_open):
             raise SettingsError(
-                f"HOST={self.host} lets other machines reach the app, and no password protects "
+                f"{reached[0]} lets other machines reach the app, and no password protects "
                 "it. Set APP_PASSWORD, or ALLOW_OPEN=1 if whoever reaches it may use it."
             )
         if self.query_embeddings not in ("replicate", "local"):
@@ -197,6 +204,7 @@ class Settings:
             host=env.optional("HOST", LOOPBACK),
             app_password=env.optional("APP_PASSWORD"),
             allow_open=env.flag("ALLOW_OPEN"),
+            trusted_proxies=int(env.number("TRUSTED_PROXIES", 0)),
             hookdeck_api_key=env.token("HOOKDECK_PROJECT_API_KEY"),
             hookdeck_api_url=env.optional("HOOKDECK_API_URL", HOOKDECK_API_URL),
         )

@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
@@ -97,9 +98,14 @@ class Settings:
     def _check_open(self) -> None:
         password = self.operator.get("APP_PASSWORD", "").strip()
         told = _is_yes(self.operator.get("ALLOW_OPEN", ""))
-        if not (password or told or _is_loopback(self.host)):
+        reached = [f"HOST={self.host}"] if not _is_loopback(self.host) else []
+        app_url = self.operator.get("APP_URL", "")
+        known = urlsplit(app_url).hostname
+        if known and not _is_loopback(known):  # by a tunnel or a proxy on this machine, say
+            reached.append(f"APP_URL={app_url}")
+        if reached and not (password or told):
             raise LaunchError(
-                f"HOST={self.host} lets other machines reach the app, and no password protects "
+                f"{reached[0]} lets other machines reach the app, and no password protects "
                 "it.\nSet APP_PASSWORD, or ALLOW_OPEN=1 if whoever reaches it may use it."
             )
 

@@ -134,6 +134,13 @@ def test_an_open_app_without_a_password_is_refused(tmp_path: Path, host: str) ->
     settings_of(tmp_path, HOST=host, ALLOW_OPEN="1").check()
 
 
+def test_an_app_that_others_know_is_refused_without_a_password(tmp_path: Path) -> None:
+    with pytest.raises(LaunchError, match=r"APP_URL=[\s\S]*APP_PASSWORD, or ALLOW_OPEN=1"):
+        settings_of(tmp_path, APP_URL="https://things.example").check()
+    settings_of(tmp_path, APP_URL="https://things.example", APP_PASSWORD="horse").check()
+    settings_of(tmp_path, APP_URL="http://localhost:5000").check()
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
 def test_loopback_needs_no_password(tmp_path: Path, host: str) -> None:
     settings_of(tmp_path, HOST=host).check()

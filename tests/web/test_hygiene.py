@@ -184,6 +184,27 @@ def test_an_open_app_is_not_started_by_accident(host: str) -> None:
     make_settings(host=host, allow_open=True).check()
 
 
+def test_an_app_that_others_know_is_not_open_by_accident() -> None:
+    """A tunnel on this machine hands their requests on, and they seem to come from here."""
+    with pytest.raises(SettingsError, match=r"APP_URL=.*APP_PASSWORD, or ALLOW_OPEN=1"):
+        make_settings(app_url="https://things.example").check()
+    make_settings(app_url="https://things.example", app_password="horse battery").check()
+    make_settings(app_url="http://127.0.0.1:5000").check()
+
+
+def test_wrong_passwords_are_counted_by_who_asks_behind_a_proxy() -> None:
+    app = make_app(Memory(), app_password="horse battery", trusted_proxies=1)
+    client = app.test_client()
+
+    def guess(address: str) -> int:
+        # What the guesser wrote comes first; what the proxy saw comes last.
+        headers = {"X-Forwarded-For": f"203.0.113.9, {address}"}
+        return client.post("/login", data={"password": "no"}, headers=headers).status_code
+
+    assert [guess("192.0.2.1") for _ in range(11)] == [401] * 10 + [429]
+    assert guess("192.0.2.2") == 401
+
+
 def code_from(address: str | None, path: str = "/search", **settings: Any) -> int:
     client = make_app(Memory(), **settings).test_client()
     return client.get(path, environ_overrides={"REMOTE_ADDR": address}).status_code
