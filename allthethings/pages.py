@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from allthethings.markup import MAX_TITLE
 from allthethings.passages import Piece
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ PRELOAD = (__name__, "trafilatura")
 
 @dataclass(frozen=True)
 class Page:
-    """A page's title, if it has one, and its paragraphs."""
+    """A page's title, if it has one, and its paragraphs. Title and headings, which each passage
+    keeps, are cut to MAX_TITLE characters."""
 
     title: str | None
     pieces: tuple[Piece, ...]
@@ -42,7 +44,7 @@ def read_page(body: bytes, charset: str | None, url: str) -> Page:
     )
     if not isinstance(extract, trafilatura.settings.Document):
         return Page(None, ())
-    return Page(extract.title, tuple(_paragraphs(extract.body)))
+    return Page((extract.title or "")[:MAX_TITLE] or None, tuple(_paragraphs(extract.body)))
 
 
 def _markup(body: bytes, charset: str | None) -> str:
@@ -65,6 +67,6 @@ def _paragraphs(body: Element) -> Iterator[Piece]:
             continue
         text = " ".join(" ".join(element.itertext()).split())
         if element.tag == "head":
-            heading = text
+            heading = text[:MAX_TITLE]
         elif text:
             yield Piece(text, {"heading": heading} if heading else {})

@@ -107,7 +107,7 @@ class Pipeline:
     def check(self, text: str) -> Preview:
         """What `submit` would make of it; nothing is kept. Raises what that raises."""
         url, _key, seen = self._look(text)
-        title = self._title(url) if seen.content_type.startswith(HtmlProcessor.accepts) else None
+        title = self._title(url) if seen.content_type in HtmlProcessor.accepts else None
         return Preview(url, kind_of(seen.content_type), seen.content_length, title)
 
     def _look(self, text: str) -> tuple[str, str, Probe]:

@@ -58,8 +58,8 @@ class Tools:
 
 
 class Processor(Protocol):
-    """How one kind of thing becomes text. `accepts` are content types, or their beginnings;
-    `spoken` is whether people listen to it, and a model to write down what is said."""
+    """How one kind of thing becomes text. `accepts` are content types, or families as
+    `audio/`; `spoken` is whether people listen to it, and a model to write down what is said."""
 
     kind: ClassVar[str]
     accepts: ClassVar[tuple[str, ...]]
@@ -192,7 +192,8 @@ def about(asset: Asset, title: str | None) -> About:
 
 
 def _accepting(content_type: str) -> type[Processor] | None:
-    return next((each for each in PROCESSORS if content_type.startswith(each.accepts)), None)
+    wanted = {content_type, f"{content_type.partition('/')[0]}/"}
+    return next((each for each in PROCESSORS if not wanted.isdisjoint(each.accepts)), None)
 
 
 def _spoken(segment: Line) -> Piece:

@@ -8,11 +8,21 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 # Each module of the app may import modules of earlier lines only.
 LAYERS = [
-    ["bounded", "errors", "feeds", "headers", "hosts", "redaction", "transcripts", "wording"],
+    [
+        "bounded",
+        "errors",
+        "feeds",
+        "headers",
+        "hosts",
+        "markup",
+        "redaction",
+        "transcripts",
+        "wording",
+    ],
     ["assets", "deliveries", "passages", "predictions", "queries", "signatures"],
     ["documents", "fetch", "hookdeck", "pages", "query_vectors", "replicate_client", "tokens"],
     ["timeline"],
-    ["gateway", "local_model", "markup", "passage_index", "passage_store", "tallies"],
+    ["gateway", "local_model", "passage_index", "passage_store", "tallies"],
     ["asset_list"],
     ["asset_store"],
     ["mongo"],

@@ -4,6 +4,7 @@ import pytest
 
 from allthethings.errors import UnusableThing
 from allthethings.fetch import Download
+from allthethings.markup import MAX_TITLE
 from allthethings.processors import (
     AudioProcessor,
     HtmlProcessor,
@@ -41,6 +42,7 @@ PAGE = f"""<!doctype html><html><head><title>Herons</title></head><body>
         ("image/png", None),
         ("video/mp4", None),
         ("text/plain", None),
+        ("text/html5", None),
         ("", None),
     ],
 )
@@ -97,6 +99,15 @@ def test_a_page_becomes_its_main_text_by_headings() -> None:
     assert headings[0] in ("Herons", None)
     assert headings[-1] == "Nests & young"
     assert sum(piece.text.count("A heron stands") for piece in content.pieces) == 8
+
+
+def test_what_every_passage_keeps_of_a_page_is_short() -> None:
+    page = PAGE.replace("<title>Herons", f"<title>{'Herons ' * 1_000}")
+    page = page.replace("Nests &amp; young", "Nests and young " * 10_000)
+    content = HtmlProcessor(TOOLS).read(Download("https://e.example/h", page.encode(), "utf-8"))
+    headings = [piece.locator.get("heading", "") for piece in content.pieces]
+    assert headings[-1].startswith("Nests and young Nests")
+    assert max(map(len, [*headings, content.title or ""])) == MAX_TITLE
 
 
 @pytest.mark.parametrize("charset", ["iso-8859-2", None, "no-such-charset", "undefined"])
