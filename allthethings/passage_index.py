@@ -134,7 +134,6 @@ class PassageIndex:
                     "compound": {name: clauses for name, clauses in compound.items() if clauses},
                 }
             },
-            {"$limit": MOST},
             {"$group": {"_id": "$asset_id"}},
         )
         return frozenset(str(row["_id"]) for row in rows)
