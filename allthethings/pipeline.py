@@ -446,7 +446,7 @@ class Pipeline:
     def _existing(self, asset_id: str) -> Asset:
         asset = self._assets.state(asset_id)
         if asset is None:
-            raise NoSuchAsset("There is no such thing, or there is none any more.")
+            raise NoSuchAsset
         return asset
 
 
