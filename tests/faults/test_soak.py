@@ -138,9 +138,7 @@ def test_every_thing_comes_to_its_own_end_once(
         ended = time.monotonic() - began
         run.mended = mender.mended
         drivers.close()
-        wait_for(
-            lambda: not _undelivered(gateway, run), "all delivered", SECONDS + LAST_RETRY, 1.0
-        )
+        wait_for(lambda: not _undelivered(gateway, run), "all delivered", SECONDS + LAST_RETRY, 1.0)
         drained = time.monotonic() - began
 
         assets, kept = run.assets(), run.kept()
