@@ -14,16 +14,14 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.guardedfetch.servers import answer, serving
 from tests.journey.world import LISTED
-from tests.support.chromium import browser_wanted
+from tests.support.chromium import needs_browser
 from tests.support.cloud import Cloud, running_cloud
 from tests.support.person import Person
 from tests.support.site import Page as Served
 from tests.support.site import Site
 from tests.support.waiting import wait_for
 
-pytestmark = pytest.mark.skipif(
-    not browser_wanted(), reason="BROWSER=no: browser tests were not asked for"
-)
+pytestmark = needs_browser
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from pymongo import MongoClient
 from tests.faults.world import COPY
 from tests.hookdeck.world import signed
 from tests.support.atom import NAMES, check
-from tests.support.chromium import browser_wanted, running_browser
+from tests.support.chromium import needs_browser, running_browser
 from tests.support.cloud import Cloud, running_cloud
 from tests.support.person import Person
 from tests.support.site import Page, Site
@@ -198,7 +198,7 @@ def test_what_became_searchable_is_in_the_feed_and_in_that_of_a_search(
     assert person.http.get("/search.atom?query=x&kind=none").status_code == 400
 
 
-@pytest.mark.skipif(not browser_wanted(), reason="BROWSER=no: browser tests were not asked for")
+@needs_browser
 def test_the_pages_in_a_narrow_browser(tab: Tab, person: Person, cloud: Cloud, site: Site) -> None:
     asset_id = str(ObjectId())
     callback(cloud, asset_id)

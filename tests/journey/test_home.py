@@ -13,16 +13,13 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from tests.faults.world import COPY, make_thing
-from tests.support.chromium import browser_wanted
+from tests.support.chromium import needs_browser
 from tests.support.cloud import Cloud, running_cloud
 from tests.support.person import Person
 from tests.support.site import Page as Served
 from tests.support.site import Site
 from tests.support.waiting import wait_for
 
-needs_browser = pytest.mark.skipif(
-    not browser_wanted(), reason="BROWSER=no: browser tests were not asked for"
-)
 HTML = {"Accept": "text/html"}
 
 

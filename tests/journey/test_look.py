@@ -10,15 +10,13 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from tests.faults.world import COPY
-from tests.support.chromium import browser_wanted
+from tests.support.chromium import needs_browser
 from tests.support.cloud import Cloud, running_cloud
 from tests.support.person import Person
 from tests.support.site import Page as Served
 from tests.support.site import Site
 
-pytestmark = pytest.mark.skipif(
-    not browser_wanted(), reason="BROWSER=no: browser tests were not asked for"
-)
+pytestmark = needs_browser
 
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 SCRIPT_AND_STYLE = 100_000

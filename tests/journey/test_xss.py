@@ -24,15 +24,13 @@ from pymongo import MongoClient
 
 from allthethings.hygiene import HEADERS
 from tests.guardedfetch.servers import Server, answer, serving
-from tests.support.chromium import browser_wanted
+from tests.support.chromium import needs_browser
 from tests.support.cloud import Cloud
 from tests.support.payloads import DORMANT, LIVE, PAYLOADS
 from tests.support.person import Person
 from tests.support.waiting import wait_for
 
-pytestmark = pytest.mark.skipif(
-    not browser_wanted(), reason="BROWSER=no: browser tests were not asked for"
-)
+pytestmark = needs_browser
 
 WATCH = """
 window.marked = () => report('executed');
