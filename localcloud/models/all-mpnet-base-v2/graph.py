@@ -150,10 +150,23 @@ def convert(folder: Path) -> None:
     ov.save_model(model, folder / IR_NAME, compress_to_fp16=True)
 
 
+def _widen(model: ov.Model) -> None:
+    """The fp16 weights of the matrix products as float32: OpenVINO would else widen them in every
+    product, which takes a tenth more time on AVX2."""
+    for node in model.get_ops():
+        if node.get_type_name() == "MatMul":
+            source = node.input_value(1).get_node()
+            if source.get_type_name() == "Convert":
+                weight = source.input_value(0).get_node().data
+                node.input(1).replace_source_output(_floats(weight).output(0))
+
+
 def load(folder: Path) -> ov.Model:
     """The prepared graph if there is one, else the one built from the safetensors file."""
     if (folder / IR_NAME).exists():
-        return ov.Core().read_model(folder / IR_NAME)
+        model = ov.Core().read_model(folder / IR_NAME)
+        _widen(model)
+        return model
     if (folder / "model.safetensors").exists():
         return build(read_safetensors(folder / "model.safetensors"))
     raise FileNotFoundError(f"{folder} holds neither {IR_NAME} nor model.safetensors")
