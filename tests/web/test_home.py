@@ -180,6 +180,17 @@ def test_more_than_is_looked_at_stays_in_the_field() -> None:
     assert len(tree.xpath("//*[@data-answer]")) == MOST
 
 
+def test_a_line_without_an_end_is_not_repeated_whole() -> None:
+    line = f"http://new.test/{'x' * 300_000}"
+    file = (io.BytesIO(f"http://new.test/\n{line}".encode()), "lines.txt")
+    tree = post(world(), "/process", file=file)
+    (shown,) = text_of(tree, "//*[@data-answer='refused']//*[contains(@class, 'address')]")
+    assert shown == f"{line[:499]}…"
+    assert tree.get_element_by_id("url").value.strip() == ""
+    (note,) = text_of(tree, "//section[@class='answers']/p")
+    assert "do not fit into the field" in note
+
+
 def test_more_than_one_form_takes_is_told() -> None:
     lines = "\n".join(f"http://new.test/{number}" for number in range(MOST_LINES + 1))
     client = make_app(world()).test_client()
