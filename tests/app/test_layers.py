@@ -97,15 +97,7 @@ def test_the_guarded_fetch_stands_alone() -> None:
 
 
 def test_routes_know_neither_the_database_driver_nor_the_http_client() -> None:
-    for name in (
-        "asset_views",
-        "feed_views",
-        "gateway_views",
-        "health_views",
-        "search_views",
-        "views",
-        "webhooks",
-    ):
+    for name in LAYERS[-1]:
         tops = {full.split(".")[0] for full in imported(ROOT / "allthethings" / f"{name}.py")}
         assert not tops & {"pymongo", "bson", "httpx", "replicate"}, name
 

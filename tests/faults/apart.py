@@ -9,12 +9,13 @@ from typing import Any
 
 from bson import ObjectId
 
+from allthethings.assets import Asset
 from allthethings.fetch import download
 from allthethings.generators import AsyncEmbeddingsGenerator
 from allthethings.mongo import Database
-from allthethings.passages import Shape
+from allthethings.passages import Passage, Shape
 from allthethings.pipeline import Pipeline
-from allthethings.processors import Tools
+from allthethings.processors import Tools, about
 from allthethings.replicate_client import ReplicateClient
 from guardedfetch import Fetcher
 from tests.support.cloud import Cloud
@@ -78,3 +79,19 @@ def left(database: Database, status: str, ago: timedelta, **fields: Any) -> str:
         }
     )
     return str(key)
+
+
+def in_parts(database: Database, number: int, url: str = "http://127.0.0.1/parts") -> str:
+    """A thing whose text is there, in so many passages; the model waits with their vectors."""
+    ago = timedelta(minutes=1)
+    asset_id = left(database, "PROCESSED", ago, url=url, url_key=url, text="vectors:wait")
+    parts = [Passage(position, f"vectors:wait {position}", {}) for position in range(number)]
+    database.passages.put(asset_id, about(existing(database, asset_id), None), parts)
+    return asset_id
+
+
+def existing(database: Database, asset_id: str) -> Asset:
+    """The asset, which must be there."""
+    asset = database.assets.get(asset_id)
+    assert asset is not None
+    return asset

@@ -19,11 +19,16 @@ from allthethings.asset_store import AssetStore
 from allthethings.assets import Asset, AssetStatus
 from allthethings.errors import BadInput, NoSuchAsset
 from allthethings.mongo import Database
-from allthethings.passages import Passage
 from allthethings.pipeline import CANCELLED
 from allthethings.predictions import Prediction
-from allthethings.processors import about
-from tests.faults.apart import OwnReplicate, left, own_database, pipeline_of
+from tests.faults.apart import (
+    OwnReplicate,
+    existing,
+    in_parts,
+    left,
+    own_database,
+    pipeline_of,
+)
 from tests.faults.world import Document, make_thing, passages, predictions, recording
 from tests.guardedfetch.servers import answer, serving
 from tests.support.cloud import Cloud
@@ -245,12 +250,6 @@ def replicate(cloud: Cloud) -> Iterator[Interrupted]:
         yield replicate
 
 
-def existing(database: Database, asset_id: str) -> Asset:
-    asset = database.assets.get(asset_id)
-    assert asset is not None
-    return asset
-
-
 def statuses(asset: Asset) -> Sequence[str]:
     return [entry["status"] for entry in asset.history]
 
@@ -279,10 +278,8 @@ def test_while_the_prediction_of_its_text_is_created(
 def test_while_a_prediction_of_its_vectors_is_created(
     apart: Database, replicate: Interrupted
 ) -> None:
-    asset_id = left(apart, "PROCESSED", timedelta(minutes=1), text="vectors:wait")
+    asset_id = in_parts(apart, 1)
     pipeline = pipeline_of(apart, replicate, NOWHERE)
-    asset = existing(apart, asset_id)
-    apart.passages.put(asset_id, about(asset, None), [Passage(0, "vectors:wait", {})])
     replicate.meanwhile = lambda: pipeline.cancel(asset_id)
     pipeline.request_embeddings(asset_id)
     asset = existing(apart, asset_id)
@@ -293,10 +290,8 @@ def test_while_a_prediction_of_its_vectors_is_created(
 def test_vectors_whose_prediction_takes_its_time_to_end_are_not_waited_for(
     apart: Database, replicate: Interrupted
 ) -> None:
-    asset_id = left(apart, "PROCESSED", timedelta(minutes=1), text="vectors:wait")
+    asset_id = in_parts(apart, 1)
     pipeline = pipeline_of(apart, replicate, NOWHERE)
-    asset = existing(apart, asset_id)
-    apart.passages.put(asset_id, about(asset, None), [Passage(0, "vectors:wait", {})])
     pipeline.request_embeddings(asset_id)
     replicate.cancels = False
     pipeline.cancel(asset_id)

@@ -11,18 +11,25 @@ from typing import Any
 
 import pytest
 
-from allthethings.assets import Asset, AssetStatus
+from allthethings.assets import AssetStatus
 from allthethings.documents import now
 from allthethings.errors import UnusableThing
 from allthethings.fetch import Download
 from allthethings.mongo import Database
 from allthethings.passage_store import PassageStore
-from allthethings.passages import Passage
 from allthethings.pipeline import BATCH, Pipeline
 from allthethings.predictions import KEPT, Prediction
-from allthethings.processors import WHISPER_VERSION, Tools, about
+from allthethings.processors import WHISPER_VERSION, Tools
 from allthethings.reconciler import STUCK, Reconciler
-from tests.faults.apart import PATIENCE, OwnReplicate, left, own_database, pipeline_of
+from tests.faults.apart import (
+    PATIENCE,
+    OwnReplicate,
+    existing,
+    in_parts,
+    left,
+    own_database,
+    pipeline_of,
+)
 from tests.faults.world import recording
 from tests.support.cloud import Cloud
 from tests.support.site import Site
@@ -101,21 +108,6 @@ def reconciler_of(
     database: Database, replicate: Watched, pipeline: Pipeline, deadline: timedelta
 ) -> Reconciler:
     return Reconciler(database, replicate, pipeline, PATIENCE, deadline)
-
-
-def existing(database: Database, asset_id: str) -> Asset:
-    asset = database.assets.get(asset_id)
-    assert asset is not None
-    return asset
-
-
-def in_parts(database: Database, number: int, url: str = "http://127.0.0.1/parts") -> str:
-    """A thing whose text is there, in so many passages; the model waits with their vectors."""
-    ago = timedelta(minutes=1)
-    asset_id = left(database, "PROCESSED", ago, url=url, url_key=url, text="vectors:wait")
-    parts = [Passage(position, f"vectors:wait {position}", {}) for position in range(number)]
-    database.passages.put(asset_id, about(existing(database, asset_id), None), parts)
-    return asset_id
 
 
 def free(database: Database, asset_id: str) -> None:
