@@ -60,8 +60,7 @@ def test_a_redirect_is_followed(site: Site, fetcher: Fetcher) -> None:
         (Page(status=503), "503", True),
         (Page(b"x", content_type=None), "Content-Type", False),
         (Page(b"x", content_type=" "), "Content-Type", False),
-        (Page(b"x", content_type=f"text/html{'x' * 200}"), "Content-Type", False),
-        (Page(b"x", content_type="text"), "Content-Type", False),
+        (Page(b"x", content_type=f"audio/{'x' * 255}"), "Content-Type", False),
     ],
 )
 def test_what_cannot_be_used_is_said_in_words(
