@@ -1,8 +1,9 @@
 """Answers a search from the documents that its index keeps, without asking the server.
 
 SecantusDB takes 30 ms to join a hundred hits with their documents. A pipeline that goes on
-with nothing but $limit, $skip, $project of whole fields, $set of {$meta: ...}, and $group by
-a field needs none of that; any other is run by the server (pipeline.py), to the same result.
+with nothing but $limit, $skip, $project of whole fields, $set of {$meta: ...}, and at its end
+$group by a field needs none of that; any other is run by the server (pipeline.py), to the same
+result.
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ Step = Callable[[list[Row]], list[Row]]
 
 
 def plan(stages: Sequence[Stage]) -> list[Step] | None:
-    """The stages as steps; None if one is not among those that are done here."""
+    """The stages as steps; None if one is not among those that are done here. What follows a
+    group knows no scores any more: that is the server's to refuse."""
+    if any(name_of(stage) == "$group" for stage in stages[:-1]):
+        return None
     steps = [_step(stage) for stage in stages]
     known = [step for step in steps if step is not None]
     return known if len(known) == len(steps) else None
