@@ -265,15 +265,17 @@ class Pipeline:
         try:
             self._request_batches(asset, look_for_lost, asked)
         except RequestRefused as error:
-            self._assets.move(asset_id, S.EMBEDDINGS_ERROR, same_try=asset, error=str(error))
+            moved = self._assets.move(
+                asset_id, S.EMBEDDINGS_ERROR, same_try=asset, error=str(error)
+            )
         except ServiceUnavailable as error:
             self._assets.release(asset, hold_off=HOLD_OFF, error=str(error))
             raise
         else:
-            self._assets.move(
+            moved = self._assets.move(
                 asset_id, S.GENERATING_EMBEDDINGS, same_try=asset, lease=self._callback_patience
             )
-        if asked and self._still(asset) is None:
+        if asked and not moved and self._still(asset) is None:
             self.give_up(asset_id, asked)
 
     def _request_batches(self, asset: Asset, look_for_lost: bool, asked: list[str]) -> None:
