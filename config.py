@@ -155,13 +155,14 @@ class Settings:
 
     def check(self) -> None:
         """Raises SettingsError when strangers could use the app."""
-        reached = [f"HOST={self.host}"] if not is_loopback(self.host) else []
-        known = urlsplit(self.app_url).hostname
-        if known and not is_loopback(known):  # by a tunnel or a proxy on this machine, say
-            reached.append(f"APP_URL={self.app_url}")
+        reached, known = "", urlsplit(self.app_url).hostname
+        if not is_loopback(self.host):
+            reached = f"HOST={self.host}"
+        elif known and not is_loopback(known):  # by a tunnel or a proxy on this machine, say
+            reached = f"APP_URL={self.app_url}"
         if reached and not (self.app_password or self.allow_open):
             raise SettingsError(
-                f"{reached[0]} lets other machines reach the app, and no password protects "
+                f"{reached} lets other machines reach the app, and no password protects "
                 "it. Set APP_PASSWORD, or ALLOW_OPEN=1 if whoever reaches it may use it."
             )
         if self.query_embeddings not in ("replicate", "local"):

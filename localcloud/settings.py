@@ -98,14 +98,15 @@ class Settings:
     def _check_open(self) -> None:
         password = self.operator.get("APP_PASSWORD", "").strip()
         told = _is_yes(self.operator.get("ALLOW_OPEN", ""))
-        reached = [f"HOST={self.host}"] if not _is_loopback(self.host) else []
         app_url = self.operator.get("APP_URL", "")
-        known = urlsplit(app_url).hostname
-        if known and not _is_loopback(known):  # by a tunnel or a proxy on this machine, say
-            reached.append(f"APP_URL={app_url}")
+        reached, known = "", urlsplit(app_url).hostname
+        if not _is_loopback(self.host):
+            reached = f"HOST={self.host}"
+        elif known and not _is_loopback(known):  # by a tunnel or a proxy on this machine, say
+            reached = f"APP_URL={app_url}"
         if reached and not (password or told):
             raise LaunchError(
-                f"{reached[0]} lets other machines reach the app, and no password protects "
+                f"{reached} lets other machines reach the app, and no password protects "
                 "it.\nSet APP_PASSWORD, or ALLOW_OPEN=1 if whoever reaches it may use it."
             )
 
