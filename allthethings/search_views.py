@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from flask import Blueprint, abort, flash, jsonify, render_template, request
+from flask import Blueprint, flash, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 
 from allthethings.assets import UNFINISHED, AssetStatus
@@ -38,8 +38,8 @@ def create_blueprint(search: Search, database: Database) -> Blueprint:
                 found = _like(search, given["like"], query, page)
             elif given["query"]:
                 found = search.search(query, page)
-        except NoSuchAsset as problem:
-            abort(404, str(problem))
+        except NoSuchAsset:  # a page of its own
+            raise
         except IndexingError as problem:
             error, code = str(problem), 400 if isinstance(problem, BadInput) else 503
         took_ms = round((time.perf_counter() - began) * 1000)
