@@ -12,14 +12,14 @@ import httpx
 import pytest
 from bson import ObjectId
 from lxml import etree, html
+from playwright.sync_api import Browser, expect
 from playwright.sync_api import Page as Tab
-from playwright.sync_api import expect
 from pymongo import MongoClient
 
 from tests.faults.world import COPY
 from tests.hookdeck.world import signed
 from tests.support.atom import NAMES, check
-from tests.support.chromium import needs_browser, running_browser
+from tests.support.chromium import needs_browser
 from tests.support.cloud import Cloud, running_cloud
 from tests.support.person import Person
 from tests.support.site import Page, Site
@@ -36,15 +36,14 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 
 
 @pytest.fixture
-def tab(cloud: Cloud) -> Iterator[Tab]:
+def tab(browser: Browser) -> Iterator[Tab]:
     """On a narrow screen; what scripts and the content policy complain of fails the test."""
-    assert cloud
-    with running_browser() as browser:
-        tab = browser.new_page(viewport={"width": 360, "height": 700})
-        complaints: list[str] = []
-        tab.on("pageerror", lambda error: complaints.append(str(error)))
-        tab.on("console", lambda line: complaints.append(line.text))
-        yield tab
+    tab = browser.new_page(viewport={"width": 360, "height": 700})
+    complaints: list[str] = []
+    tab.on("pageerror", lambda error: complaints.append(str(error)))
+    tab.on("console", lambda line: complaints.append(line.text))
+    yield tab
+    tab.close()
     assert not complaints
 
 
