@@ -9,7 +9,7 @@ python = .venv/bin/python
 
 help:
 	@echo 'make run      install, start everything, print the address (PORT, HOST, DATA_DIR)'
-	@echo 'make test     install and run the tests (ARGS="tests/launcher -k ports", BROWSER=no)'
+	@echo 'make test     install and run the tests (ARGS="tests/localcloud/launcher -k ports", BROWSER=no)'
 	@echo 'make eval     how well the search finds what it should (ARGS=--shapes)'
 	@echo 'make bench    how long things take'
 	@echo 'make soak     the fault tests at full length, with figures: hours (ARGS="-k crowd")'

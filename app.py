@@ -15,46 +15,42 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from allthethings import (
-    asset_views,
-    bounded,
-    feed_views,
-    gateway_views,
-    health,
-    health_views,
-    pages,
-    search_views,
-    views,
-    webhooks,
-)
+from allthethings.assets.passages import Shape
+from allthethings.assets.tokens import load_counter
 from allthethings.errors import IndexingError, NoSuchAsset, ServiceUnavailable
-from allthethings.fetch import download
-from allthethings.gateway import Gateway
 from allthethings.generators import AsyncEmbeddingsGenerator, SyncEmbeddingsGenerator
+from allthethings.hookdeck.gateway import Gateway
 from allthethings.hosts import names_served
-from allthethings.hygiene import (
+from allthethings.mongo import Database
+from allthethings.pipeline import health
+from allthethings.pipeline.pipeline import Pipeline
+from allthethings.pipeline.progress import Watch
+from allthethings.pipeline.reconciler import Reconciler
+from allthethings.processors import Tools, pages, sandbox
+from allthethings.redaction import HidingFormatter, secrets_of
+from allthethings.replicate.client import ReplicateClient
+from allthethings.search.local_model import LocalModel
+from allthethings.search.query_vectors import Embed, QueryVectors
+from allthethings.search.search import Search
+from allthethings.sources.fetch import download
+from allthethings.web import assets as asset_views
+from allthethings.web import feeds as feed_views
+from allthethings.web import gateway as gateway_views
+from allthethings.web import health as health_views
+from allthethings.web import home as views
+from allthethings.web import search as search_views
+from allthethings.web import webhooks
+from allthethings.web.formatting import clock, size, span, when
+from allthethings.web.login import require_password
+from allthethings.web.security import (
     Sessions,
     is_web_url,
     protect,
     refuse_other_hosts,
     refuse_other_machines,
 )
-from allthethings.local_model import LocalModel
-from allthethings.login import require_password
-from allthethings.mongo import Database
-from allthethings.passages import Shape
-from allthethings.pipeline import Pipeline
-from allthethings.presentation import wants_json
-from allthethings.processors import Tools
-from allthethings.progress import Watch
-from allthethings.query_vectors import Embed, QueryVectors
-from allthethings.reconciler import Reconciler
-from allthethings.redaction import HidingFormatter, secrets_of
-from allthethings.replicate_client import ReplicateClient
-from allthethings.search import Search
-from allthethings.submission_form import UPLOADS
-from allthethings.tokens import load_counter
-from allthethings.wording import clock, size, span, when
+from allthethings.web.submission_form import UPLOADS
+from allthethings.web.view_models import wants_json
 from config import Settings
 from guardedfetch import Fetcher, parse_allow
 
@@ -102,7 +98,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         patience,
         Shape(settings.passage_size, settings.passage_overlap, settings.passage_title),
     )
-    bounded.prepare(pages.PRELOAD)
+    sandbox.prepare(pages.PRELOAD)
     search = Search(database, QueryVectors(_query_model(settings, replicate), count_tokens))
     parts = health.checks(
         database,

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from allthethings.errors import IndexingError
-from allthethings.hookdeck import create_connections, write_env
+from allthethings.hookdeck.connections import create_connections, write_env
 from config import DEFAULT_ENV_FILE, HookdeckSettings, SettingsError
 
 
@@ -30,7 +30,7 @@ def main() -> int:
 
 def _ask_replicate(settings: HookdeckSettings) -> str:
     # The SDK takes half a second to import, and mostly the secret is at hand.
-    from allthethings.replicate_client import ReplicateClient
+    from allthethings.replicate.client import ReplicateClient
 
     client = ReplicateClient(settings.replicate_api_token, settings.replicate_base_url)
     return client.webhooks_secret()

@@ -9,8 +9,8 @@ from pathlib import Path
 from pymongo.errors import PyMongoError
 
 from allthethings.errors import IndexingError
-from allthethings.indexes import create_indexes
 from allthethings.mongo import Database
+from allthethings.pipeline.indexes import create_indexes
 from config import DEFAULT_ENV_FILE, MongoSettings, SettingsError
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from allthethings.assets import Asset
+from allthethings.assets.asset import Asset
 from allthethings.errors import ServiceUnavailable
-from allthethings.predictions import parse_embeddings
-from allthethings.replicate_client import SERVICE, ReplicateClient
+from allthethings.replicate.client import SERVICE, ReplicateClient
+from allthethings.replicate.predictions import parse_embeddings
 
 EMBEDDING_VERSION = "b6b7585c9640cd7a9572c6e129c9549d79c9c31f0d3fdce7baac7c67ca38f305"
 

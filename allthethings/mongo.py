@@ -5,11 +5,11 @@ from __future__ import annotations
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
-from allthethings.asset_store import AssetStore
-from allthethings.documents import Document, available
 from allthethings.errors import BadInput
-from allthethings.passage_index import PassageIndex
-from allthethings.passage_store import PassageStore
+from allthethings.store.assets import AssetStore
+from allthethings.store.documents import Document, available
+from allthethings.store.passage_index import PassageIndex
+from allthethings.store.passages import PassageStore
 
 TIMEOUT_MS = 5_000
 

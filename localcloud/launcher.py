@@ -14,14 +14,15 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from localcloud import health, leftovers, weights
+from localcloud import health, leftovers
 from localcloud.endpoints import endpoints, read_endpoints, write_endpoints
 from localcloud.parts import Parts
 from localcloud.ports import choose_ports, wait_until_free
 from localcloud.processes import Program, Supervisor, spawn, sweep
 from localcloud.settings import MONGODB_CONNECTION_URI, LaunchError, Settings
 from localcloud.state import ENDPOINTS_FILE, State, lock_data_dir
-from localcloud.wheels import WeightsError
+from localcloud.weights import cache as weights
+from localcloud.weights.wheels import WeightsError
 
 NAME = "Index All The Things"
 STARTUP_SECONDS = 180.0

@@ -26,7 +26,7 @@ from bson import ObjectId
 from pymongo import MongoClient
 
 from allthethings.processors import kind_of
-from allthethings.tallies import BLOCK, Tallies
+from allthethings.store.tallies import BLOCK, Tallies
 from tests.support.cloud import Cloud, running_cloud
 
 Document = dict[str, Any]

@@ -24,7 +24,7 @@ from bson import ObjectId
 from bson.binary import Binary, BinaryVectorDtype
 from pymongo import MongoClient
 
-from allthethings.tallies import BLOCK, Tallies
+from allthethings.store.tallies import BLOCK, Tallies
 from tests.support.cloud import ROOT, Cloud, running_cloud
 from tests.support.person import Person
 from tests.support.waiting import wait_for

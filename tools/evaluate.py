@@ -174,7 +174,7 @@ class Evaluation:
         return " | ".join([*cells, f"{median:.0f}, {slowest:.0f} ms"])
 
     def similarities(self) -> str:
-        """What the thresholds in allthethings/search.py are chosen by."""
+        """What the thresholds in allthethings/search/search.py are chosen by."""
         right, wrong = (
             statistics.quantiles(self._similarities[key], n=100) for key in (True, False)
         )

@@ -13,11 +13,11 @@ import sys
 import threading
 from pathlib import Path
 
-from localcloud.atlas.commands import Services
-from localcloud.atlas.indexes import Indexes
-from localcloud.atlas.proxy import Proxy
-from localcloud.atlas.searching import Searches
-from localcloud.atlas.upstream import Upstream, WriteClock
+from localcloud.atlas.index.indexes import Indexes
+from localcloud.atlas.wire.commands import Services
+from localcloud.atlas.wire.proxy import Proxy
+from localcloud.atlas.wire.searching import Searches
+from localcloud.atlas.wire.upstream import Upstream, WriteClock
 
 log = logging.getLogger("atlas")
 

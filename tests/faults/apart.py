@@ -9,14 +9,14 @@ from typing import Any
 
 from bson import ObjectId
 
-from allthethings.assets import Asset
-from allthethings.fetch import download
+from allthethings.assets.asset import Asset
+from allthethings.assets.passages import Passage, Shape
 from allthethings.generators import AsyncEmbeddingsGenerator
 from allthethings.mongo import Database
-from allthethings.passages import Passage, Shape
-from allthethings.pipeline import Pipeline
+from allthethings.pipeline.pipeline import Pipeline
 from allthethings.processors import Tools, about
-from allthethings.replicate_client import ReplicateClient
+from allthethings.replicate.client import ReplicateClient
+from allthethings.sources.fetch import download
 from guardedfetch import Fetcher
 from tests.support.cloud import Cloud
 

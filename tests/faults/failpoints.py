@@ -13,13 +13,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from allthethings.asset_store import AssetStore
-from allthethings.assets import AssetStatus
+from allthethings.assets.asset import AssetStatus
 from allthethings.generators import EMBEDDING_VERSION
-from allthethings.passage_store import PassageStore
-from allthethings.pipeline import Pipeline
+from allthethings.pipeline.pipeline import Pipeline
 from allthethings.processors import WHISPER_VERSION
-from allthethings.replicate_client import ReplicateClient
+from allthethings.replicate.client import ReplicateClient
+from allthethings.store.assets import AssetStore
+from allthethings.store.passages import PassageStore
 
 FOLDER = "FAILPOINTS"
 

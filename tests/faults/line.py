@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
-from allthethings.hookdeck import create_connections
+from allthethings.hookdeck.connections import create_connections
 from tests.faults.world import SIZES
 from tests.support.cloud import Cloud
 

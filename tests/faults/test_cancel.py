@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 from pymongo.database import Database as Documents
 
-from allthethings.asset_store import AssetStore
-from allthethings.assets import Asset, AssetStatus
+from allthethings.assets.asset import Asset, AssetStatus
 from allthethings.errors import BadInput, NoSuchAsset
 from allthethings.mongo import Database
-from allthethings.pipeline import CANCELLED
-from allthethings.predictions import Prediction
+from allthethings.pipeline.pipeline import CANCELLED
+from allthethings.replicate.predictions import Prediction
+from allthethings.store.assets import AssetStore
 from tests.faults.apart import (
     OwnReplicate,
     existing,

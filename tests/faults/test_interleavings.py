@@ -10,10 +10,10 @@ import pytest
 from bson import ObjectId
 
 from allthethings.mongo import Database
-from allthethings.passage_store import PassageStore
-from allthethings.pipeline import Pipeline
+from allthethings.pipeline.pipeline import Pipeline
+from allthethings.pipeline.reconciler import STUCK, Reconciler
 from allthethings.processors import WHISPER_VERSION
-from allthethings.reconciler import STUCK, Reconciler
+from allthethings.store.passages import PassageStore
 from tests.faults.apart import PATIENCE, OwnReplicate, left, own_database, pipeline_of
 from tests.faults.world import recording
 from tests.support.cloud import Cloud
@@ -117,7 +117,7 @@ def outcome(database: Database, asset_id: str) -> tuple[str, str | None]:
 def test_a_reconciler_that_is_slow_takes_up_everything_all_the_same(
     database: Database, reconciler: Reconciler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("allthethings.reconciler.LEASE", timedelta(0))
+    monkeypatch.setattr("allthethings.pipeline.reconciler.LEASE", timedelta(0))
     ids = [
         left(database, "GENERATING_EMBEDDINGS", timedelta(minutes=1), url_key=f"http://a/{number}")
         for number in range(3)

@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
-from allthethings.assets import AssetStatus
-from allthethings.documents import now
+from allthethings.assets.asset import AssetStatus
 from allthethings.errors import UnusableThing
-from allthethings.fetch import Download
 from allthethings.mongo import Database
-from allthethings.passage_store import PassageStore
-from allthethings.pipeline import BATCH, Pipeline
-from allthethings.predictions import KEPT, Prediction
+from allthethings.pipeline.pipeline import BATCH, Pipeline
+from allthethings.pipeline.reconciler import STUCK, Reconciler
 from allthethings.processors import WHISPER_VERSION, Tools
-from allthethings.reconciler import STUCK, Reconciler
+from allthethings.replicate.predictions import KEPT, Prediction
+from allthethings.sources.fetch import Download
+from allthethings.store.documents import now
+from allthethings.store.passages import PassageStore
 from tests.faults.apart import (
     PATIENCE,
     OwnReplicate,

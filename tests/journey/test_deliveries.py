@@ -17,7 +17,7 @@ from playwright.sync_api import Page as Tab
 from pymongo import MongoClient
 
 from tests.faults.world import COPY
-from tests.hookdeck.world import signed
+from tests.localcloud.hookdeck.world import signed
 from tests.support.atom import NAMES, check
 from tests.support.chromium import needs_browser
 from tests.support.cloud import Cloud, running_cloud

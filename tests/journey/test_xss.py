@@ -22,7 +22,7 @@ from playwright.sync_api import (
 )
 from pymongo import MongoClient
 
-from allthethings.hygiene import HEADERS
+from allthethings.web.security import HEADERS
 from tests.guardedfetch.servers import Server, answer, serving
 from tests.support.chromium import needs_browser
 from tests.support.cloud import Cloud

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 from lxml import html
 
-from allthethings.search import DEEPEST, SHOWN_THINGS
+from allthethings.search.search import DEEPEST, SHOWN_THINGS
 from tests.search.world import (
     HTML,
     Library,

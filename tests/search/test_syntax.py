@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from lxml import html
 
-from allthethings.query_vectors import MAX_LETTERS, MAX_WORDS
+from allthethings.search.query_vectors import MAX_LETTERS, MAX_WORDS
 from tests.faults import strange
 from tests.faults.world import tracebacks
 from tests.search.world import HTML, Library, Searcher, Thing

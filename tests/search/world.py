@@ -21,13 +21,12 @@ import numpy as np
 from bson import ObjectId
 from pymongo.database import Database
 
-from allthethings.assets import url_key
-from allthethings.passage_store import About, PassageStore
-from allthethings.passages import Passage
-from allthethings.queries import sites_of
-from allthethings.tallies import Tallies, mark
+from allthethings.assets.passages import Passage
+from allthethings.assets.urls import sites_of, url_key
+from allthethings.store.passages import About, PassageStore
+from allthethings.store.tallies import Tallies, mark
 from localcloud.ports import pick_port
-from localcloud.weights import ensure
+from localcloud.weights.cache import ensure
 from tests.faults import world as faults
 from tests.support.cloud import ROOT, Cloud, clean_environment
 from tests.support.person import JSON, Person

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from allthethings.feeds import ATOM, OPENSEARCH
+from allthethings.web.atom import ATOM, OPENSEARCH
 
 NAMES = {"a": ATOM, "o": OPENSEARCH}
 """The prefixes of the namespaces in the tests' XPaths."""

@@ -1,0 +1,1 @@
+"""An asset and what it says: pure values, no input or output."""

@@ -1,0 +1,65 @@
+"""URLs: as people type them, in the one spelling that identifies an asset, and their sites."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit, urlunsplit
+
+from url_normalize import url_normalize
+
+from allthethings.errors import BadInput
+
+MAX_URL_LENGTH = 2_000
+NO_URL = "Enter the URL of a thing to index."
+
+
+def clean_url(text: str) -> str:
+    """The URL as it is asked for: trimmed, with a lower-case scheme, without fragment.
+
+    Raises BadInput for what is not an http or https URL.
+    """
+    url = text.strip()
+    if not url:
+        raise BadInput(NO_URL)
+    if len(url) > MAX_URL_LENGTH:
+        raise BadInput(f"This URL is longer than {MAX_URL_LENGTH:,} characters.")
+    if any(character.isspace() or not character.isprintable() for character in url):
+        raise BadInput("A URL has no spaces or control characters in it.")
+    try:
+        parts = urlsplit(url)
+        host, _port = parts.hostname, parts.port
+    except ValueError as error:
+        raise BadInput(f"This is not a URL: {error}.") from error
+    if parts.scheme and parts.scheme not in ("http", "https") and "://" in url:
+        raise BadInput(f"Only http and https URLs can be indexed, not {parts.scheme}:.")
+    if parts.scheme not in ("http", "https") or not host:
+        raise BadInput("This is not a URL: it should look like https://example.com/talk.mp3.")
+    return urlunsplit(parts._replace(fragment=""))
+
+
+def url_key(url: str) -> str:
+    """The one spelling of all the spellings of a URL; a unique index on it decides 'the same'.
+
+    Scheme and host in lower case and IDNA form, no default port, no dot segments, one form of
+    percent-encoding, no fragment, no dot at the end of the host (RFC 3986, section 6.2).
+    """
+    try:
+        parts = urlsplit(url_normalize(url) or url)
+        host = (parts.hostname or "").rstrip(".")
+        port = parts.port
+    except (ValueError, UnicodeError) as error:
+        raise BadInput(f"This is not a URL: {error}.") from error
+    bracketed = f"[{host}]" if ":" in host else host
+    default_port = {"http": 80, "https": 443}.get(parts.scheme)
+    netloc = bracketed if port in (None, default_port) else f"{bracketed}:{port}"
+    if "@" in parts.netloc:
+        netloc = f"{parts.netloc.rpartition('@')[0]}@{netloc}"
+    return urlunsplit(parts._replace(netloc=netloc, path=parts.path or "/", fragment=""))
+
+
+def sites_of(url: str) -> list[str]:
+    """The sites that a URL belongs to: its host, and the domains above it but the topmost."""
+    host = (urlsplit(url).hostname or "").rstrip(".").lower()
+    if ":" in host or host.replace(".", "").isdigit():
+        return [host]
+    labels = host.split(".")
+    return [host, *(".".join(labels[start:]) for start in range(1, len(labels) - 1))]

@@ -1,0 +1,1 @@
+"""Hookdeck: connections, signatures, and the records of its API as typed values."""

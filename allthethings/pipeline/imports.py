@@ -1,0 +1,194 @@
+"""Many URLs at once: found in what a person pasted or chose, each judged and answered by itself."""
+
+from __future__ import annotations
+
+import codecs
+import logging
+import re
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from allthethings.assets.asset import Asset
+from allthethings.assets.urls import clean_url, url_key
+from allthethings.errors import BadInput, IndexingError, ServiceUnavailable
+from allthethings.pipeline.pipeline import Pipeline, Preview
+from allthethings.processors.sandbox import Starved, run_within
+from allthethings.sources.markup import addresses_in
+from allthethings.store.assets import AlreadyIndexed
+
+log = logging.getLogger(__name__)
+
+MOST = 200
+"""URLs that are looked at for one request."""
+TOGETHER = 8
+"""URLs that one process looks at at the same time."""
+NO_MORE_AFTER = 16.0
+"""Seconds from the request's begin: one that is begun then has its answer before PATIENCE ends."""
+PATIENCE = 25.0
+"""Seconds a person waits at most."""
+FILE_SECONDS = 10
+"""Of a processor, to read a file of bookmarks."""
+
+TOP = 64 * 1024
+"""Bytes of a file in which it shows whether it is one of bookmarks."""
+BOOKMARKS = re.compile(rb"<!doctype netscape-bookmark|<a\s[^>]{0,200}href", re.IGNORECASE)
+NEW_LINE = re.compile(r"\r\n|\r|\n")
+"""And not what else Unicode calls one: a line is what the field shows as one."""
+SCHEME = re.compile(r"(?!https?:)[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+class Outcome(StrEnum):
+    """What became of a URL; `READY` is what a check says of one that can be indexed."""
+
+    INDEXED = "indexed"
+    KNOWN = "already indexed"
+    READY = "can be indexed"
+    REFUSED = "refused"
+    NOT_YET = "not looked at yet"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What there is to say of one URL. `code` is the HTTP status that it alone would be answered
+    with; `times` how often the list names it, in one spelling or another."""
+
+    url: str
+    outcome: Outcome
+    message: str
+    code: int
+    asset: Asset | None = None
+    preview: Preview | None = None
+    times: int = 1
+
+
+@dataclass(frozen=True)
+class Listed:
+    """The URLs of a list or a file, a line each; `left_out` are links that lead to no web page."""
+
+    lines: Sequence[str] = field(default=())
+    left_out: int = 0
+
+
+Judge = Callable[[str], Answer]
+
+
+class Submissions:
+    """One serves any number of threads, which share the few that look."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self._threads = ThreadPoolExecutor(TOGETHER, thread_name_prefix="submissions")
+
+    def index(self, lines: Sequence[str]) -> list[Answer]:
+        """Index each; the answers in the order of the lines, one for all spellings of a URL."""
+        return self._judge(lines, self._index)
+
+    def check(self, lines: Sequence[str]) -> list[Answer]:
+        """What `index` would make of each; nothing is kept."""
+        return self._judge(lines, self._check)
+
+    def _index(self, url: str) -> Answer:
+        asset = self._pipeline.submit(url)
+        return Answer(asset.url, Outcome.INDEXED, f"Indexing {asset.url}", 201, asset)
+
+    def _check(self, url: str) -> Answer:
+        preview = self._pipeline.check(url)
+        return Answer(preview.url, Outcome.READY, "It can be indexed.", 200, preview=preview)
+
+    def _judge(self, lines: Sequence[str], judge: Judge) -> list[Answer]:
+        began = time.monotonic()
+
+        def look(url: str) -> Answer:
+            if time.monotonic() - began > NO_MORE_AFTER:
+                return _not_yet(url)
+            return _answered(url, judge)
+
+        named = _once(lines)
+        urls = list(named)
+        looks = [self._threads.submit(look, named[key][0]) for key in urls[:MOST]]
+        wait(looks, began + PATIENCE - time.monotonic())
+        answers = [
+            replace(_outcome(looking, named[key][0]), times=len(named[key]))
+            for looking, key in zip(looks, urls, strict=False)
+        ]
+        rest = [named[key] for key in urls[MOST:]]
+        return answers + [replace(_not_yet(each[0]), times=len(each)) for each in rest]
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines that say something; those that begin with # are comments."""
+    lines = (line.strip() for line in NEW_LINE.split(text))
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def listed_in(file: bytes) -> Listed:
+    """The URLs in a text file or in a browser's bookmarks. Raises BadInput, ServiceUnavailable."""
+    if not BOOKMARKS.search(file, 0, TOP):
+        return Listed(lines_of(_text(file)))
+    try:
+        addresses = run_within(FILE_SECONDS, addresses_in, file)
+    except Starved as error:
+        raise ServiceUnavailable("The reader of files", "this machine is too busy") from error
+    except (TimeoutError, MemoryError, ChildProcessError) as error:
+        raise BadInput("This file of bookmarks is too tangled to be read.") from error
+    lines = [address for address in addresses if not SCHEME.match(address)]
+    return Listed(lines, len(addresses) - len(lines))
+
+
+def _text(file: bytes) -> str:
+    for sign, encoding in BYTE_ORDER_MARKS:
+        if file.startswith(sign):
+            return file.decode(encoding, "replace")
+    if b"\0" in file:
+        raise BadInput("This file is neither a text nor a browser's bookmarks.")
+    try:
+        return file.decode("utf-8")
+    except UnicodeDecodeError:
+        return file.decode("latin-1")
+
+
+def _once(lines: Sequence[str]) -> dict[str, list[str]]:
+    """The lines by what makes them the same, each with all its spellings."""
+    named: dict[str, list[str]] = {}
+    for line in lines:
+        try:
+            key = url_key(clean_url(line))
+        except BadInput:
+            key = line
+        named.setdefault(key, []).append(line)
+    return named
+
+
+def _answered(url: str, judge: Judge) -> Answer:
+    """One that fails in a way nobody foresaw must not hold up all the others."""
+    try:
+        return judge(url)
+    except AlreadyIndexed as error:
+        return Answer(url, Outcome.KNOWN, str(error), 200, error.asset)
+    except IndexingError as error:
+        code = 503 if isinstance(error, ServiceUnavailable) else 422
+        return Answer(url, Outcome.REFUSED, str(error), code)
+    except Exception:
+        log.exception("%r could not be judged", url)
+        return Answer(url, Outcome.REFUSED, "Something went wrong that nobody foresaw.", 500)
+
+
+def _outcome(looking: Future[Answer], url: str) -> Answer:
+    if looking.done():
+        return looking.result()
+    if looking.cancel():
+        return _not_yet(url)
+    words = "It takes longer than the others. Send it again to see what became of it."
+    return Answer(url, Outcome.NOT_YET, words, 503)
+
+
+def _not_yet(url: str) -> Answer:
+    return Answer(url, Outcome.NOT_YET, "It was not looked at yet. Send it again.", 503)

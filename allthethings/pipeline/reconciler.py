@@ -1,0 +1,145 @@
+"""Take up what stopped half-way: a crash between two steps, a callback that never came.
+
+Any number of reconcilers may run: who acts on a thing has its lease, and every step is a
+compare and set.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+
+from allthethings.assets.asset import Asset, AssetStatus
+from allthethings.errors import IndexingError
+from allthethings.mongo import Database
+from allthethings.pipeline.pipeline import HOLD_OFF, Pipeline
+from allthethings.processors import kind_of
+from allthethings.replicate.client import ReplicateClient
+from allthethings.replicate.predictions import Prediction
+from allthethings.store.assets import LEASE
+from allthethings.store.documents import now
+
+log = logging.getLogger(__name__)
+
+S = AssetStatus
+LONG_HOLD_OFF = timedelta(minutes=1)
+TOGETHER = 20
+"""Things taken up with one look at what Replicate was asked for."""
+UNFORESEEN = "Something went wrong that nobody foresaw; the log of the reconciler has it."
+UNASKED = "Its passages wait for vectors that nobody was asked for."
+FORGOTTEN = "Replicate does not know the prediction any more."
+STUCK = "The model did not finish in time; the prediction was cancelled."
+
+
+class Reconciler:
+    """`callback_patience`: how long a callback may be late before Replicate is asked;
+    `deadline`: how long a prediction may take before it is given up."""
+
+    def __init__(
+        self,
+        database: Database,
+        replicate: ReplicateClient,
+        pipeline: Pipeline,
+        callback_patience: timedelta,
+        deadline: timedelta,
+    ) -> None:
+        self._assets = database.assets
+        self._passages = database.passages
+        self._replicate = replicate
+        self._pipeline = pipeline
+        self._callback_patience = callback_patience
+        self._deadline = deadline
+
+    def reconcile(self, limit: int = 100) -> int:
+        """Take up what nobody works on. Returns how many things that were."""
+        self._assets.tallies.number_the_rest(kind_of)
+        if astray := self._assets.tallies.settle():
+            log.warning("%d blocks of things were counted anew", astray)
+        for asset in self._assets.deleted(limit):
+            self._pipeline.finish_deletion(asset)
+        waiting, taken = self._assets.unfinished(limit), 0
+        while waiting:
+            done, left = self._take_some(waiting[:TOGETHER])
+            taken += done
+            waiting = [*left, *waiting[TOGETHER:]]
+        return taken
+
+    def _take_some(self, assets: Sequence[Asset]) -> tuple[int, Sequence[Asset]]:
+        """Take up those that are still free: how many that were, and which are left over when it
+        takes long. All are claimed first, so that one list of Replicate's predictions tells of
+        all of them."""
+        claims = (self._assets.claim(asset.id, asset.status) for asset in assets)
+        claimed = [asset for asset in claims if asset is not None]
+        end = time.monotonic() + LEASE.total_seconds() / 2
+        with self._replicate.one_list():
+            for number, asset in enumerate(claimed):
+                if number and time.monotonic() > end:  # another may soon take the rest
+                    for rest in claimed[number:]:
+                        self._assets.release(rest)
+                    return number, claimed[number:]
+                self._try(asset)
+        return len(claimed), ()
+
+    def _try(self, asset: Asset) -> None:
+        """One thing that fails in a way nobody foresaw must not hold up all the others."""
+        try:
+            self._take_up(asset)
+        except IndexingError as error:
+            log.warning("asset %s waits: %s", asset.id, error)
+            self._assets.release(asset, hold_off=HOLD_OFF, error=str(error))
+        except Exception:
+            log.exception("asset %s could not be taken up", asset.id)
+            self._assets.release(asset, hold_off=LONG_HOLD_OFF, error=UNFORESEEN)
+
+    def _take_up(self, asset: Asset) -> None:
+        if asset.status is S.SUBMITTED:
+            self._pipeline.process(asset, look_for_lost=True)
+        elif asset.status is S.PROCESSING:
+            self._ask_for_text(asset)
+        elif asset.status is S.PROCESSED:
+            self._assets.release(asset)
+            self._pipeline.request_embeddings(asset.id, look_for_lost=True)
+        elif not self._pipeline.finish(asset.id):
+            self._ask_for_embeddings(asset)
+
+    def _ask_for_text(self, asset: Asset) -> None:
+        """The callback is late, or was lost: ask Replicate what became of the prediction."""
+        prediction = self._replicate.get(asset.replicate_process_id or "")
+        if self._came_to_an_end(asset, prediction, S.PROCESSING_ERROR) and prediction:
+            self._pipeline.text_arrived(asset, prediction)
+
+    def _ask_for_embeddings(self, asset: Asset) -> None:
+        """As `_ask_for_text`, for each prediction that still owes vectors."""
+        owed = self._passages.owed(asset.id)
+        # A callback may just have brought the last vectors.
+        if not owed and not self._pipeline.finish(asset.id):
+            self._assets.move(asset.id, S.EMBEDDINGS_ERROR, same_try=asset, error=UNASKED)
+        for prediction_id, first, last in owed:
+            prediction = self._replicate.get(prediction_id)
+            if self._came_to_an_end(asset, prediction, S.EMBEDDINGS_ERROR) and prediction:
+                self._pipeline.embeddings_arrived(asset, first, last, prediction)
+
+    def _came_to_an_end(
+        self, asset: Asset, prediction: Prediction | None, failure: AssetStatus
+    ) -> bool:
+        """Whether there is an outcome to record. One that is forgotten or stuck fails the asset;
+        one that came and went while nobody fetched it is asked for again."""
+        if prediction is None:
+            self._assets.move(asset.id, failure, same_try=asset, error=FORGOTTEN)
+            return False
+        if prediction.lost_its_output(now()):
+            log.warning("asset %s: the output of %s is gone, again", asset.id, prediction.id)
+            self._pipeline.begin_again(asset)
+            return False
+        if prediction.finished:
+            return True
+        # What waits for its turn is not stuck, however long the queue: it has not begun.
+        if prediction.started_at and now() - prediction.started_at > self._deadline:
+            # In this order: the callback of a cancelled prediction knows no reason.
+            self._assets.move(asset.id, failure, same_try=asset, error=STUCK)
+            self._pipeline.give_up(asset.id, [prediction.id])
+        else:
+            self._assets.release(asset, hold_off=self._callback_patience, error="")
+        return False

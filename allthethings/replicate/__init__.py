@@ -1,0 +1,1 @@
+"""Replicate: the client, and its predictions as typed values."""

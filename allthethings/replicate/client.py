@@ -1,0 +1,217 @@
+"""The one way to Replicate: its SDK, with a timeout, and its errors in our words."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+from pydantic.v1 import ValidationError  # what the SDK's models are made with
+from replicate.client import Client
+from replicate.exceptions import ReplicateError
+from replicate.prediction import Prediction as SdkPrediction
+
+from allthethings.errors import RequestRefused, ServiceUnavailable
+from allthethings.redaction import without
+from allthethings.replicate.predictions import UNDER_WAY, Prediction
+
+SERVICE = "Replicate"
+TIMEOUT = 10.0
+WAIT = 8
+"""Seconds that one request waits for a prediction (`Prefer: wait`), within the timeout."""
+PATIENCE = 25.0
+"""Seconds that a synchronous prediction may take in all, a cold start of the model included."""
+POLL_INTERVAL = 0.5
+CLOCK_SKEW = timedelta(minutes=1)
+PAGES_TO_SEARCH = 10
+"""A page holds 100 predictions, and the queries of searches are among them."""
+PASSING = {408, 425, 429}
+
+
+class ReplicateClient:
+    """Creates, reads, finds and cancels predictions.
+
+    Raises ServiceUnavailable when trying later can help, RequestRefused when Replicate
+    understood and said no.
+    """
+
+    def __init__(self, api_token: str, base_url: str = "") -> None:
+        self._token = api_token
+        self._sdk = Client(
+            api_token=api_token,
+            base_url=base_url or None,
+            timeout=httpx.Timeout(TIMEOUT),
+        )
+        # The SDK asks ten times of itself, for as long as Retry-After says; it takes no setting.
+        retrying: Any = self._sdk._client._transport
+        retrying.max_attempts = 1
+
+    def create(self, version: str, values: Mapping[str, Any], webhook: str) -> Prediction:
+        """Start a prediction that calls `webhook` once, when it has finished."""
+        with self._translated():
+            return _ours(
+                self._sdk.predictions.create(
+                    version=version,
+                    input=dict(values),
+                    webhook=webhook,
+                    webhook_events_filter=["completed"],
+                )
+            )
+
+    def run(self, version: str, values: Mapping[str, Any]) -> Prediction:
+        """Start a prediction and wait for it; it may not be finished when the patience ends."""
+        end = time.monotonic() + PATIENCE
+        with self._translated():
+            # The SDK takes any status but `starting` for the end of a wait.
+            prediction = self._sdk.predictions.create(
+                version=version, input=dict(values), wait=WAIT
+            )
+            while prediction.status in UNDER_WAY and time.monotonic() < end:
+                time.sleep(POLL_INTERVAL)
+                prediction.reload()
+            return _ours(prediction)
+
+    def get(self, prediction_id: str) -> Prediction | None:
+        """The prediction as it is now; None when Replicate knows none of that id."""
+        try:
+            with self._translated(prediction_id):
+                return _ours(self._sdk.predictions.get(prediction_id))
+        except _NotFound:
+            return None
+        except _Aborted as aborted:
+            return Prediction(aborted.prediction_id, "aborted")
+
+    def find(
+        self,
+        version: str,
+        since: datetime,
+        matches: Callable[[Mapping[str, Any]], bool],
+        given_up: Collection[str] = (),
+    ) -> str | None:
+        """The id of the newest prediction since then, of that version, whose input matches, and
+        that has not failed nor been given up. The latest 1,000 are looked at.
+
+        It finds the prediction that was created just before the creator died.
+        """
+        for row in self._recent(since - CLOCK_SKEW):
+            identity, status, values = row.get("id"), row.get("status"), row.get("input")
+            if (
+                isinstance(identity, str)
+                and identity not in given_up
+                and row.get("version") == version
+                and status in UNDER_WAY | {"succeeded"}
+                and matches(values if isinstance(values, Mapping) else {})
+            ):
+                return identity
+        return None
+
+    def cancel(self, prediction_id: str) -> None:
+        """Stop it if it runs; one that has finished, or that nobody knows, is left as it is."""
+        with contextlib.suppress(_NotFound, _Aborted), self._translated(prediction_id):
+            self._sdk.predictions.cancel(prediction_id)
+
+    def webhooks_secret(self) -> str:
+        """The key that this account's webhooks are signed with, `whsec_...`."""
+        with self._translated():
+            return self._sdk.webhooks.default.secret().key
+
+    @contextlib.contextmanager
+    def _translated(self, prediction_id: str = "") -> Iterator[None]:
+        try:
+            yield
+        except ReplicateError as error:
+            status, detail = error.status or 0, error.detail or error.title or "no reason given"
+            detail = without(detail, {self._token})
+            if status == 404 and prediction_id:
+                raise _NotFound from error
+            if status >= 500 or status in PASSING:
+                raise ServiceUnavailable(SERVICE, f"it answered {status}") from error
+            raise RequestRefused(f"Replicate refused the request ({status}): {detail}") from error
+        except httpx.HTTPError as error:
+            raise ServiceUnavailable(SERVICE, "no answer from its API") from error
+        except ValidationError as error:
+            # The SDK has no `aborted` among its statuses; Replicate's API has.
+            given = [part.get("ctx", {}).get("given") for part in error.errors()]
+            if prediction_id and "aborted" in given:
+                raise _Aborted(prediction_id) from error
+            raise ServiceUnavailable(SERVICE, "its answer was not understood") from error
+        except json.JSONDecodeError as error:
+            raise ServiceUnavailable(SERVICE, "its answer was not JSON") from error
+
+    @contextlib.contextmanager
+    def one_list(self) -> Iterator[None]:
+        """Inside, all that is looked for by this thread is looked for in one list, read when it is
+        first needed: a page is megabytes, and after a crash there is much to look for.
+
+        Only for things that the caller held before: nobody else asks for their predictions.
+        """
+        token = _list.set(_List())
+        try:
+            yield
+        finally:
+            _list.reset(token)
+
+    def _recent(self, since: datetime) -> Sequence[Mapping[str, Any]]:
+        """The predictions since then at least, newest first."""
+        seen = _list.get(None) or _List()
+        if seen.since is None or since < seen.since:
+            with self._translated():
+                seen.rows, seen.since = list(self._read(since)), since
+        return seen.rows
+
+    def _read(self, since: datetime) -> Iterator[Mapping[str, Any]]:
+        # Not by the SDK's list: it refuses a page with one `aborted` prediction on it.
+        path = "/v1/predictions"
+        for _ in range(PAGES_TO_SEARCH):
+            page = self._sdk._request("GET", path).json()
+            for row in page["results"]:
+                if datetime.fromisoformat(row["created_at"]) < since:
+                    return
+                yield {name: row.get(name) for name in ("id", "status", "version", "input")}
+            path = page.get("next")
+            if not path:
+                return
+
+
+@dataclass
+class _List:
+    """The predictions since a moment; None: it has not been read."""
+
+    since: datetime | None = None
+    rows: Sequence[Mapping[str, Any]] = ()
+
+
+_list: ContextVar[_List] = ContextVar("list")
+
+
+class _NotFound(Exception):
+    pass
+
+
+class _Aborted(Exception):
+    def __init__(self, prediction_id: str) -> None:
+        super().__init__(prediction_id)
+        self.prediction_id = prediction_id
+
+
+def _ours(prediction: SdkPrediction) -> Prediction:
+    return Prediction(
+        prediction.id,
+        prediction.status,
+        prediction.output,
+        str(prediction.error) if prediction.error else None,
+        _moment(prediction.started_at),
+        _moment(prediction.completed_at),
+        prediction.logs or "",
+    )
+
+
+def _moment(text: str | None) -> datetime | None:
+    moment = datetime.fromisoformat(text) if text else None
+    return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,41 @@
+"""The vectors of queries: short ones, long ones, and those asked a moment ago."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+
+from allthethings.assets.passages import CountTokens, Piece, cut
+
+MAX_WORDS = 2_000
+MAX_LETTERS = 20_000
+"""Of a query: some texts have no spaces."""
+REMEMBERED = 1_000
+"""Vectors; 6 kB each."""
+
+Embed = Callable[[Sequence[str]], Sequence[Sequence[float]]]
+"""A unit vector for each text. Raises ServiceUnavailable."""
+
+
+class QueryVectors:
+    """Embeds queries, and remembers the latest ones. One serves any number of threads."""
+
+    def __init__(self, embed: Embed, count_tokens: CountTokens) -> None:
+        self._embed = embed
+        self._count_tokens = count_tokens
+        self.of = lru_cache(maxsize=REMEMBERED)(self._of)
+
+    def _of(self, text: str) -> Sequence[float]:
+        """The unit vector of a text; of one that the model cannot read whole, its parts' mean."""
+        texts = [passage.text for passage in cut([Piece(text)], self._count_tokens)]
+        return mean(self._embed(texts or [text]))
+
+
+def mean(vectors: Sequence[Sequence[float]]) -> Sequence[float]:
+    """The direction between unit vectors, as a unit vector; of one vector, that vector."""
+    if len(vectors) == 1:
+        return vectors[0]
+    total = [math.fsum(numbers) for numbers in zip(*vectors, strict=True)]
+    length = math.hypot(*total) or 1.0
+    return [number / length for number in total]

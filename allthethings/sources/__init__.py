@@ -1,0 +1,1 @@
+"""Probes and downloads of the URLs that people submit."""

@@ -1,0 +1,1 @@
+"""The collections `assets` and `passages`, and the search indexes over them."""

@@ -1,0 +1,243 @@
+"""The collection `passages`: one document per searchable part of a thing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from bson import ObjectId
+from bson.binary import Binary, BinaryVectorDtype
+from pymongo import ASCENDING, ReplaceOne, UpdateOne
+from pymongo.collection import Collection
+
+from allthethings.assets.passages import Passage
+from allthethings.store.documents import Document, available
+
+
+@dataclass(frozen=True)
+class About:
+    """What the passages of a thing say of it, for the filters of the search indexes.
+
+    `sites` are its host and the domains above it; `added` is when it was submitted.
+    """
+
+    title: str | None
+    content_type: str
+    kind: str
+    sites: Sequence[str]
+    added: datetime
+
+    def fields(self) -> Document:
+        return {
+            "title": self.title,
+            "content_type": self.content_type,
+            "kind": self.kind,
+            "site": list(self.sites),
+            "added": self.added,
+        }
+
+
+class PassageStore:
+    """One document per passage; its `_id` is <asset id>:<position>, so writing twice is once."""
+
+    def __init__(self, collection: Collection[Document]) -> None:
+        self.collection = collection
+
+    def create_indexes(self) -> None:
+        self.collection.create_index(
+            [("asset_id", ASCENDING), ("position", ASCENDING)], name="asset_position"
+        )
+
+    def put(self, asset_id: str, about: About, passages: Sequence[Passage]) -> None:
+        """Keep these passages and no others; one that has the same text stays as it is.
+
+        What an interrupted attempt left, of another version of the thing, is replaced.
+        """
+        key = ObjectId(asset_id)
+        with available():
+            there = {
+                document["position"]: (document["text"], document.get("before"))
+                for document in self.collection.find(
+                    {"asset_id": key}, {"position": 1, "text": 1, "before": 1}
+                )
+            }
+            writes = [
+                ReplaceOne(
+                    {"_id": f"{asset_id}:{passage.position}"},
+                    {
+                        "asset_id": key,
+                        "position": passage.position,
+                        "text": passage.text,
+                        "before": passage.before,
+                        "locator": dict(passage.locator),
+                        **about.fields(),
+                        "replicate_embedding_id": None,
+                    },
+                    upsert=True,
+                )
+                for passage in passages
+                if there.get(passage.position) != (passage.text, passage.before)
+            ]
+            if writes:
+                self.collection.bulk_write(writes, ordered=False)
+            if len(there) > len(passages):
+                self.collection.delete_many({"asset_id": key, "position": {"$gte": len(passages)}})
+
+    def of(self, asset_id: str) -> list[Document]:
+        """The passages in reading order: position, `before`, text, locator, whether `embedded`,
+        and `replicate_embedding_id`."""
+        key = ObjectId(asset_id)
+        with available():
+            documents = list(
+                self.collection.find({"asset_id": key}, {"embedding": 0}).sort("position", 1)
+            )
+            waiting = {
+                document["position"]
+                for document in self.collection.find(
+                    {"asset_id": key, "embedding": {"$exists": False}}, {"position": 1}
+                )
+            }
+        return [
+            {
+                "position": document["position"],
+                "before": document.get("before", ""),
+                "text": document["text"],
+                "locator": document["locator"],
+                "embedded": document["position"] not in waiting,
+                "replicate_embedding_id": document.get("replicate_embedding_id"),
+            }
+            for document in documents
+        ]
+
+    def openings(self, asset_ids: Iterable[str]) -> dict[str, str]:
+        """The text of each thing's first passage, by the thing's id."""
+        first = [f"{asset_id}:0" for asset_id in asset_ids]
+        with available():
+            documents = self.collection.find({"_id": {"$in": first}}, {"asset_id": 1, "text": 1})
+            return {str(document["asset_id"]): document["text"] for document in documents}
+
+    def requested(self, asset_id: str, first: int, last: int, prediction_id: str) -> None:
+        """Note which prediction embeds the passages first..last, with that range: the note may
+        be interrupted half-way, the prediction's output is of the whole range."""
+        with available():
+            self.collection.update_many(
+                {
+                    "asset_id": ObjectId(asset_id),
+                    "position": {"$gte": first, "$lte": last},
+                    "replicate_embedding_id": None,
+                },
+                {
+                    "$set": {
+                        "replicate_embedding_id": prediction_id,
+                        "replicate_embedding_range": [first, last],
+                    }
+                },
+            )
+
+    def waiting(self, asset_id: str, first: int, last: int, prediction_id: str) -> int:
+        """How many of the passages first..last wait for the vectors of this prediction."""
+        with available():
+            return self.collection.count_documents(
+                {
+                    "asset_id": ObjectId(asset_id),
+                    "position": {"$gte": first, "$lte": last},
+                    "replicate_embedding_id": {"$in": [prediction_id, None]},
+                    "embedding": {"$exists": False},
+                }
+            )
+
+    def embed(
+        self, asset_id: str, first: int, vectors: Sequence[Sequence[float]], prediction_id: str
+    ) -> int:
+        """Keep the vectors of the passages first, first + 1, ... that this prediction embeds.
+
+        A passage that waits for another prediction, or has its vector, stays as it is. Returns
+        how many were there to be written.
+        """
+        writes = [
+            UpdateOne(
+                {
+                    "_id": f"{asset_id}:{position}",
+                    "replicate_embedding_id": {"$in": [prediction_id, None]},
+                },
+                {
+                    "$set": {
+                        "embedding": Binary.from_vector(list(vector), BinaryVectorDtype.FLOAT32),
+                        "replicate_embedding_id": prediction_id,
+                    }
+                },
+            )
+            for position, vector in enumerate(vectors, first)
+        ]
+        with available():
+            return self.collection.bulk_write(writes, ordered=False).matched_count
+
+    def owed(self, asset_id: str) -> list[tuple[str, int, int]]:
+        """The predictions that passages still wait for, each with its first and last position."""
+        with available():
+            documents = self.collection.find(
+                {
+                    "asset_id": ObjectId(asset_id),
+                    "embedding": {"$exists": False},
+                    "replicate_embedding_range": {"$exists": True},
+                },
+                {"replicate_embedding_id": 1, "replicate_embedding_range": 1},
+            )
+            owed = {
+                (document["replicate_embedding_id"], *document["replicate_embedding_range"])
+                for document in documents
+            }
+        return sorted(owed)
+
+    def progress(self, asset_id: str) -> tuple[int, int]:
+        """How many passages have their vector, and how many there are."""
+        key = ObjectId(asset_id)
+        with available():
+            total = self.collection.count_documents({"asset_id": key})
+            waiting = self.collection.count_documents(
+                {"asset_id": key, "embedding": {"$exists": False}}
+            )
+        return total - waiting, total
+
+    def vectors(self, asset_id: str, position: int | None = None) -> list[list[float]]:
+        """The vectors of a thing's passages, or of the one at that position, if it has them."""
+        query: Document = {"asset_id": ObjectId(asset_id), "embedding": {"$exists": True}}
+        if position is not None:
+            query["position"] = position
+        with available():
+            rows = list(self.collection.find(query, {"embedding": 1}))
+        return [list(row["embedding"].as_vector().data) for row in rows]
+
+    def forget_requests(self, asset_id: str, prediction_ids: Sequence[str]) -> None:
+        """Passages without a vector do not wait for these predictions any more."""
+        with available():
+            self.collection.update_many(
+                {
+                    "asset_id": ObjectId(asset_id),
+                    "replicate_embedding_id": {"$in": list(prediction_ids)},
+                    "embedding": {"$exists": False},
+                },
+                {
+                    "$set": {"replicate_embedding_id": None},
+                    "$unset": {"replicate_embedding_range": ""},
+                },
+            )
+
+    def tell(self, asset_id: str, about: About) -> None:
+        """Let passages from before there were such filters say what they are about."""
+        with available():
+            self.collection.update_many(
+                {"asset_id": ObjectId(asset_id), "added": {"$exists": False}},
+                {"$set": about.fields()},
+            )
+
+    def untold(self) -> set[str]:
+        """The things whose passages do not say what they are about."""
+        with available():
+            rows = self.collection.find({"added": {"$exists": False}}, {"asset_id": 1})
+            return {str(row["asset_id"]) for row in rows}
+
+    def delete(self, asset_id: str) -> None:
+        with available():
+            self.collection.delete_many({"asset_id": ObjectId(asset_id)})

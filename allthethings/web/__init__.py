@@ -1,0 +1,1 @@
+"""The blueprints, and what the pages need."""

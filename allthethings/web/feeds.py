@@ -1,0 +1,144 @@
+"""Feeds of what became searchable and of a search, and what a browser may put to use elsewhere:
+its search field and its bookmarks."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from flask import Blueprint, Response, render_template, request, url_for
+
+from allthethings.assets.asset import Asset
+from allthethings.errors import BadInput
+from allthethings.mongo import Database
+from allthethings.processors import kinds
+from allthethings.search.search import Result, Search
+from allthethings.search.syntax import FIELDS, Query, parse
+from allthethings.web.atom import (
+    ATOM_TYPE,
+    NAME,
+    OPENSEARCH_TYPE,
+    Entry,
+    Feed,
+    atom,
+    opensearch,
+)
+from allthethings.web.security import is_web_url
+from allthethings.web.view_models import base_of, shown
+
+NEWEST = 50
+SEARCHED = 3
+"""Pages of results that the feed of a search looks through."""
+PARAMETERS = ("query", *FIELDS)
+"""Of a search, that its feed has too."""
+
+
+def create_blueprint(search: Search, database: Database, app_url: str) -> Blueprint:
+    """`app_url` is where the app is known; empty: where the request found it."""
+    blueprint = Blueprint("feeds", __name__)
+
+    def absolute(endpoint: str, **values: Any) -> str:
+        return base_of(app_url) + url_for(endpoint, **values)
+
+    def entry(asset: Asset, summary: str) -> Entry:
+        seen = shown(asset)
+        return Entry(
+            asset_id=asset.id,
+            title=seen["name"],
+            page=absolute("assets.show", asset_id=asset.id),
+            original=asset.url if is_web_url(asset.url) else "",
+            content_type=asset.content_type,
+            kind=seen["kind"],
+            published=asset.created_at,
+            updated=asset.updated_at,
+            summary=summary,
+        )
+
+    @blueprint.get("/feed.atom")
+    def newest() -> Response:
+        assets = database.assets.newest_searchable(NEWEST)
+        openings = database.passages.openings(asset.id for asset in assets)
+        entries = [entry(asset, openings.get(asset.id, "")) for asset in assets]
+        return _feed(Feed(NAME, absolute("feeds.newest"), absolute("views.index"), entries))
+
+    @blueprint.get("/search.atom")
+    def of_search() -> Response:
+        given = {name: request.args.get(name, "").strip() for name in PARAMETERS}
+        if not given["query"]:
+            raise BadInput("Say what to look for, in the parameter query.")
+        matches = _matches(search, parse(given["query"], given, kinds()))
+        newest_first = sorted(matches.values(), key=_became_searchable, reverse=True)
+        entries = [entry(one.asset, one.passages[0].text) for one in newest_first]
+        asked = {name: value for name, value in given.items() if value}
+        title = f"{given['query']} - {NAME}"
+        own, page = absolute("feeds.of_search", **asked), absolute("search.find", **asked)
+        return _feed(Feed(title, own, page, entries))
+
+    @blueprint.get("/opensearch.xml")
+    def description() -> Response:
+        def template(endpoint: str) -> str:
+            return f"{absolute(endpoint)}?query={{searchTerms}}"
+
+        pages = {"text/html": template("search.find"), ATOM_TYPE: template("feeds.of_search")}
+        icon = absolute("static", filename="mark.svg")
+        address = absolute("feeds.description")
+        return _xml(opensearch(base_of(app_url), pages, icon, address), OPENSEARCH_TYPE)
+
+    @blueprint.get("/tools")
+    def tools() -> str:
+        return render_template("tools.html", bookmarklet=bookmarklet(absolute("views.index")))
+
+    @blueprint.app_context_processor
+    def tell_templates() -> dict[str, object]:
+        return {"feed_of_search": _feed_of_search}
+
+    return blueprint
+
+
+def _matches(search: Search, query: Query) -> dict[str, Result]:
+    """The nearest results by their things, as far as they match at all."""
+    matches: dict[str, Result] = {}
+    for page in range(1, SEARCHED + 1):
+        found = search.search(query, page)
+        close = [result for result in found.results if result.strength != "none"]
+        matches |= {result.asset.id: result for result in close}
+        if len(close) < len(found.results) or not found.more:
+            break
+    return matches
+
+
+def _became_searchable(result: Result) -> tuple[datetime, str]:
+    return result.asset.updated_at, result.asset.id
+
+
+def bookmarklet(home: str) -> str:
+    """A bookmark that opens the form with the address of the page it is clicked on."""
+    code = f"location.href={json.dumps(f'{home}?url=')}+encodeURIComponent(location.href)"
+    return "javascript:" + quote(f"(()=>{{{code}}})()", safe="()=>.+/:?,;{}'")
+
+
+def _feed_of_search() -> str:
+    """The address of the feed of the search that the request is; empty when it is none."""
+    if request.endpoint != "search.find" or request.method != "GET":
+        return ""
+    given: dict[str, Any] = {name: request.args.get(name, "").strip() for name in PARAMETERS}
+    if not given["query"] or request.args.get("like"):
+        return ""
+    return url_for("feeds.of_search", **{name: value for name, value in given.items() if value})
+
+
+def _feed(feed: Feed) -> Response:
+    response = _xml(atom(feed), ATOM_TYPE)
+    if feed.entries:
+        response.last_modified = feed.updated
+    return response.make_conditional(request)  # type: ignore[return-value]
+
+
+def _xml(body: bytes, kind: str) -> Response:
+    response = Response(body, content_type=f"{kind}; charset=utf-8")
+    # To be kept by the reader alone, and asked about each time.
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.add_etag()
+    return response

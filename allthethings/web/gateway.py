@@ -1,0 +1,166 @@
+"""What the gateway took in and delivered, and the buttons that deliver again.
+
+Only where the app has the key of the gateway's API.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import Blueprint, flash, jsonify, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from allthethings.assets.asset import is_asset_id
+from allthethings.errors import IndexingError
+from allthethings.hookdeck.deliveries import Attempt, Event, Request
+from allthethings.hookdeck.gateway import Gateway, Page, Query
+from allthethings.mongo import Database
+from allthethings.web.view_models import shown, wants_json
+
+EVENTS, REQUESTS, ATTEMPTS = "events", "requests", "attempts"
+STATUSES: Mapping[str, tuple[str, ...]] = {
+    EVENTS: ("FAILED", "QUEUED", "SCHEDULED", "HOLD", "SUCCESSFUL", "CANCELLED"),
+    REQUESTS: ("rejected", "accepted"),
+    ATTEMPTS: (),
+}
+"""By which the API lets each list be filtered."""
+PARAMETERS = ("status", "thing", "event", "request", "next", "prev")
+MOST_ATTEMPTS = 255
+"""That the API lists at once."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A page of one list. `latest` has the last attempt of each event that had any."""
+
+    page: Page[Event] | Page[Attempt] | Page[Request] = field(default_factory=Page)
+    latest: Mapping[str, Attempt] = field(default_factory=dict)
+
+    def things(self) -> set[str]:
+        """The ids of what these deliveries were for."""
+        attempts = [entry for entry in self.page.entries if isinstance(entry, Attempt)]
+        found = {attempt.callback.asset_id for attempt in [*attempts, *self.latest.values()]}
+        return {asset_id for asset_id in found if asset_id}
+
+
+def create_blueprint(gateway: Gateway, database: Database) -> Blueprint:
+    blueprint = Blueprint("gateway", __name__)
+
+    @blueprint.get("/gateway")
+    def show() -> ResponseReturnValue:
+        kind = request.args.get("show", EVENTS)
+        kind = kind if kind in STATUSES else EVENTS
+        given = {name: request.args.get(name, "").strip()[:100] for name in PARAMETERS}
+        if given["status"] not in STATUSES[kind]:
+            given["status"] = ""
+        if not is_asset_id(given["thing"]):
+            given["thing"] = ""
+        listed, problem, code = Shown(), "", 200
+        try:
+            listed = _list(gateway, kind, given)
+        except IndexingError as error:
+            problem, code = str(error), 503 if error.retryable else 502
+        if wants_json():
+            return _as_json(kind, listed, problem), code
+        things = database.assets.many(listed.things())
+        return render_template(
+            "gateway.html",
+            kind=kind,
+            kinds=tuple(STATUSES),
+            statuses=STATUSES[kind],
+            given=given,
+            page=listed.page,
+            latest=listed.latest,
+            things={asset_id: shown(thing)["name"] for asset_id, thing in things.items()},
+            problem=problem,
+        ), code
+
+    @blueprint.post("/gateway/events/<event_id>/retry")
+    def retry(event_id: str) -> ResponseReturnValue:
+        try:
+            gateway.retry(event_id)
+        except IndexingError as error:
+            return _refused(error)
+        return _done("The event is delivered again.")
+
+    @blueprint.post("/gateway/retry-failed")
+    def retry_failed() -> ResponseReturnValue:
+        try:
+            count = gateway.retry_failed()
+        except IndexingError as error:
+            return _refused(error)
+        if not count:
+            return _done("No event has failed.")
+        return _done(f"{count:,} {'event is' if count == 1 else 'events are'} delivered again.")
+
+    @blueprint.app_context_processor
+    def tell_templates() -> dict[str, object]:
+        return {"gateway_page": True, "event_link": gateway.link}
+
+    return blueprint
+
+
+def _list(gateway: Gateway, kind: str, given: Mapping[str, str]) -> Shown:
+    query: dict[str, str] = {name: given[name] for name in ("next", "prev") if given[name]}
+    if kind == ATTEMPTS:
+        event = {"event_id": given["event"]} if given["event"] else {}
+        return Shown(gateway.attempts({**query, **event}))
+    query |= {"status": given["status"]} if given["status"] else {}
+    if given["request"] and kind == EVENTS:
+        return _events(gateway, gateway.events_of_request(given["request"], query))
+    query |= {"path": f"/{given['thing']}"} if given["thing"] else {}
+    if kind == REQUESTS:
+        return Shown(gateway.requests(query))
+    return _events(gateway, gateway.events(query))
+
+
+def _events(gateway: Gateway, page: Page[Event]) -> Shown:
+    """An event does not tell what it was for; its attempts do."""
+    tried = [event.id for event in page.entries if event.attempts]
+    if not tried:
+        return Shown(page)
+    query: Query = {"event_id": tried, "limit": MOST_ATTEMPTS}
+    newest_first = gateway.attempts(query).entries
+    return Shown(page, {attempt.event_id: attempt for attempt in reversed(newest_first)})
+
+
+def _as_json(kind: str, listed: Shown, problem: str) -> Any:
+    answer: dict[str, Any] = {kind: [_plain(entry) for entry in listed.page.entries]}
+    answer |= {"next": listed.page.next, "prev": listed.page.prev}
+    return jsonify({**answer, "error": problem} if problem else answer)
+
+
+def _plain(entry: Event | Attempt | Request) -> dict[str, Any]:
+    values = {name: getattr(entry, name) for name in entry.__dataclass_fields__}
+    if isinstance(entry, Attempt):
+        values["asset_id"] = values.pop("callback").asset_id
+    return {
+        name: value.isoformat() if hasattr(value, "isoformat") else value
+        for name, value in values.items()
+    }
+
+
+def _done(message: str) -> ResponseReturnValue:
+    if wants_json():
+        return jsonify(message=message), 202
+    flash(message, "success")
+    return _back()
+
+
+def _refused(error: IndexingError) -> ResponseReturnValue:
+    if wants_json():
+        return jsonify(error=str(error)), 503 if error.retryable else 502
+    flash(str(error), "error")
+    return _back()
+
+
+def _back() -> ResponseReturnValue:
+    """To the list whose button it was."""
+    shown_before = {
+        name: request.form[name]
+        for name in ("show", "status", "thing", "event")
+        if request.form.get(name)
+    }
+    return redirect(url_for("gateway.show", **shown_before), 303)  # type: ignore[arg-type]

@@ -1,0 +1,182 @@
+"""One password for the whole app: a form for browsers, HTTP Basic for scripts."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from urllib.parse import quote
+
+from flask import (
+    Blueprint,
+    Flask,
+    jsonify,
+    redirect,
+    render_template,
+    request,
+    session,
+    url_for,
+)
+from flask.typing import ResponseReturnValue
+from werkzeug.datastructures import WWWAuthenticate
+from werkzeug.exceptions import TooManyRequests, Unauthorized
+
+from allthethings.web.view_models import wants_json
+
+WINDOW = 60.0
+"""Seconds in which wrong passwords are counted."""
+PER_ADDRESS = 10
+IN_ALL = 100
+SIGNED_IN = "signed_in"
+WRONG = "This is not the password."
+# Basic would have browsers open a dialogue of their own over a page that only looks for news.
+CHALLENGE = WWWAuthenticate("FormBased", {"realm": "Index All The Things"})
+
+
+class Tries:
+    """Counts the wrong passwords of the last minute; serves any number of threads."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._counted: deque[tuple[float, str]] = deque()
+
+    def begin(self, address: str) -> tuple[float, str]:
+        """Count a try as wrong until it is forgiven. Raises TooManyRequests when it is one too
+        many; the password must not be looked at then."""
+        with self._lock:
+            now = self._clock()
+            while self._counted and self._counted[0][0] <= now - WINDOW:
+                self._counted.popleft()
+            own = [moment for moment, other in self._counted if other == address]
+            wait = 0.0
+            if len(own) >= PER_ADDRESS:
+                wait = own[-PER_ADDRESS] + WINDOW - now
+            if len(self._counted) >= IN_ALL:
+                wait = max(wait, self._counted[0][0] + WINDOW - now)
+            if wait:
+                seconds = int(wait) + 1
+                raise TooManyRequests(
+                    f"Too many wrong passwords. Try again in {seconds} seconds.",
+                    retry_after=seconds,
+                )
+            self._counted.append((now, address))
+            return now, address
+
+    def forgive(self, one: tuple[float, str]) -> None:
+        with self._lock:
+            if one in self._counted:
+                self._counted.remove(one)
+
+
+class Gate:
+    """Whether a request comes with the password, or with a session that once did."""
+
+    def __init__(self, password: str, secret_key: str, tries: Tries) -> None:
+        self._key = secret_key.encode("utf-8", "surrogateescape")
+        self._mark = self._digest(password)
+        self._tries = tries
+
+    def _digest(self, password: str) -> str:
+        given = b"password " + password.encode("utf-8", "surrogateescape")
+        return hmac.new(self._key, given, hashlib.sha256).hexdigest()
+
+    def accepts(self, password: str) -> bool:
+        """Compares in constant time. Raises TooManyRequests."""
+        counted = self._tries.begin(request.remote_addr or "")
+        right = hmac.compare_digest(self._digest(password), self._mark)
+        if right:
+            self._tries.forgive(counted)
+        return right
+
+    def enter(self) -> None:
+        session.clear()
+        session[SIGNED_IN] = self._mark  # another password makes another mark
+
+    def has_entered(self) -> bool:
+        return hmac.compare_digest(str(session.get(SIGNED_IN, "")).encode(), self._mark.encode())
+
+
+def local_path(text: str) -> str:
+    """The text if it is a path of this site, with a query at most; else the home page."""
+    strange = "\\" in text or not text.isprintable() or any(letter.isspace() for letter in text)
+    return text if text.startswith("/") and not text.startswith("//") and not strange else "/"
+
+
+def require_password(
+    app: Flask, password: str, *, open_paths: Sequence[str], tries: Tries | None = None
+) -> None:
+    """Ask for the password on every path that does not begin with one of `open_paths`."""
+    gate = Gate(password, str(app.config["SECRET_KEY"]), tries or Tries())
+    app.register_blueprint(_pages(gate))
+
+    @app.before_request
+    def check() -> ResponseReturnValue | None:
+        if request.endpoint in ("login.form", "login.enter"):
+            return None
+        if request.path.startswith(tuple(open_paths)) or gate.has_entered():
+            return None
+        given = request.authorization
+        if given is not None and given.type == "basic":
+            if gate.accepts(given.password or ""):
+                return None
+            raise Unauthorized(WRONG, www_authenticate=CHALLENGE)
+        if wants_json():
+            raise Unauthorized("Sign in first.", www_authenticate=CHALLENGE)
+        return redirect(url_for("login.form", next=_here()), 303)
+
+    @app.context_processor
+    def tell_templates() -> dict[str, object]:
+        return {"signed_in": gate.has_entered()}
+
+
+def _pages(gate: Gate) -> Blueprint:
+    blueprint = Blueprint("login", __name__)
+
+    @blueprint.get("/login")
+    def form() -> ResponseReturnValue:
+        if gate.has_entered():
+            return redirect(local_path(request.args.get("next", "/")), 303)
+        return _form(request.args.get("next", "/"))
+
+    @blueprint.post("/login")
+    def enter() -> ResponseReturnValue:
+        following = local_path(request.form.get("next", "/"))
+        if not gate.accepts(request.form.get("password", "")):
+            if wants_json():
+                raise Unauthorized(WRONG, www_authenticate=CHALLENGE)
+            return _form(following, WRONG, 401, {"WWW-Authenticate": str(CHALLENGE)})
+        gate.enter()
+        return jsonify(signed_in=True) if wants_json() else redirect(following, 303)
+
+    @blueprint.errorhandler(TooManyRequests)
+    def wait(error: TooManyRequests) -> ResponseReturnValue:
+        headers, message = {"Retry-After": str(error.retry_after)}, str(error.description)
+        if wants_json():
+            return jsonify(error=message), 429, headers
+        return _form(request.form.get("next", "/"), message, 429, headers)
+
+    @blueprint.post("/logout")
+    def leave() -> ResponseReturnValue:
+        session.clear()
+        return redirect(url_for("login.form"), 303)
+
+    return blueprint
+
+
+def _form(
+    following: str, error: str = "", code: int = 200, headers: dict[str, str] | None = None
+) -> ResponseReturnValue:
+    page = render_template("login.html", following=local_path(following), error=error)
+    return page, code, headers or {}
+
+
+def _here() -> str:
+    """The page that was asked for; home when it was a form that was sent."""
+    if request.method not in ("GET", "HEAD"):
+        return "/"
+    query = quote(request.query_string, safe="/?:@!$&'()*+,;=%-._~")
+    return quote(request.path, safe="/:@!$&'()*+,;=-._~") + (f"?{query}" if query else "")

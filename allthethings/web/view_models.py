@@ -1,0 +1,88 @@
+"""How things look to a template and to a client that asks for JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from flask import request
+
+from allthethings.assets.asset import Asset
+from allthethings.processors import is_spoken, kind_of
+
+FIRST_WORDS, LAST_WORDS = 6, 4
+"""Of a passage, that a link names to have the browser look for it."""
+
+
+def wants_json() -> bool:
+    """Whether the client asks for JSON rather than for a page."""
+    best = request.accept_mimetypes.best_match(["text/html", "application/json"], "text/html")
+    return best == "application/json"
+
+
+def base_of(app_url: str) -> str:
+    """Where the app is known, without a slash at the end; where the request found it, if nobody
+    has said that."""
+    return app_url or request.host_url.rstrip("/")
+
+
+def number_of(name: str, default: int, largest: int) -> int:
+    """A whole number of the query string, brought between 1 and `largest`."""
+    value = request.args.get(name, "")
+    number = int(value) if value.isascii() and value.isdigit() and len(value) < 10 else default
+    return min(max(1, number), largest)
+
+
+def listed(asset: Asset) -> dict[str, Any]:
+    """The thing as JSON, without its text."""
+    return {
+        "id": asset.id,
+        "url": asset.url,
+        "title": asset.title,
+        "content_type": asset.content_type,
+        "content_length": asset.content_length,
+        "status": asset.status.value,
+        "error": asset.error,
+        "created_at": asset.created_at.isoformat(),
+        "updated_at": asset.updated_at.isoformat(),
+    }
+
+
+def shown(asset: Asset) -> dict[str, Any]:
+    """The thing as the templates want it."""
+    parts = urlsplit(asset.url)
+    last_part = parts.path.rstrip("/").rpartition("/")[2]
+    return {
+        **listed(asset),
+        "created_at": asset.created_at,
+        "updated_at": asset.updated_at,
+        "host": parts.netloc,
+        "name": asset.title or last_part or parts.netloc,
+        "kind": kind_of(asset.content_type),
+        "spoken": is_spoken(asset.content_type),
+        "finished": asset.finished,
+        "failed": asset.failed,
+        "text": asset.text,
+    }
+
+
+def entry_of(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """An entry of a thing's history as JSON."""
+    return {**entry, "at": entry["at"].isoformat()}
+
+
+def place_in(url: str, locator: Mapping[str, Any], text: str) -> str:
+    """A link into the original at the passage: a recording at its second (Media Fragments URI
+    1.0), a page at its words (URL Fragment Text Directives)."""
+    if "start" in locator:
+        seconds = f"{locator['start']:.3f}".rstrip("0").rstrip(".")
+        return f"{url}#t={seconds}"
+    words = text.split()
+    if len(words) <= FIRST_WORDS + LAST_WORDS:
+        return f"{url}#:~:text={_directive(words)}"
+    return f"{url}#:~:text={_directive(words[:FIRST_WORDS])},{_directive(words[-LAST_WORDS:])}"
+
+
+def _directive(words: list[str]) -> str:
+    return quote(" ".join(words), safe="").replace("-", "%2D")

@@ -1,0 +1,1 @@
+"""The search indexes that exist, and how each follows its collection."""

@@ -1,0 +1,127 @@
+"""The search indexes that exist, kept in one sqlite file."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import bson
+from bson.datetime_ms import DatetimeMS
+from bson.objectid import ObjectId
+
+from localcloud.atlas.wire.messages import LOSSLESS, decode_document
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS indexes (
+    id TEXT PRIMARY KEY, db TEXT NOT NULL, collection TEXT NOT NULL, uuid BLOB NOT NULL,
+    name TEXT NOT NULL, type TEXT NOT NULL, definition BLOB NOT NULL,
+    version INTEGER NOT NULL, created INTEGER NOT NULL,
+    serving INTEGER, serving_definition BLOB,
+    UNIQUE (db, collection, name));
+"""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One search index.
+
+    `version` counts its definitions from 0. `serving` is the version whose data answers
+    searches: None until the first has been built, and behind while a new one is built.
+    `uuid` is the collection's: another collection under the same name is not this one.
+    """
+
+    id: str
+    db: str
+    collection: str
+    uuid: bytes
+    name: str
+    type: str
+    definition: Mapping[str, Any]
+    version: int
+    created: DatetimeMS
+    serving: int | None = None
+    serving_definition: Mapping[str, Any] | None = None
+
+    @classmethod
+    def new(
+        cls,
+        place: tuple[str, str, bytes],
+        name: str,
+        kind: str,
+        definition: Mapping[str, Any],
+    ) -> Entry:
+        """A first version. `place` is the database, the collection and its uuid."""
+        db, collection, uuid = place
+        return cls(str(ObjectId()), db, collection, uuid, name, kind, definition, 0, now())
+
+    def updated(self, definition: Mapping[str, Any]) -> Entry:
+        return replace(self, definition=definition, version=self.version + 1, created=now())
+
+    def served(self) -> Entry:
+        """The latest version has been built."""
+        return replace(self, serving=self.version, serving_definition=self.definition)
+
+
+class Catalog:
+    """The durable table of entries. Every change is on disk when its method returns."""
+
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.Lock()
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        self._db.executescript(_SCHEMA)
+
+    def entries(self) -> list[Entry]:
+        with self._lock:
+            rows = self._db.execute("SELECT * FROM indexes ORDER BY id").fetchall()
+        return [_entry(row) for row in rows]
+
+    def save(self, *entries: Entry) -> None:
+        """Insert or replace the entries, all or none."""
+        with self._lock, self._db:
+            self._db.execute("BEGIN")
+            self._db.executemany(
+                "INSERT OR REPLACE INTO indexes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [_row(entry) for entry in entries],
+            )
+
+    def delete(self, index_id: str) -> None:
+        with self._lock:
+            self._db.execute("DELETE FROM indexes WHERE id = ?", (index_id,))
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()
+
+
+def now() -> DatetimeMS:
+    return DatetimeMS(int(time.time() * 1000))
+
+
+def _row(entry: Entry) -> tuple[Any, ...]:
+    serving = entry.serving_definition
+    return (
+        *(entry.id, entry.db, entry.collection, entry.uuid, entry.name, entry.type),
+        bson.encode(entry.definition, codec_options=LOSSLESS),
+        *(entry.version, int(entry.created), entry.serving),
+        None if serving is None else bson.encode(serving, codec_options=LOSSLESS),
+    )
+
+
+def _entry(row: tuple[Any, ...]) -> Entry:
+    index_id, db, collection, uuid, name, kind = row[:6]
+    definition, version, created, serving, serving_definition = row[6:]
+    return Entry(
+        *(index_id, db, collection, uuid, name, kind),
+        decode_document(definition),
+        version,
+        DatetimeMS(created),
+        serving,
+        None if serving_definition is None else decode_document(serving_definition),
+    )

@@ -1,0 +1,264 @@
+"""The search indexes of this server: their catalog, their followers, their searches."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from localcloud.atlas.index.catalog import Catalog, Entry
+from localcloud.atlas.index.definitions import VECTOR_SEARCH, check, parse_vector
+from localcloud.atlas.index.follower import Follower
+from localcloud.atlas.index.stores import Store
+from localcloud.atlas.text.mappings import parse_search
+from localcloud.atlas.text.store import TextStore
+from localcloud.atlas.vector.fields import FieldStores
+from localcloud.atlas.wire.errors import CommandError, QueryError
+from localcloud.atlas.wire.upstream import Namespace, Upstream, WriteClock
+
+log = logging.getLogger("atlas.indexes")
+
+FRESHNESS_SECONDS = 4.0
+LOAD_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Request:
+    """One index to create."""
+
+    name: str
+    type: str
+    definition: Mapping[str, Any]
+
+
+class Indexes:
+    """All search indexes. Its methods may be called from any thread."""
+
+    def __init__(self, data_dir: Path, upstream: Upstream, clock: WriteClock) -> None:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        self._directory = data_dir / "indexes"
+        self._upstream = upstream
+        self._clock = clock
+        self._lock = threading.RLock()
+        self._catalog = Catalog(data_dir / "catalog.sqlite")
+        self._entries = {entry.id: entry for entry in self._catalog.entries()}
+        self._followers: dict[tuple[str, int], Follower] = {}
+        self._sweep()
+        for entry in list(self._entries.values()):
+            try:
+                self._follow(entry, entry.version)
+                if entry.serving not in (None, entry.version):
+                    self._follow(entry, entry.serving)
+            except CommandError as error:  # kept from a version that took what it did not read
+                log.warning("index %s is dropped: %s", entry.name, error)
+                self._remove(entry)
+
+    def stop(self) -> None:
+        """End every follower; what they have taken in is on disk afterwards."""
+        with self._lock:
+            followers = list(self._followers.values())
+        for follower in followers:
+            follower.stop()
+        for follower in followers:
+            follower.join()
+        self._catalog.close()
+
+    # Commands
+
+    def create(self, namespace: Namespace, requests: Sequence[Request]) -> list[Entry]:
+        """Create the indexes, all or none; one that exists just so already is left as it is.
+        Raises CommandError."""
+        for request in requests:
+            check(request.type, request.definition)
+        uuid = self._upstream.uuid(namespace)
+        if uuid is None:
+            raise CommandError("NamespaceNotFound", f"Collection '{namespace}' does not exist.")
+        with self._lock:
+            self._forget_namesakes(namespace, uuid)
+            known = {entry.name: entry for entry in self._of(namespace)}
+            place = (namespace.db, namespace.collection, uuid)
+            created = []
+            for request in requests:
+                old = known.get(request.name)
+                if old is None:
+                    old = Entry.new(place, request.name, request.type, request.definition)
+                    known[request.name] = old
+                    created.append(old)
+                elif (old.type, old.definition) != (request.type, request.definition):
+                    raise CommandError(
+                        "IndexAlreadyExists",
+                        f"Index {request.name} already exists with a different definition."
+                        " Drop it first if needed.",
+                    )
+            self._save(*created)
+            for entry in created:
+                self._follow(entry, entry.version)
+            return [known[request.name] for request in requests]
+
+    def update(
+        self, namespace: Namespace, key: str, value: str, definition: Mapping[str, Any]
+    ) -> None:
+        """Give an index a new definition. Raises CommandError."""
+        with self._lock:
+            entry = self._only(namespace, key, value)
+            check(entry.type, definition)
+            if entry.definition == definition:
+                return
+            if entry.version != entry.serving:
+                self._discard(entry, entry.version)
+            entry = entry.updated(definition)
+            self._save(entry)
+            self._follow(entry, entry.version)
+
+    def drop(self, namespace: Namespace, key: str, value: str) -> None:
+        """Raises CommandError if there is no such index."""
+        with self._lock:
+            self._remove(self._only(namespace, key, value))
+
+    def listed(self, namespace: Namespace, key: str | None, value: object) -> list[dict[str, Any]]:
+        """The entries of $listSearchIndexes; those with that `name` or `id`, if a key is given."""
+        with self._lock:
+            entries = self._of(namespace)
+        if entries and self._upstream.uuid(namespace) != entries[0].uuid:
+            return []
+        return [self._describe(e) for e in entries if key is None or _value(e, key) == value]
+
+    # Searching
+
+    def serving(self, namespace: Namespace, name: str, kind: str, stage: str) -> Store | None:
+        """The store of an index of that type, with all in it that was acknowledged before the
+        call; None if there is no such index, or none built yet. Raises QueryError."""
+        with self._lock:
+            entry = next((e for e in self._of(namespace) if e.name == name), None)
+            if entry is None:
+                return None
+            if entry.type != kind:
+                raise QueryError(f"Cannot execute {stage} over {entry.type} index '{entry.name}'")
+            if entry.serving is None:
+                return None
+            follower = self._followers[entry.id, entry.serving]
+        if not follower.loaded.wait(LOAD_SECONDS):
+            return None
+        follower.wait_current(FRESHNESS_SECONDS)
+        return follower.store
+
+    def _describe(self, entry: Entry) -> dict[str, Any]:
+        """As the documentation of $listSearchIndexes has it."""
+        status = "READY" if entry.serving == entry.version else "BUILDING"
+        return {
+            "id": entry.id,
+            "name": entry.name,
+            "type": entry.type,
+            "status": status,
+            "queryable": entry.serving is not None,
+            "latestVersion": entry.version,
+            "latestDefinitionVersion": {"version": entry.version, "createdAt": entry.created},
+            "latestDefinition": entry.definition,
+            "statusDetail": [],
+        }
+
+    # What followers tell
+
+    def built(self, follower: Follower) -> None:
+        with self._lock:
+            found = self._place_of(follower)
+            if found is None:
+                return
+            entry, version = found
+            if version != entry.version or version == entry.serving:
+                return
+            self._save(entry.served())
+            if entry.serving is not None:
+                self._discard(entry, entry.serving)
+        log.info("index %s of %s.%s is ready", entry.name, entry.db, entry.collection)
+
+    def gone(self, follower: Follower) -> None:
+        with self._lock:
+            found = self._place_of(follower)
+            if found is not None:
+                log.info("index %s is gone with its collection", found[0].name)
+                self._remove(found[0])
+
+    def renamed(self, follower: Follower, namespace: Namespace) -> bytes | None:
+        uuid = self._upstream.uuid(namespace)
+        with self._lock:
+            found = self._place_of(follower)
+            if uuid is None or found is None:
+                return None
+            self._forget_namesakes(namespace, uuid)
+            db, collection = namespace.db, namespace.collection
+            self._save(replace(found[0], db=db, collection=collection, uuid=uuid))
+        return uuid
+
+    # Inside the lock
+
+    def _of(self, namespace: Namespace) -> list[Entry]:
+        place = (namespace.db, namespace.collection)
+        return [entry for entry in self._entries.values() if (entry.db, entry.collection) == place]
+
+    def _only(self, namespace: Namespace, key: str, value: str) -> Entry:
+        for entry in self._of(namespace):
+            if _value(entry, key) == value:
+                return entry
+        raise CommandError(
+            "IndexNotFound", f"No index with {key} {value} exists in namespace {namespace}"
+        )
+
+    def _save(self, *entries: Entry) -> None:
+        self._catalog.save(*entries)
+        self._entries.update({entry.id: entry for entry in entries})
+
+    def _follow(self, entry: Entry, version: int) -> None:
+        place = (Namespace(entry.db, entry.collection), entry.uuid)
+        store = self._store(entry, version)
+        follower = Follower(self._upstream, self._clock, store, place, self)
+        self._followers[entry.id, version] = follower
+        follower.start()
+
+    def _store(self, entry: Entry, version: int) -> Store:
+        latest = version == entry.version
+        definition = (entry.definition if latest else entry.serving_definition) or {}
+        directory = self._directory / entry.id / str(version)
+        if entry.type == VECTOR_SEARCH:
+            return FieldStores(directory, parse_vector(definition))
+        return TextStore(directory, parse_search(definition))
+
+    def _place_of(self, follower: Follower) -> tuple[Entry, int] | None:
+        for (index_id, version), known in self._followers.items():
+            if known is follower:
+                return self._entries[index_id], version
+        return None
+
+    def _forget_namesakes(self, namespace: Namespace, uuid: bytes) -> None:
+        """Indexes of a dropped collection of that name whose follower has not noticed yet."""
+        for entry in self._of(namespace):
+            if entry.uuid != uuid:
+                self._remove(entry)
+
+    def _remove(self, entry: Entry) -> None:
+        self._catalog.delete(entry.id)
+        del self._entries[entry.id]
+        for index_id, version in list(self._followers):
+            if index_id == entry.id:
+                self._discard(entry, version)
+
+    def _discard(self, entry: Entry, version: int) -> None:
+        follower = self._followers.pop((entry.id, version), None)
+        if follower is not None:
+            follower.discard()
+
+    def _sweep(self) -> None:
+        """Remove what a crash has left of indexes and versions that are no more."""
+        for directory in self._directory.glob("*/*"):
+            entry = self._entries.get(directory.parent.name)
+            if entry is None or directory.name not in (str(entry.version), str(entry.serving)):
+                shutil.rmtree(directory)
+
+
+def _value(entry: Entry, key: str) -> str:
+    """What the entry has under `name` or `id`."""
+    return entry.name if key == "name" else entry.id

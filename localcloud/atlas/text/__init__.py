@@ -1,0 +1,1 @@
+"""Text indexes: $search and $searchMeta."""

@@ -1,0 +1,226 @@
+"""Operators as queries of the index.
+
+tantivy's BM25 has the constants of Lucene's (k1 1.2, b 0.75) and a factor k1 + 1 that Lucene
+has dropped. It is taken out of the scores at the end, and put into all that is constant:
+within the index every score is UNIT times what it is outside.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from tantivy import Occur, Query, Searcher
+
+from localcloud.atlas.text import analyzers, values
+from localcloud.atlas.text.operators import (
+    Compound,
+    Exists,
+    Fuzzy,
+    In,
+    Operator,
+    Path,
+    Phrase,
+    Range,
+    Score,
+    Text,
+)
+from localcloud.atlas.text.store import OTHERS, PATHS, VALUES, TextStore, no_date
+from localcloud.atlas.wire.errors import QueryError
+
+UNIT = 2.2
+# A phrase as its terms with their distances from the first, and how much they may be off.
+Words = tuple[tuple[tuple[int, str], ...], int]
+
+
+class Matcher:
+    """Queries against one state of a store."""
+
+    def __init__(self, store: TextStore, searcher: Searcher) -> None:
+        self._store = store
+        self._searcher = searcher
+        self._schema = store.schema
+
+    def query(self, operator: Operator) -> Query:
+        """Raises QueryError for what does not go with the index's definition."""
+        match operator:
+            case Text():
+                return _scored(self._text(operator), operator.score)
+            case Phrase():
+                return _scored(self._phrase(operator), operator.score)
+            case In():
+                return _constant(self._terms(self._in(operator)), operator.score)
+            case Range():
+                return _constant(self._terms(_covering(operator)), operator.score)
+            case Exists():
+                found = Query.term_query(self._schema, PATHS, operator.path, "basic")
+                return _constant(found, operator.score)
+            case Compound():
+                return _scored(self._compound(operator), operator.score)
+
+    def _compound(self, operator: Compound) -> Query:
+        clauses = [
+            *((Occur.Must, self.query(one)) for one in operator.must),
+            *((Occur.Should, self.query(one)) for one in operator.should),
+            *((Occur.Must, Query.const_score_query(self.query(o), 0.0)) for o in operator.filter),
+        ]
+        if not clauses:
+            clauses = [(Occur.Must, Query.const_score_query(Query.all_query(), 0.0))]
+        clauses += [(Occur.MustNot, self.query(one)) for one in operator.must_not]
+        return Query.boolean_query(clauses, operator.at_least or None)
+
+    # Strings
+
+    def _text(self, operator: Text) -> Query:
+        alternatives: list[Query] = []
+        for path, text in self._pairs(operator):
+            terms = [
+                self._term(path, term, operator.fuzzy) for _, term in self._analyzed(path, text)
+            ]
+            alternatives += [_every(terms)] if operator.every and terms else terms
+        return _any(alternatives)
+
+    def _term(self, path: str, term: str, fuzzy: Fuzzy | None) -> Query:
+        field = self._field(path)
+        if fuzzy is None:
+            return self._one(field, term)
+        if field.startswith(OTHERS):
+            if fuzzy.prefix:
+                raise QueryError(
+                    f"this server has prefixLength only for named fields, which '{path}' is not"
+                )
+            found = Query.fuzzy_term_query(self._schema, field, term, fuzzy.edits)
+            return Query.const_score_query(found, UNIT)
+        return _any(
+            Query.boost_query(self._one(field, other), closeness)
+            for other, closeness in self._alike(field, term, fuzzy)
+        )
+
+    def _alike(self, field: str, term: str, fuzzy: Fuzzy) -> list[tuple[str, float]]:
+        vocabulary = self._store.vocabulary(field, self._searcher)
+        return vocabulary.alike(term, fuzzy.edits, fuzzy.prefix, fuzzy.expansions)
+
+    def _one(self, field: str, term: str) -> Query:
+        return Query.term_query(self._schema, field, no_date(term), "freq")
+
+    def _phrase(self, operator: Phrase) -> Query:
+        found = []
+        for path, text in self._pairs(operator):
+            words = _distances(self._analyzed(path, text))
+            field = self._field(path)
+            if len(words) == 1:
+                found.append(self._one(field, words[0][1]))
+            elif words:
+                found.append(Query.phrase_query(self._schema, field, list(words), operator.slop))
+        return _any(found)
+
+    def _pairs(self, operator: Text | Phrase) -> list[tuple[str, str]]:
+        """Every indexed path with every query."""
+        paths = self.resolve(operator.paths)
+        return [(path, query) for query in operator.queries for path in paths]
+
+    def resolve(self, paths: Iterable[Path]) -> list[str]:
+        """The paths that are indexed as strings, wildcards resolved, each once."""
+        found: dict[str, None] = {}
+        for path in paths:
+            names = self._matching(path.name) if path.wildcard else [path.name]
+            found.update((name, None) for name in names if self._store.string_field(name))
+        return list(found)
+
+    def _matching(self, pattern: str) -> list[str]:
+        wanted = re.compile(".*".join(re.escape(part) for part in pattern.split("*")))
+        known = self._searcher.terms_with_prefix(PATHS, "")
+        return sorted(name for name, _ in known if wanted.fullmatch(name))
+
+    def _field(self, path: str) -> str:
+        return self._store.string_field(path) or ""
+
+    def _analyzed(self, path: str, text: str) -> list[tuple[int, str]]:
+        field = self._store.definition.at(path)
+        if field is None or field.string is None:
+            return []
+        return analyzers.terms(field.string.search, text)
+
+    # Values
+
+    def _in(self, operator: In) -> list[str]:
+        found = []
+        for path in operator.paths:
+            field = self._store.definition.at(path)
+            if operator.kind == "token" and (field is None or "token" not in field.types):
+                raise QueryError(f"Path '{path}' needs to be indexed as token")
+            found += [values.exact(path, operator.kind, one, field) for one in operator.values]
+        return found
+
+    def _terms(self, terms: Sequence[str]) -> Query:
+        if len(terms) == 1:
+            return Query.term_query(self._schema, VALUES, terms[0], "basic")
+        return Query.term_set_query(self._schema, VALUES, terms) if terms else Query.empty_query()
+
+    # What to highlight
+
+    def highlighted(self, operator: Operator) -> tuple[set[str], list[Words]]:
+        """The terms and phrases that hits are made of: whatever the path, and not what must not
+        be there."""
+        words: set[str] = set()
+        phrases: list[Words] = []
+        match operator:
+            case Text():
+                for path, text in self._pairs(operator):
+                    for _, term in self._analyzed(path, text):
+                        words |= self._forms(path, term, operator.fuzzy)
+            case Phrase():
+                for path, text in self._pairs(operator):
+                    terms = _distances(self._analyzed(path, text))
+                    if terms:
+                        phrases.append((terms, operator.slop))
+            case Compound():
+                for inner in operator.must + operator.should + operator.filter:
+                    more, others = self.highlighted(inner)
+                    words |= more
+                    phrases += others
+        return words, phrases
+
+    def _forms(self, path: str, term: str, fuzzy: Fuzzy | None) -> set[str]:
+        field = self._field(path)
+        if fuzzy is None or field.startswith(OTHERS):
+            return {term}
+        return {other for other, _ in self._alike(field, term, fuzzy)}
+
+
+def _distances(terms: Sequence[tuple[int, str]]) -> tuple[tuple[int, str], ...]:
+    return tuple((position - terms[0][0], term) for position, term in terms)
+
+
+def _covering(operator: Range) -> list[str]:
+    low, high = 0, (1 << 64) - 1
+    if operator.low is not None:
+        bound, included = operator.low
+        low = values.sortable(bound) + (not included)
+    if operator.high is not None:
+        bound, included = operator.high
+        high = values.sortable(bound) - (not included)
+    found = (values.covering(path, operator.kind, low, high) for path in operator.paths)
+    return [term for terms in found for term in terms]
+
+
+def _any(queries: Iterable[Query]) -> Query:
+    several = list(queries)
+    if len(several) == 1:
+        return several[0]
+    return Query.boolean_query([(Occur.Should, one) for one in several])
+
+
+def _every(queries: Sequence[Query]) -> Query:
+    return Query.boolean_query([(Occur.Must, one) for one in queries])
+
+
+def _scored(query: Query, score: Score) -> Query:
+    if score.constant is not None:
+        return Query.const_score_query(query, UNIT * score.constant)
+    return query if score.boost == 1 else Query.boost_query(query, score.boost)
+
+
+def _constant(query: Query, score: Score) -> Query:
+    value = score.boost if score.constant is None else score.constant
+    return Query.const_score_query(query, UNIT * value)

@@ -1,0 +1,123 @@
+"""Exact values as terms of one field: `path NUL kind value`.
+
+A number is written at sixteen precisions, each with one hexadecimal digit less, so that a
+range of any width is the union of at most some hundred terms. This way every path of every
+type, named in the definition or not, shares one field of the index.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+from bson.binary import Binary
+from bson.datetime_ms import DatetimeMS
+from bson.objectid import ObjectId
+
+from localcloud.atlas.text.mappings import Field
+
+# Kinds of values, by the type that a field must be mapped to.
+MARKS = {
+    "null": "z",
+    "boolean": "b",
+    "objectId": "o",
+    "uuid": "u",
+    "token": "s",
+    "number": "n",
+    "date": "d",
+}
+MAX_TOKEN = 8181
+_DIGITS = 16
+_TOP = 1 << 63
+_ALL = (1 << 64) - 1
+_DOUBLE = struct.Struct(">d")
+_BITS = struct.Struct(">Q")
+
+
+def kind_of(value: object) -> str | None:
+    """The type that a field must be mapped to for this BSON value to be found; None if there
+    is no such type."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "boolean"
+        case float() if math.isnan(value):
+            return None
+        case int() | float():
+            return "number"
+        case DatetimeMS():
+            return "date"
+        case ObjectId():
+            return "objectId"
+        case str():
+            return "token"
+        case Binary() if value.subtype == 4 and len(value) == 16:
+            return "uuid"
+        case _:
+            return None
+
+
+def sortable(value: float | DatetimeMS) -> int:
+    """A number or date as an unsigned integer of 64 bits in the same order. Numbers are doubles
+    here, as they are in Atlas unless it is told otherwise."""
+    if isinstance(value, DatetimeMS):
+        return min(max(int(value) + _TOP, 0), _ALL)
+    (bits,) = _BITS.unpack(_DOUBLE.pack(float(value) + 0.0))  # there is one zero
+    return int(bits ^ _ALL if bits & _TOP else bits | _TOP)
+
+
+def _number(path: str, mark: str, value: int, digits: int = _DIGITS) -> str:
+    return f"{path}\0{mark}{digits:02d}{value:0{digits}x}"
+
+
+def exact(path: str, kind: str, value: Any, field: Field | None) -> str:
+    """The term of documents with that value at the path. `kind` is the value's."""
+    mark = MARKS[kind]
+    match kind:
+        case "null":
+            return f"{path}\0{mark}"
+        case "boolean":
+            return f"{path}\0{mark}{int(value)}"
+        case "objectId":
+            return f"{path}\0{mark}{value}"
+        case "uuid":
+            return f"{path}\0{mark}{bytes(value).hex()}"
+        case "token":
+            lower = field is not None and field.normalizer == "lowercase"
+            return f"{path}\0{mark}{value.lower() if lower else value}"
+        case _:
+            return _number(path, mark, sortable(value))
+
+
+def terms(path: str, value: Any, field: Field) -> Iterator[str]:
+    """What a document's value at the path is indexed under."""
+    kind = kind_of(value)
+    if kind is None or (kind != "null" and kind not in field.types):
+        return
+    if kind in ("number", "date"):
+        whole = sortable(value)
+        for dropped in range(_DIGITS):
+            yield _number(path, MARKS[kind], whole >> 4 * dropped, _DIGITS - dropped)
+    elif kind != "token" or len(value) <= MAX_TOKEN:
+        yield exact(path, kind, value, field)
+
+
+def covering(path: str, kind: str, low: int, high: int) -> list[str]:
+    """The fewest terms that stand for all sortable values from low to high, both included."""
+    mark, digits = MARKS[kind], _DIGITS
+    found: list[str] = []
+    while low <= high and digits > 1:
+        while low <= high and low & 15:
+            found.append(_number(path, mark, low, digits))
+            low += 1
+        while low <= high and high & 15 != 15:
+            found.append(_number(path, mark, high, digits))
+            high -= 1
+        if low > high:
+            return found
+        low, high, digits = low >> 4, high >> 4, digits - 1
+    found.extend(_number(path, mark, value, digits) for value in range(low, high + 1))
+    return found

@@ -1,0 +1,122 @@
+"""The stores of one version of an index: one for each vector field, fed document by document."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from localcloud.atlas.index.definitions import VectorDefinition
+from localcloud.atlas.index.sources import pack
+from localcloud.atlas.index.stores import DamagedStore, Token, encode_id
+from localcloud.atlas.vector.columns import values_at
+from localcloud.atlas.vector.embedding import vector_at
+from localcloud.atlas.vector.store import Shape, VectorStore
+
+log = logging.getLogger("atlas.fields")
+
+
+class FieldStores:
+    """The Store of a vectorSearch index. `store` may be called from any thread."""
+
+    def __init__(self, directory: Path, definition: VectorDefinition) -> None:
+        self._directory = directory
+        self.definition = definition
+        self._stores: dict[str, VectorStore] = {}
+
+    def open(self) -> None:
+        try:
+            self._open()
+        except DamagedStore as error:
+            log.warning("index on disk is damaged (%s), building it anew", error)
+            self.close()
+            shutil.rmtree(self._directory)
+            self._open()
+
+    def _open(self) -> None:
+        for position, field in enumerate(self.definition.vectors):
+            shape = Shape(field.dimensions, field.similarity, self.definition.filters)
+            directory = self._place(position)
+            _finish_swap(directory)
+            self._stores[field.path] = VectorStore(directory, shape)
+
+    def _place(self, position: int) -> Path:
+        return self._directory / f"field{position}"
+
+    def store(self, path: str) -> VectorStore | None:
+        """The store of a vector path; None until it has been loaded."""
+        return self._stores.get(path)
+
+    def token(self) -> Token | None:
+        """The first store commits last, so the others are never behind its token."""
+        return self._stores[self.definition.vectors[0].path].token()
+
+    def put(self, document: Mapping[str, Any]) -> None:
+        """A document without a fitting vector is left out."""
+        key = encode_id(document["_id"])
+        found = {path: values_at(document, path) for path in self.definition.filters}
+        fields = {path: values for path, values in found.items() if values is not None}
+        source = pack(document)
+        for field in self.definition.vectors:
+            store = self._stores[field.path]
+            vector = vector_at(document, field.path)
+            fits = vector is not None and len(vector) == field.dimensions
+            if vector is not None and fits and (field.similarity != "cosine" or vector.any()):
+                store.put(key, vector, fields, source)
+            else:
+                store.remove(key)
+
+    def remove(self, key: bytes) -> None:
+        for store in self._stores.values():
+            store.remove(key)
+
+    def keep_only(self, keys: set[bytes]) -> None:
+        for store in self._stores.values():
+            for key in store.keys() - keys:
+                store.remove(key)
+
+    def commit(self, token: Token | None) -> None:
+        for field in reversed(self.definition.vectors):
+            self._stores[field.path].commit(token)
+
+    def compact(self) -> None:
+        """Copy the stores that are mostly dead rows."""
+        for position, field in enumerate(self.definition.vectors):
+            store = self._stores[field.path]
+            if store.wasteful:
+                self._stores[field.path] = self._copy(store, self._place(position))
+
+    def _copy(self, store: VectorStore, directory: Path) -> VectorStore:
+        """Searches go on in the old store until the new one is loaded."""
+        fresh_directory = directory.with_suffix(".new")
+        shutil.rmtree(fresh_directory, ignore_errors=True)
+        fresh = VectorStore(fresh_directory, store.shape)
+        for live in store.live():
+            fresh.put(*live)
+        fresh.commit(store.token())
+        fresh.close()
+        store.close()
+        directory.rename(directory.with_suffix(".old"))
+        _finish_swap(directory)
+        return VectorStore(directory, store.shape)
+
+    def close(self) -> None:
+        for store in self._stores.values():
+            store.close()
+
+    def delete(self) -> None:
+        shutil.rmtree(self._directory, ignore_errors=True)
+        with contextlib.suppress(OSError):  # another version is beside it
+            self._directory.parent.rmdir()
+
+
+def _finish_swap(directory: Path) -> None:
+    """Complete a compaction wherever a crash has left it."""
+    fresh, old = directory.with_suffix(".new"), directory.with_suffix(".old")
+    if not directory.exists() and fresh.exists() and old.exists():
+        fresh.rename(directory)
+    for leftover in (fresh, old):
+        shutil.rmtree(leftover, ignore_errors=True)

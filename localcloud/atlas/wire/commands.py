@@ -1,0 +1,224 @@
+"""The commands that the proxy answers itself, and those that it rewrites.
+
+Source: https://www.mongodb.com/docs/manual/reference/command/createSearchIndexes/ and the
+pages of updateSearchIndex, dropSearchIndex, $listSearchIndexes, $vectorSearch and $search.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import bson
+from bson.int64 import Int64
+from bson.raw_bson import RawBSONDocument
+
+from localcloud.atlas.index.definitions import SEARCH, TYPES
+from localcloud.atlas.index.indexes import Indexes, Request
+from localcloud.atlas.wire import pipeline, searching, shortcut
+from localcloud.atlas.wire.errors import CommandError
+from localcloud.atlas.wire.hits import Found
+from localcloud.atlas.wire.messages import LOSSLESS, MAX_DOCUMENT
+from localcloud.atlas.wire.searching import Searches
+from localcloud.atlas.wire.upstream import Namespace
+
+Document = Mapping[str, Any]
+
+MANAGEMENT = {"createSearchIndexes", "updateSearchIndex", "dropSearchIndex"}
+STAGES = (*searching.STAGES, "$searchMeta", "$listSearchIndexes")
+# The commands that `is_ours` wants to see whole.
+CANDIDATES = MANAGEMENT | {"aggregate", "explain"}
+_MARKS = tuple(stage.encode() for stage in STAGES)
+# Options of an aggregate that make no sense for the rewritten one.
+_DROPPED = {"hint"}
+# A command with one of these is part of a transaction, which the server has to see.
+_TRANSACTIONAL = {"autocommit", "startTransaction"}
+_ROOM = 16 * 1024
+
+
+def is_ours(command: str | None, body: bytes) -> bool:
+    """Whether a message may be for us, without decoding it. True may be wrong."""
+    if command in MANAGEMENT:
+        return True
+    return command in CANDIDATES and any(mark in body for mark in _MARKS)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The proxy's own answer."""
+
+    document: Document
+
+
+@dataclass(frozen=True)
+class Forward:
+    """A command for the server. None: as it came."""
+
+    command: Document | None
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the commands are carried out with."""
+
+    indexes: Indexes
+    searches: Searches
+
+
+def handle(services: Services, command: Document) -> Reply | Forward:
+    """Carry out a command. It may block: on the server, or until an index is current. Raises
+    pymongo's ConnectionFailure when the server is away."""
+    name = next(iter(command))
+    try:
+        match name:
+            case "createSearchIndexes":
+                return Reply(_create(services.indexes, command))
+            case "updateSearchIndex":
+                return Reply(_update(services.indexes, command))
+            case "dropSearchIndex":
+                return Reply(_drop(services.indexes, command))
+            case "explain":
+                return _explain(command)
+            case _:
+                return _aggregate(services, command)
+    except CommandError as error:
+        return Reply(error.reply())
+
+
+def _create(indexes: Indexes, command: Document) -> Document:
+    wanted = command.get("indexes")
+    if not isinstance(wanted, list) or not wanted:
+        raise CommandError("BadValue", '"indexes" must be a non-empty array')
+    requests = [_request(item, f"indexes[{i}]") for i, item in enumerate(wanted)]
+    created = indexes.create(_namespace(command), requests)
+    return {"ok": 1.0, "indexesCreated": [{"id": e.id, "name": e.name} for e in created]}
+
+
+def _request(item: object, where: str) -> Request:
+    if not isinstance(item, Mapping):
+        raise CommandError("TypeMismatch", f'"{where}" must be a document')
+    unknown = [key for key in item if key not in ("name", "type", "definition")]
+    if unknown:
+        raise CommandError("BadValue", f'"{where}" unrecognized field "{unknown[0]}"')
+    name = item.get("name", "default")
+    if not isinstance(name, str) or not name:
+        raise CommandError("BadValue", f'"{where}.name" must be a non-empty string')
+    kind = item.get("type", SEARCH)
+    if kind not in TYPES:
+        raise CommandError("BadValue", f'"{where}.type" must be one of [{", ".join(TYPES)}]')
+    if "definition" not in item:
+        raise CommandError("BadValue", f'"{where}.definition" is required')
+    return Request(name, kind, item["definition"])
+
+
+def _update(indexes: Indexes, command: Document) -> Document:
+    if "definition" not in command:
+        raise CommandError("BadValue", '"definition" is required')
+    indexes.update(_namespace(command), *_key(command), command["definition"])
+    return {"ok": 1.0}
+
+
+def _drop(indexes: Indexes, command: Document) -> Document:
+    indexes.drop(_namespace(command), *_key(command))
+    return {"ok": 1.0}
+
+
+def _key(command: Document) -> tuple[str, str]:
+    """Which index a command means: ("name", ...) or ("id", ...)."""
+    given = [key for key in ("name", "id") if key in command]
+    if len(given) != 1:
+        raise CommandError("BadValue", 'exactly one of "name" and "id" is required')
+    return given[0], str(command[given[0]])
+
+
+def _namespace(command: Document) -> Namespace:
+    collection = next(iter(command.values()))
+    if not isinstance(collection, str) or not collection:
+        raise CommandError("InvalidNamespace", "collection name has invalid type or is empty")
+    return Namespace(str(command["$db"]), collection)
+
+
+def _explain(command: Document) -> Reply | Forward:
+    inner = command["explain"]
+    if isinstance(inner, Mapping) and _names_a_stage(inner.get("pipeline")):
+        raise CommandError("CommandNotSupported", "this server cannot explain a search stage")
+    return Forward(None)
+
+
+def _aggregate(services: Services, command: Document) -> Reply | Forward:
+    stages = command.get("pipeline")
+    if not isinstance(stages, list) or not _names_a_stage(stages):
+        return Forward(None)
+    first, *rest = stages
+    for stage in rest:
+        _refuse_inside(stage)
+    namespace = _namespace(command)
+    if command.get("explain"):
+        raise CommandError("CommandNotSupported", "this server cannot explain a search stage")
+    name = pipeline.name_of(first)
+    match name:
+        case _ if name in searching.STAGES:
+            found = services.searches.find(namespace, first, rest)
+            answer = _answer(command, namespace, found, rest)
+            if answer is not None:
+                return answer
+            rewritten = pipeline.rewrite(namespace.collection, found, rest)
+        case "$searchMeta":
+            meta = services.searches.meta(namespace, first[name])
+            later = [pipeline.with_variable(stage, meta) for stage in rest]
+            rewritten = [pipeline.documents([meta]), *later]
+        case "$listSearchIndexes":
+            listed = services.indexes.listed(namespace, *_listing(first[name]))
+            rewritten = [pipeline.documents(listed), *rest]
+        case _:
+            _refuse_inside(first)
+            return Forward(None)
+    kept = {key: value for key, value in command.items() if key not in _DROPPED}
+    return Forward({**kept, "aggregate": 1, "pipeline": rewritten})
+
+
+def _answer(
+    command: Document, namespace: Namespace, found: Found, rest: list[pipeline.Stage]
+) -> Reply | None:
+    """The reply, if it can be given without the server, and in one batch."""
+    steps = shortcut.plan(rest)
+    if steps is None or _TRANSACTIONAL & command.keys():
+        return None
+    documents = shortcut.run(steps, found)
+    cursor = command.get("cursor")
+    size = cursor.get("batchSize") if isinstance(cursor, Mapping) else None
+    if documents is None or (size is not None and size < len(documents)):
+        return None
+    reply = {"cursor": {"firstBatch": documents, "id": Int64(0), "ns": str(namespace)}, "ok": 1.0}
+    data = bson.encode(reply, codec_options=LOSSLESS)
+    fits = len(data) <= MAX_DOCUMENT - _ROOM
+    return Reply(RawBSONDocument(data)) if fits else None
+
+
+def _listing(spec: object) -> tuple[str | None, object]:
+    if not isinstance(spec, Mapping):
+        raise CommandError("FailedToParse", "$listSearchIndexes must be a document")
+    unknown = [key for key in spec if key not in ("name", "id")]
+    if unknown:
+        raise CommandError("Location40324", f"$listSearchIndexes has no field '{unknown[0]}'")
+    if len(spec) == 2:
+        raise CommandError("BadValue", "$listSearchIndexes takes a name or an id, not both")
+    return next(((key, value) for key, value in spec.items()), (None, None))
+
+
+def _names_a_stage(value: object) -> bool:
+    return any(pipeline.contains(value, stage) for stage in STAGES)
+
+
+def _refuse_inside(stage: object) -> None:
+    """A search stage anywhere but first. The other documents may hold its name as a key
+    only inside a pipeline: a field's name cannot begin with a dollar."""
+    own = pipeline.name_of(stage)
+    if own in STAGES:
+        raise CommandError("Location40602", f"{own} is only valid as the first stage in a pipeline")
+    for name in STAGES:
+        if pipeline.contains(stage, name):
+            raise CommandError(
+                "CommandNotSupported", f"this server does not run {name} inside another stage"
+            )

@@ -1,0 +1,140 @@
+"""Runs the stages that search, each against its index."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pymongo.errors import OperationFailure
+
+from localcloud.atlas.index.definitions import SEARCH, VECTOR_SEARCH
+from localcloud.atlas.index.indexes import Indexes
+from localcloud.atlas.index.stores import encode_id
+from localcloud.atlas.text.search import TextSearch
+from localcloud.atlas.text.store import TextStore
+from localcloud.atlas.vector.fields import FieldStores
+from localcloud.atlas.vector.query import VectorSearch
+from localcloud.atlas.wire import pipeline
+from localcloud.atlas.wire.errors import ServerError
+from localcloud.atlas.wire.fusion import Fusion, Ranked, ranks
+from localcloud.atlas.wire.hits import Found, Hit
+from localcloud.atlas.wire.pipeline import Stage, name_of
+from localcloud.atlas.wire.shortcut import plan
+from localcloud.atlas.wire.upstream import Namespace, Upstream
+
+STAGES = ("$vectorSearch", "$search", "$rankFusion", "$scoreFusion")
+
+
+class Searches:
+    """Its methods may be called from any thread. They raise CommandError."""
+
+    def __init__(self, indexes: Indexes, upstream: Upstream) -> None:
+        self._indexes = indexes
+        self._upstream = upstream
+
+    def find(self, namespace: Namespace, first: Stage, rest: Sequence[Stage]) -> Found:
+        """What a pipeline's first stage, one of STAGES, finds for the stages after it."""
+        name = name_of(first)
+        match name:
+            case "$vectorSearch":
+                found = self._vectors(namespace, first[name], sources=plan(rest) is not None)
+            case "$search":
+                found = self._texts(namespace, first[name], rest)
+            case _:
+                found = self._fusion(namespace, Fusion.parse(name, first[name]))
+        pipeline.check_metas(pipeline.metas(list(rest)), found)
+        return found
+
+    def _vectors(self, namespace: Namespace, stage: object, *, sources: bool) -> Found:
+        search = VectorSearch.parse(stage)
+        provides = frozenset({"vectorSearchScore", "score"})
+        store = self._indexes.serving(namespace, search.index, VECTOR_SEARCH, "$vectorSearch")
+        if not isinstance(store, FieldStores):
+            return Found([], provides)
+        query = search.against(store.definition)
+        vectors = store.store(search.path)
+        if vectors is None:
+            return Found([], provides)
+        found = vectors.search(query)
+        keys = [key for key, _ in found]
+        packed = vectors.sources(keys) if sources else [None] * len(keys)
+        hits = [
+            Hit(key, {"vectorSearchScore": score, "score": score}, source)
+            for (key, score), source in zip(found, packed, strict=True)
+        ]
+        return Found(hits, provides)
+
+    def _texts(self, namespace: Namespace, stage: object, rest: Sequence[Stage]) -> Found:
+        search = TextSearch.parse(stage, "$search")
+        store = self._indexes.serving(namespace, search.index, SEARCH, "$search")
+        if not isinstance(store, TextStore):
+            return search.nothing()
+        return search.run(
+            store,
+            pipeline.leading_limit(rest),
+            highlighted="searchHighlights" in pipeline.metas(list(rest)),
+            counted=pipeline.names_variable(list(rest)),
+        )
+
+    def meta(self, namespace: Namespace, stage: object) -> Mapping[str, Any]:
+        """The one document of a $searchMeta."""
+        search = TextSearch.parse(stage, "$searchMeta")
+        store = self._indexes.serving(namespace, search.index, SEARCH, "$searchMeta")
+        if not isinstance(store, TextStore):
+            return search.nothing().search_meta or {}
+        return search.meta(store)
+
+    # Several at once
+
+    def _fusion(self, namespace: Namespace, fusion: Fusion) -> Found:
+        return fusion.fuse(
+            {name: self._ranked(namespace, stages) for name, stages in fusion.pipelines.items()}
+        )
+
+    def _ranked(self, namespace: Namespace, stages: Sequence[Stage]) -> list[Ranked]:
+        first, *rest = stages
+        if name_of(first) not in STAGES:
+            return self._by_server(namespace, None, stages)
+        # Sources are looked up for a plan that takes nothing but whole documents.
+        found = self.find(namespace, first, rest)
+        if pipeline.leading_limit([*rest, {"$limit": 1}]) is None:
+            return self._by_server(namespace, found, rest)
+        hits = list(found.hits)
+        for stage in rest:
+            count = int(next(iter(stage.values())))
+            hits = hits[count:] if name_of(stage) == "$skip" else hits[:count]
+        scores = [hit.meta["score"] for hit in hits]
+        return [Ranked(*one) for one in zip(hits, ranks(scores), scores, strict=True)]
+
+    def _by_server(
+        self, namespace: Namespace, found: Found | None, stages: Sequence[Stage]
+    ) -> list[Ranked]:
+        """The server runs the stages, on what was found or on the collection."""
+        told: dict[str, Any] = {"_id": 1, "key": _sort_key(stages)}
+        if found is not None:
+            told["score"] = {"$meta": "score"}
+        whole = [*stages, {"$project": told}]
+        try:
+            if found is None:
+                rows = self._upstream.aggregate(namespace, whole)
+            else:
+                rewritten = pipeline.rewrite(namespace.collection, found, whole)
+                rows = self._upstream.aggregate_database(namespace.db, rewritten)
+        except OperationFailure as error:
+            raise ServerError(error.details or {}) from error
+        keys = [row["key"] if row["key"] else row.get("score") for row in rows]
+        return [
+            Ranked(Hit(encode_id(row["_id"]), {}), rank, row.get("score"))
+            for row, rank in zip(rows, ranks(keys), strict=True)
+        ]
+
+
+def _sort_key(stages: Sequence[Stage]) -> dict[str, Any]:
+    """What the last $sort orders by, as fields to compare; empty if there is none."""
+    orders = [stage["$sort"] for stage in stages if name_of(stage) == "$sort"]
+    if not orders or not isinstance(orders[-1], Mapping):
+        return {"$literal": {}}
+    return {
+        f"key{n}": order if isinstance(order, Mapping) else f"${path}"
+        for n, (path, order) in enumerate(orders[-1].items())
+    }

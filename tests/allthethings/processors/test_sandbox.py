@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+
+from allthethings.errors import UnusableThing
+from allthethings.processors import sandbox as bounded
+from allthethings.processors.sandbox import MEMORY, Starved, run_within
+
+
+def double(number: int) -> int:
+    return 2 * number
+
+
+def never() -> None:
+    while True:
+        time.sleep(1)
+
+
+def spin() -> None:
+    while True:
+        pass
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def swell(size: int) -> int:
+    return len(bytearray(size))
+
+
+def refuse(why: str) -> None:
+    raise UnusableThing(why, retryable=True)
+
+
+def test_it_gives_what_the_function_gives() -> None:
+    assert run_within(60, double, 21) == 42
+
+
+def test_it_raises_what_the_function_raises_and_tells_where() -> None:
+    with pytest.raises(UnusableThing, match="too blue") as caught:
+        run_within(60, refuse, "too blue")
+    assert caught.value.retryable
+    assert "in refuse" in "".join(caught.value.__notes__)
+
+
+def test_it_takes_no_more_time_than_it_may() -> None:
+    with pytest.raises(TimeoutError, match="spin took more than 1 s"):
+        run_within(1, spin)
+
+
+def test_what_gets_no_time_is_no_fault_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounded, "PATIENCE", 0.2)
+    with pytest.raises(Starved, match="never did not get 60 s"):
+        run_within(60, never)
+
+
+def test_it_has_no_more_memory_than_it_may() -> None:
+    assert run_within(60, swell, MEMORY // 2) == MEMORY // 2
+    with pytest.raises(MemoryError):
+        run_within(60, swell, 2 * MEMORY)
+
+
+def test_a_process_that_dies_is_an_error_and_not_a_wait() -> None:
+    with pytest.raises(ChildProcessError):
+        run_within(60, die)

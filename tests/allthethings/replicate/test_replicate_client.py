@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from allthethings.errors import ServiceUnavailable
+from allthethings.replicate.client import ReplicateClient
+from tests.support.site import Page, running_site
+
+LIST = ("GET", "/v1/predictions")
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+
+def row(number: int, **fields: Any) -> dict[str, Any]:
+    """A prediction that was created so many seconds ago."""
+    moment = (NOW - timedelta(seconds=number)).isoformat()
+    usual = {"version": "v", "status": "succeeded", "input": {"audio": f"http://a/{number}"}}
+    return {"id": f"p{number}", "created_at": moment, **usual, **fields}
+
+
+def listing(*rows: dict[str, Any], following: str | None = None) -> Page:
+    return Page(json.dumps({"results": rows, "next": following}).encode(), "application/json")
+
+
+def look(client: ReplicateClient, number: int, since: datetime = NOW) -> str | None:
+    return client.find("v", since, lambda values: values.get("audio") == f"http://a/{number}")
+
+
+def test_what_is_looked_for_together_is_looked_for_in_one_list() -> None:
+    with running_site() as site:
+        site.add(LIST[1], listing(*(row(number) for number in range(20))))
+        client = ReplicateClient("r8_token", site.address)
+        with client.one_list():
+            assert [look(client, number) for number in range(20)] == [
+                f"p{number}" for number in range(20)
+            ]
+            assert look(client, 99) is None
+        assert site.requests == [LIST]
+
+
+def test_the_list_is_read_again_for_who_looks_further_back() -> None:
+    with running_site() as site:
+        site.add(LIST[1], listing(row(10), row(200), row(400)))
+        client = ReplicateClient("r8_token", site.address)
+        with client.one_list():
+            assert look(client, 200) is None
+            assert look(client, 200, NOW - timedelta(seconds=150)) == "p200"
+            assert look(client, 10) == "p10"
+        assert site.requests == [LIST, LIST]
+
+
+def test_who_looks_alone_reads_a_new_list() -> None:
+    with running_site() as site:
+        site.add(LIST[1], listing())
+        client = ReplicateClient("r8_token", site.address)
+        with client.one_list():
+            assert look(client, 1) is None
+        site.add(LIST[1], listing(row(1)))
+        assert look(client, 1) == "p1"
+
+
+def test_it_looks_on_the_next_pages_and_past_what_failed_or_was_given_up() -> None:
+    with running_site() as site:
+        first = f"{site.address}/v1/more"
+        site.add(LIST[1], listing(row(1, status="failed"), following=first))
+        wanted = row(1)["input"]
+        site.add("/v1/more", listing(row(2, input=wanted), row(3, input=wanted)))
+        client = ReplicateClient("r8_token", site.address)
+        assert look(client, 1) == "p2"
+        matches = wanted.__eq__
+        assert client.find("v", NOW, matches, ("p2",)) == "p3"
+        assert client.find("w", NOW, matches) is None
+
+
+def test_it_asks_once_and_lets_others_wait() -> None:
+    """The SDK by itself asks ten times, and sleeps as long as it is told to."""
+    with running_site() as site:
+        site.add("/v1/predictions/p1", Page(b"{}", "application/json", status=503))
+        with pytest.raises(ServiceUnavailable, match="it answered 503"):
+            ReplicateClient("r8_token", site.address).get("p1")
+        assert site.requests == [("GET", "/v1/predictions/p1")]

@@ -1,0 +1,257 @@
+"""From both sides' passages to one row of things."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import pairwise
+from random import Random
+from typing import Any, cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from allthethings.assets.asset import Asset, AssetStatus
+from allthethings.errors import RequestRefused, ServiceUnavailable, UnusableThing
+from allthethings.search.query_vectors import QueryVectors
+from allthethings.search.search import (
+    SHOWN_PASSAGES,
+    SHOWN_THINGS,
+    Hit,
+    Result,
+    Search,
+    fuse,
+    similarity,
+)
+from allthethings.search.syntax import Query
+from allthethings.store.documents import Document
+from allthethings.store.passage_index import Scope
+
+AT = datetime(2025, 3, 1, tzinfo=UTC)
+TEXT = "bright lamps over dark water"
+
+
+def row(asset: int, position: int, score: float, words: Sequence[str] = ()) -> Document:
+    return {
+        "_id": f"{asset:024x}:{position}",
+        "asset_id": f"{asset:024x}",
+        "position": position,
+        "text": TEXT,
+        "locator": {},
+        "score": score,
+        "words": list(words),
+    }
+
+
+# Few different scores, so that many are the same.
+places = st.tuples(st.integers(0, 5), st.integers(0, 5))
+near_rows = st.dictionaries(places, st.integers(20, 100)).map(
+    lambda scores: [row(*place, score / 100) for place, score in scores.items()]
+)
+matching_rows = st.dictionaries(places, st.integers(1, 40)).map(
+    lambda scores: [row(*place, score / 4, ["lamps"]) for place, score in scores.items()]
+)
+
+
+def keys(hits: Iterable[Hit]) -> list[tuple[str, int]]:
+    return [(hit.asset_id, hit.position) for hit in hits]
+
+
+def best_first(rows: Iterable[Document]) -> list[tuple[str, int]]:
+    ordered = sorted(rows, key=lambda row: (-row["score"], row["asset_id"], row["position"]))
+    return [(row["asset_id"], row["position"]) for row in ordered]
+
+
+@given(near_rows, matching_rows)
+def test_every_passage_comes_once_best_first(
+    near: list[Document], matching: list[Document]
+) -> None:
+    hits = fuse(TEXT, near, matching)
+    assert sorted(keys(hits)) == sorted({(r["asset_id"], r["position"]) for r in near + matching})
+    order = [(-hit.score, hit.asset_id, hit.position) for hit in hits]
+    assert order == sorted(order)
+    assert all(-1e-9 <= hit.score <= 1 + 1e-9 for hit in hits)
+
+
+@given(near_rows, matching_rows, st.randoms())
+def test_the_order_of_the_rows_changes_nothing(
+    near: list[Document], matching: list[Document], random: Any
+) -> None:
+    hits = fuse(TEXT, near, matching)
+    for rows in (near, matching):
+        random.shuffle(rows)
+    assert fuse(TEXT, near, matching) == hits
+
+
+@given(matching_rows)
+def test_words_alone_keep_the_order_of_the_words(matching: list[Document]) -> None:
+    hits = fuse(TEXT, [], matching)
+    assert keys(hits) == best_first(matching)
+    assert all(hit.similarity is None and not hit.by_meaning for hit in hits)
+
+
+@given(near_rows)
+def test_meaning_alone_keeps_the_order_of_the_distances(near: list[Document]) -> None:
+    hits = fuse(TEXT, near, [])
+    found = {key: hit.similarity for key, hit in zip(keys(hits), hits, strict=True)}
+    assert found == {(r["asset_id"], r["position"]): similarity(r["score"]) for r in near}
+    close = [key for key, hit in zip(keys(hits), hits, strict=True) if hit.score > 0]
+    assert close == best_first(near)[: len(close)]
+    assert not any(hit.words or hit.by_words for hit in hits)
+
+
+@given(near_rows, matching_rows)
+def test_of_two_as_near_the_one_with_better_words_is_first(
+    near: list[Document], matching: list[Document]
+) -> None:
+    by_words = {(r["asset_id"], r["position"]): r["score"] for r in matching}
+    hits = fuse(TEXT, near, matching)
+    for one, other in pairwise(hits):
+        if one.similarity is not None and one.similarity == other.similarity:
+            better, worse = (by_words.get(key, 0.0) for key in keys([one, other]))
+            assert better >= worse
+
+
+@pytest.mark.parametrize(("cosine", "score"), [(1.0, 1.0), (0.0, 1 / 3), (-1.0, 0.2), (0.5, 0.5)])
+def test_the_cosine_of_a_score(cosine: float, score: float) -> None:
+    assert similarity(score) == pytest.approx(cosine)
+
+
+@given(st.text(), st.lists(st.text(min_size=1), max_size=5))
+def test_parts_join_to_the_text(text: str, words: list[str]) -> None:
+    hit = Hit("a", 0, text, {}, 0.5, None, tuple(words))
+    assert "".join(part for part, _ in hit.parts) == text
+    assert {part for part, matches in hit.parts if matches} <= set(words)
+
+
+@given(st.lists(st.sampled_from(["lamp", "lamps", "Lamp", "clamp", "a", "<b>"]), min_size=1))
+def test_whole_words_are_marked_and_no_others(words: list[str]) -> None:
+    hit = Hit("a", 0, " ".join(words), {}, 0.5, None, ("lamp", "lamps"))
+    marked = [part for part, matches in hit.parts if matches]
+    assert marked == [word for word in words if word in ("lamp", "lamps")]
+
+
+@pytest.mark.parametrize(
+    ("cosines", "by_words", "matched", "strength"),
+    [
+        ([0.7], False, "meaning", "strong"),
+        ([0.4], False, "meaning", "weak"),
+        ([0.7], True, "both", "strong"),
+        ([None], True, "words", "strong"),
+        ([0.1], True, "words", "strong"),
+        ([0.1], False, "nothing", "none"),
+        ([None], False, "nothing", "none"),
+        ([0.1, 0.7], False, "meaning", "strong"),
+    ],
+)
+def test_a_result_says_what_matched(
+    cosines: list[float | None], by_words: bool, matched: str, strength: str
+) -> None:
+    hits = [Hit("a", 0, TEXT, {}, 0.5, cosine, by_words=by_words) for cosine in cosines]
+    result = Result(asset_of("a" * 24), hits)
+    assert (result.matched, result.strength) == (matched, strength)
+
+
+def asset_of(asset_id: str, status: AssetStatus = AssetStatus.SEARCHABLE) -> Asset:
+    return Asset(asset_id, f"http://x.test/{asset_id}", status, "text/html", None, AT, AT)
+
+
+@dataclass
+class Memory:
+    """In the place of the stores and of the search indexes; all rows are kept best first."""
+
+    things: Mapping[str, Asset]
+    near: Sequence[Document]
+    texts: Sequence[Document]
+
+    @property
+    def assets(self) -> Memory:
+        return self
+
+    @property
+    def passages(self) -> Memory:
+        return self
+
+    @property
+    def passage_index(self) -> Memory:
+        return self
+
+    def many(self, asset_ids: Iterable[str]) -> dict[str, Asset]:
+        return {key: self.things[key] for key in asset_ids if key in self.things}
+
+    def nearest(self, _vector: Sequence[float], _scope: Scope, limit: int) -> list[Document]:
+        return list(self.near[:limit])
+
+    def matching(
+        self, _words: str, _phrases: Sequence[str], _scope: Scope, limit: int
+    ) -> list[Document]:
+        return list(self.texts[:limit])
+
+
+def search_in(memory: Memory, problem: Exception | None = None) -> Search:
+    def embed(texts: Sequence[str]) -> Sequence[Sequence[float]]:
+        if problem:
+            raise problem
+        return [[1.0] for _ in texts]
+
+    vectors = QueryVectors(embed, lambda texts: [len(text.split()) for text in texts])
+    return Search(cast(Any, memory), vectors)
+
+
+def some_world(seed: int) -> Memory:
+    """Some hundreds of passages; a few things have most of them, and some are not searchable."""
+    rng = Random(seed)
+    sizes = [rng.choice([1, 2, 3, 5]) for _ in range(rng.randint(20, 120))]
+    sizes[0] = rng.choice([3, 150, 700])
+    places = [(thing, place) for thing, size in enumerate(sizes) for place in range(size)]
+    near = [row(*place, rng.choice([rng.uniform(0.2, 1.0), 0.4])) for place in places]
+    held = rng.sample(places, len(places) // rng.choice([1, 2, 10]))
+    texts = [row(*place, rng.uniform(0.1, 9.0), ["lamps"]) for place in held]
+    statuses = [AssetStatus.SEARCHABLE] * 9 + [AssetStatus.GENERATING_EMBEDDINGS]
+    things = [asset_of(f"{thing:024x}", rng.choice(statuses)) for thing in range(len(sizes))]
+    for rows in (near, texts):
+        rows.sort(key=lambda row: -row["score"])
+    return Memory({thing.id: thing for thing in things}, near, texts)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_pages_are_one_row_of_all_things(seed: int) -> None:
+    memory = some_world(seed)
+    search, ids, page, more = search_in(memory), list[str](), 0, True
+    while more:
+        page += 1
+        found = search.search(Query("lamps"), page)
+        assert len(found.results) == SHOWN_THINGS or not found.more
+        assert all(1 <= len(result.passages) <= SHOWN_PASSAGES for result in found.results)
+        ids += [result.asset.id for result in found.results]
+        more = found.more
+    wanted = {key for key, thing in memory.things.items() if thing.status is AssetStatus.SEARCHABLE}
+    assert len(ids) == len(set(ids))
+    assert set(ids) == wanted
+    assert not search.search(Query("lamps"), page + 1).results
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        ServiceUnavailable("Replicate", "no answer"),
+        RequestRefused("Replicate refused the request (402): pay first"),
+        UnusableThing("The embedding model answered 0 vectors for 1 texts."),
+    ],
+)
+def test_without_vectors_the_words_find(problem: Exception) -> None:
+    memory = some_world(1)
+    found = search_in(memory, problem).search(Query("lamps"))
+    assert found.words_alone
+    assert {result.matched for result in found.results} == {"words"}
+
+
+def test_a_fault_of_ours_is_not_hidden() -> None:
+    with pytest.raises(ZeroDivisionError):
+        search_in(some_world(1), ZeroDivisionError()).search(Query("lamps"))
+
+
+def test_passages_without_words_are_marked_nowhere() -> None:
+    assert Hit("a", 0, TEXT, {}, 0.5, 0.5).parts == [(TEXT, False)]

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from allthethings.assets.urls import sites_of
+from allthethings.errors import BadInput
+from allthethings.search.syntax import FIELDS, Query, parse
+from allthethings.store.passage_index import Filters
+
+KINDS = ["audio", "web page"]
+
+
+def day(*numbers: int) -> datetime:
+    return datetime(*numbers, tzinfo=UTC)  # type: ignore[misc, arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "query"),
+    [
+        ("", Query("")),
+        ("  ships   after dark ", Query("ships after dark")),
+        ('the "fresnel lens" turns', Query("the fresnel lens turns", phrases=("fresnel lens",))),
+        ('"an unfinished one', Query("an unfinished one", phrases=("an unfinished one",))),
+        ('""', Query("")),
+        ("tea -milk", Query("tea", without=("milk",))),
+        ('tea -"with milk" x', Query("tea x", without=("with milk",))),
+        ("a well-known - thing", Query("a well-known - thing")),
+        ("after:", Query("after:")),
+        ("ratio:3 https://x.org", Query("ratio:3 https://x.org")),
+        ("kind:audio", Query("", filters=Filters(kinds=("audio",)))),
+        ("KIND:Page", Query("", filters=Filters(kinds=("web page",)))),
+        ('kind:"web page"', Query("", filters=Filters(kinds=("web page",)))),
+        ("-kind:audio", Query("", filters=Filters(not_kinds=("audio",)))),
+        ("site:Example.ORG", Query("", filters=Filters(sites=("example.org",)))),
+        ("site:https://a.org/x", Query("", filters=Filters(sites=("a.org",)))),
+        ("site:bücher.de", Query("", filters=Filters(sites=("xn--bcher-kva.de",)))),
+        ("site:127.0.0.1:8000", Query("", filters=Filters(sites=("127.0.0.1",)))),
+        ("-site:a.org", Query("", filters=Filters(not_sites=("a.org",)))),
+        ("after:2024-05", Query("", filters=Filters(after=day(2024, 5, 1)))),
+        ("before:2024-05-07", Query("", filters=Filters(before=day(2024, 5, 7)))),
+        (
+            "after:2023 after:2024 before:2026 before:2025",
+            Query("", filters=Filters(after=day(2024, 1, 1), before=day(2025, 1, 1))),
+        ),
+    ],
+)
+def test_the_syntax_that_people_know(text: str, query: Query) -> None:
+    assert parse(text, {}, KINDS) == query
+
+
+def test_fields_and_text_have_to_hold_both() -> None:
+    fields = {"kind": "audio", "site": "x.org", "after": "2024", "before": " "}
+    query = parse("tea site:tea.x.org", fields, KINDS)
+    assert query.text == "tea"
+    assert query.filters == Filters(("audio",), (), ("x.org", "tea.x.org"), (), day(2024, 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("kind:video", "The kinds of things: audio, web page"),
+        ("kind:audio kind:page", "of one kind"),
+        ("after:yesterday", "after:2025-03"),
+        ("before:2024-13", "is no date"),
+        ("before:0000", "is no date"),
+        ("-before:2024", "without the minus"),
+        ("site:?", "is no site"),
+        ("site:http://[", "is no site"),
+        ("tea" + ' -milk "tea"' * 11, "20 exact phrases and excluded words"),
+    ],
+)
+def test_a_bad_filter_gets_a_message(text: str, message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        parse(text, {}, KINDS)
+
+
+@given(st.text(), st.dictionaries(st.sampled_from(FIELDS), st.text()))
+def test_any_text_is_a_query_or_a_known_error(text: str, fields: dict[str, Any]) -> None:
+    with suppress(BadInput):
+        query = parse(text, fields, KINDS)
+        assert query.text == " ".join(query.text.split(" "))
+        assert all(phrase in query.text for phrase in query.phrases)
+
+
+@pytest.mark.parametrize(
+    ("url", "sites"),
+    [
+        ("https://www.Example.co.uk/x", ["www.example.co.uk", "example.co.uk", "co.uk"]),
+        ("http://localhost:8000/", ["localhost"]),
+        ("http://127.0.0.1:8000/", ["127.0.0.1"]),
+        ("http://[::1]/", ["::1"]),
+    ],
+)
+def test_a_url_belongs_to_its_host_and_the_domains_above(url: str, sites: list[str]) -> None:
+    assert sites_of(url) == sites

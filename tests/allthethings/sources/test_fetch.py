@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from allthethings.errors import UnusableThing
+from allthethings.sources.fetch import Probe, download, probe, within
+from guardedfetch import Fetcher, parse_allow
+from tests.guardedfetch.servers import Server, serving
+from tests.support.site import Page, Site, running_site
+
+AUDIO = Page(b"x" * 1234, "audio/mpeg")
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    with running_site() as site:
+        yield site
+
+
+@pytest.fixture
+def fetcher(site: Site) -> Fetcher:
+    return Fetcher(parse_allow(site.address.removeprefix("http://")))
+
+
+def test_a_probe_asks_for_the_headers_alone(site: Site, fetcher: Fetcher) -> None:
+    url = site.add("/talk.mp3", AUDIO)
+    site.requests.clear()
+    assert probe(fetcher, url) == Probe("audio/mpeg", 1234)
+    assert site.requests == [("HEAD", "/talk.mp3")]
+
+
+@pytest.mark.parametrize("refusal", [400, 403, 405, 500, 501])
+def test_a_server_without_head_is_asked_for_one_byte(
+    site: Site, fetcher: Fetcher, refusal: int
+) -> None:
+    url = site.add("/no-head.mp3", Page(AUDIO.body, "Audio/MPEG; x=y", head_status=refusal))
+    assert probe(fetcher, url) == Probe("audio/mpeg", 1234)
+
+
+def test_no_length_is_accepted(site: Site, fetcher: Fetcher) -> None:
+    url = site.add("/stream.mp3", Page(b"x", "audio/mpeg", tell_length=False))
+    assert probe(fetcher, url) == Probe("audio/mpeg", None)
+
+
+def test_a_redirect_is_followed(site: Site, fetcher: Fetcher) -> None:
+    site.add("/talk.mp3", AUDIO)
+    url = site.add("/old", Page(status=302, headers={"Location": "/talk.mp3"}))
+    assert probe(fetcher, url) == Probe("audio/mpeg", 1234)
+
+
+@pytest.mark.parametrize(
+    ("page", "word", "retryable"),
+    [
+        (Page(status=404), "404", False),
+        (Page(status=410), "410", False),
+        (Page(status=403), "403", False),
+        (Page(status=503), "503", True),
+        (Page(b"x", content_type=None), "Content-Type", False),
+        (Page(b"x", content_type=" "), "Content-Type", False),
+        (Page(b"x", content_type=f"audio/{'x' * 255}"), "Content-Type", False),
+    ],
+)
+def test_what_cannot_be_used_is_said_in_words(
+    site: Site, fetcher: Fetcher, page: Page, word: str, retryable: bool
+) -> None:
+    with pytest.raises(UnusableThing, match=word) as caught:
+        probe(fetcher, site.add("/bad", page))
+    assert caught.value.retryable is retryable
+
+
+@pytest.mark.parametrize("url", ["http://no-such-host.invalid/", "http://127.0.0.1:1/"])
+def test_an_unreachable_server_is_said_in_words(fetcher: Fetcher, url: str) -> None:
+    with pytest.raises(UnusableThing, match=r"\.$"):
+        probe(fetcher, url)
+
+
+def test_a_document_comes_with_its_encoding(site: Site, fetcher: Fetcher) -> None:
+    body = "<p>Łódź</p>".encode("iso-8859-2")
+    url = site.add("/page", Page(body, "text/html; charset=ISO-8859-2"))
+    document = download(fetcher, url)
+    assert (document.body, document.charset, document.url) == (body, "iso-8859-2", url)
+
+
+@pytest.fixture
+def unhurried() -> Iterator[Server]:
+    """Takes a second for each answer, and refuses HEAD."""
+
+    def script(connection: socket.socket, head: bytes) -> None:
+        server.stopping.wait(1.0)
+        status = b"405 No" if head.startswith(b"HEAD") else b"200 OK"
+        page = b"Content-Type: text/html\r\nContent-Length: 3\r\n\r\nyes"
+        connection.sendall(b"HTTP/1.1 " + status + b"\r\n" + page)
+
+    with serving(script) as server:
+        yield server
+
+
+def look_and_download(server: Server) -> bytes:
+    fetcher = Fetcher(parse_allow("127.0.0.1"))
+    probe(fetcher, server.url())
+    return download(fetcher, server.url()).body
+
+
+def test_a_slow_server_has_its_time_for_each_request(unhurried: Server) -> None:
+    assert look_and_download(unhurried) == b"yes"
+    with within(60.0):
+        assert look_and_download(unhurried) == b"yes"
+
+
+@pytest.mark.parametrize(("seconds", "requests"), [(0.5, 1), (1.5, 2), (2.5, 3)])
+def test_all_requests_share_the_time_of_one_answer(
+    unhurried: Server, seconds: float, requests: int
+) -> None:
+    with within(seconds), pytest.raises(UnusableThing, match="too long over all") as caught:
+        look_and_download(unhurried)
+    assert caught.value.retryable
+    assert unhurried.connections == requests
+    assert look_and_download(unhurried) == b"yes"  # the next answer has a time of its own
+
+
+def test_what_is_done_between_the_requests_takes_none_of_their_time(unhurried: Server) -> None:
+    fetcher = Fetcher(parse_allow("127.0.0.1"))
+    with within(3.5):
+        probe(fetcher, unhurried.url())
+        unhurried.stopping.wait(2.0)  # a database that is slow
+        assert download(fetcher, unhurried.url()).body == b"yes"

@@ -1,0 +1,192 @@
+"""The sources' URLs: what is accepted, what is rejected, and what is kept of both."""
+
+from __future__ import annotations
+
+import concurrent.futures
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.localcloud.hookdeck.world import PROVIDER_SECRET, Gateway, Receiver, as_json, signed
+from tests.support.waiting import wait_for
+
+REPLICATE = {"type": "REPLICATE", "config": {"auth": {"webhook_secret_key": PROVIDER_SECRET}}}
+BODY = as_json({"id": "p1", "status": "succeeded"})
+
+
+def rejected(gateway: Gateway, connection: Any) -> Any:
+    models = gateway.call("GET", "/requests", source_id=connection["source"]["id"])["models"]
+    assert gateway.events(connection) == []
+    return models[0]
+
+
+def test_a_signed_callback_is_accepted_and_verified(gateway: Gateway, receiver: Receiver) -> None:
+    connection = gateway.connect(receiver.url, source=REPLICATE)
+    response = gateway.web.post(connection["source"]["url"], content=BODY, headers=signed(BODY))
+    assert response.status_code == 200
+    assert set(response.json()) == {"status", "message", "request_id"}
+    [seen] = receiver.wait_for(1)
+    assert seen.headers["x-hookdeck-verified"] == "true"
+    assert seen.headers["webhook-id"] == "msg_1"
+    kept = gateway.call("GET", f"/requests/{response.json()['request_id']}")
+    assert kept["verified"] is True
+    assert kept["rejection_cause"] is None
+    assert kept["data"]["body"] == {"id": "p1", "status": "succeeded"}
+
+
+@pytest.mark.parametrize("fault", ["none", "old", "other secret", "other body"])
+def test_a_bad_signature_is_rejected_and_kept(gateway: Gateway, fault: str) -> None:
+    connection = gateway.connect("http://127.0.0.1:9/", source=REPLICATE)
+    headers = {
+        "none": {},
+        "old": signed(BODY, at=datetime.now(tz=UTC) - timedelta(minutes=6)),
+        "other secret": signed(BODY, secret="whsec_b3RoZXI="),
+        "other body": signed(b"{}"),
+    }[fault]
+    response = gateway.web.post(connection["source"]["url"], content=BODY, headers=headers)
+    assert response.status_code == 403
+    kept = rejected(gateway, connection)
+    assert kept["id"] == response.json()["request_id"]
+    assert kept["rejection_cause"] == "VERIFICATION_FAILED"
+    assert kept["verified"] is False
+    assert gateway.api.post(f"/requests/{kept['id']}/retry").status_code == 422
+
+
+def test_a_new_secret_counts_at_once(gateway: Gateway, receiver: Receiver) -> None:
+    new = "whsec_bmV3IHNlY3JldA=="
+    connection = gateway.connect(receiver.url, source=REPLICATE)
+    url = connection["source"]["url"]
+    config = {"auth": {"webhook_secret_key": new}}
+    gateway.call("PUT", f"/sources/{connection['source']['id']}", {"config": config})
+    assert gateway.web.post(url, content=BODY, headers=signed(BODY)).status_code == 403
+    headers = signed(BODY, secret=new)
+    assert gateway.web.post(url, content=BODY, headers=headers).status_code == 200
+
+
+def test_an_api_key(gateway: Gateway, receiver: Receiver) -> None:
+    auth = {"header_key": "x-key", "api_key": "s3"}
+    config = {"auth_type": "API_KEY", "auth": auth}
+    connection = gateway.connect(receiver.url, source={"config": config})
+    url = connection["source"]["url"]
+    assert gateway.web.post(url, headers={"x-key": "no"}).status_code == 403
+    assert gateway.web.post(url, headers={"x-key": "s3"}).status_code == 200
+
+
+def test_the_largest_body_and_one_byte_more(gateway: Gateway, receiver: Receiver) -> None:
+    connection = gateway.connect(receiver.url)
+    url, largest = connection["source"]["url"], b"x" * (10 * 1024 * 1024)
+    assert gateway.web.post(url, content=largest).status_code == 200
+    assert gateway.web.post(url, content=largest + b"x").status_code == 413
+    assert gateway.web.post(url, content=iter([largest, b"x"])).status_code == 413
+    [seen] = receiver.wait_for(1)
+    assert seen.body == largest
+    models = gateway.call("GET", "/requests", source_id=connection["source"]["id"])["models"]
+    causes = [model["rejection_cause"] for model in models]
+    assert causes == ["PAYLOAD_TOO_LARGE", "PAYLOAD_TOO_LARGE", None]
+
+
+@pytest.mark.parametrize(
+    ("method", "status"), [("GET", 405), ("PUT", 200), ("PATCH", 200), ("DELETE", 200)]
+)
+def test_methods(gateway: Gateway, receiver: Receiver, method: str, status: int) -> None:
+    connection = gateway.connect(receiver.url)
+    response = gateway.web.request(method, connection["source"]["url"])
+    assert response.status_code == status
+    if status == 200:
+        assert receiver.wait_for(1)[0].method == method
+    else:
+        assert rejected(gateway, connection)["rejection_cause"] == "UNSUPPORTED_HTTP_METHOD"
+
+
+def test_unknown_disabled_and_unconnected_sources(gateway: Gateway, receiver: Receiver) -> None:
+    assert gateway.web.post(f"{gateway.url}/e/src_none").status_code == 404
+    connection = gateway.connect(receiver.url)
+    url, source = connection["source"]["url"], connection["source"]["id"]
+    gateway.call("PUT", f"/sources/{source}/disable")
+    assert gateway.web.post(url).status_code == 403
+    assert rejected(gateway, connection)["rejection_cause"] == "SOURCE_DISABLED"
+    gateway.call("PUT", f"/sources/{source}/enable")
+    gateway.call("DELETE", f"/connections/{connection['id']}")
+    assert gateway.web.post(url).status_code == 404
+    kept = rejected(gateway, connection)
+    assert kept["rejection_cause"] == "NO_CONNECTION"
+    # Once there is a connection again, what came meanwhile can be replayed.
+    again = gateway.connect(receiver.url, name=connection["name"])
+    gateway.call("POST", f"/requests/{kept['id']}/retry")
+    gateway.event_with(again, "SUCCESSFUL")
+
+
+def test_dot_segments_do_not_leave_the_destination(gateway: Gateway, receiver: Receiver) -> None:
+    connection = gateway.connect(f"{receiver.url}/webhooks")
+    url = connection["source"]["url"]
+    assert gateway.web.post(f"{url}/%2e%2e/admin").status_code == 400
+    assert gateway.events(connection) == []
+
+
+def test_a_custom_response(gateway: Gateway, receiver: Receiver) -> None:
+    config = {"custom_response": {"content_type": "xml", "body": "<ok/>"}}
+    connection = gateway.connect(receiver.url, source={"config": config})
+    response = gateway.web.post(connection["source"]["url"])
+    assert response.text == "<ok/>"
+    assert response.headers["content-type"].startswith("application/xml")
+
+
+def test_one_event_for_each_connection(gateway: Gateway, receiver: Receiver) -> None:
+    first = gateway.connect(f"{receiver.url}/a")
+    payload = {
+        "name": "second",
+        "source_id": first["source"]["id"],
+        "destination": {"name": "second", "type": "HTTP", "config": {"url": f"{receiver.url}/b"}},
+    }
+    gateway.call("PUT", "/connections", payload)
+    request = gateway.send(first)
+    assert sorted(seen.target for seen in receiver.wait_for(2)) == ["/a", "/b"]
+    assert gateway.call("GET", f"/requests/{request}")["events_count"] == 2
+    assert gateway.call("GET", f"/requests/{request}/events")["count"] == 2
+
+
+def test_filtered_disabled_and_cli_connections_ignore(gateway: Gateway, receiver: Receiver) -> None:
+    filtering = {"type": "filter", "body": {"status": "succeeded"}}
+    connection = gateway.connect(receiver.url, filtering)
+    cli = {"name": "cli", "type": "CLI", "config": {"path": "/webhooks"}}
+    ends = {"source_id": connection["source"]["id"], "destination": cli}
+    gateway.call("PUT", "/connections", {"name": "cli", **ends})
+    disabled = gateway.call("PUT", "/connections", {"name": "off", **ends})
+    gateway.call("PUT", f"/connections/{disabled['id']}/disable")
+    request = gateway.send(connection, as_json({"status": "starting"}))
+    ignored = gateway.call("GET", f"/requests/{request}/ignored_events", dir="asc")["models"]
+    assert [(one["cause"], one["meta"]) for one in ignored] == [
+        ("FILTERED", ["body"]),
+        ("CLI_DISCONNECTED", None),
+        ("DISABLED", None),
+    ]
+    gateway.send(connection, as_json({"status": "succeeded"}))
+    assert receiver.wait_for(1)[0].body == as_json({"status": "succeeded"})
+
+
+def test_duplicates_within_the_window(gateway: Gateway, receiver: Receiver) -> None:
+    rule = {"type": "deduplicate", "window": 1000, "include_fields": ["body.id"]}
+    connection = gateway.connect(receiver.url, rule)
+    first = gateway.send(connection, as_json({"id": 1, "n": 1}))
+    second = gateway.send(connection, as_json({"id": 1, "n": 2}))
+    gateway.send(connection, as_json({"id": 2, "n": 3}))
+    assert gateway.call("GET", f"/requests/{first}")["events_count"] == 1
+    kept = gateway.call("GET", f"/requests/{second}")
+    assert (kept["events_count"], kept["ignored_count"]) == (0, 1)
+    assert len(gateway.events(connection)) == 2
+
+    def after_the_window() -> bool:
+        gateway.send(connection, as_json({"id": 1, "n": 4}))
+        return len(gateway.events(connection)) == 3
+
+    wait_for(after_the_window, "the end of the window", 15)
+
+
+def test_a_burst_is_kept_whole(gateway: Gateway, receiver: Receiver) -> None:
+    connection = gateway.connect(receiver.url)
+    with concurrent.futures.ThreadPoolExecutor(20) as pool:
+        requests = set(pool.map(lambda n: gateway.send(connection, b"%d" % n), range(200)))
+    assert len(requests) == 200
+    seen = receiver.wait_for(200)
+    assert {int(one.body) for one in seen} == set(range(200))

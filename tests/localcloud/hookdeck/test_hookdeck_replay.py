@@ -1,0 +1,214 @@
+"""What a person can do with events and requests: retry, bulk retry, replay, cancel, pause."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from tests.localcloud.hookdeck.world import Gateway, Receiver, Reply
+from tests.support.waiting import wait_for
+
+SLOW_RETRY = {"type": "retry", "strategy": "linear", "count": 3, "interval": 100_000_000}
+FAST_RETRY = {"type": "retry", "strategy": "linear", "count": 2, "interval": 10_000}
+
+
+def failed(gateway: Gateway, receiver: Receiver, *rules: Any) -> tuple[Any, Any]:
+    """A connection and its one event, which has failed once; from now on all is well."""
+    receiver.reply = Reply(500)
+    connection = gateway.connect(receiver.url, *rules)
+    gateway.send(connection)
+    event = gateway.event_with(connection, "FAILED")
+    receiver.reply = Reply()
+    return connection, event
+
+
+def test_a_manual_retry_keeps_the_event(gateway: Gateway, receiver: Receiver) -> None:
+    connection, event = failed(gateway, receiver)
+    queued = gateway.call("POST", f"/events/{event['id']}/retry")
+    assert (queued["id"], queued["status"]) == (event["id"], "QUEUED")
+    gateway.event_with(connection, "SUCCESSFUL", attempts=2)
+    seen = receiver.deliveries
+    assert [one.headers["x-hookdeck-eventid"] for one in seen] == [event["id"]] * 2
+    assert seen[1].headers["x-hookdeck-attempt-trigger"] == "MANUAL"
+    assert [one["trigger"] for one in gateway.attempts(event["id"])] == ["INITIAL", "MANUAL"]
+    assert gateway.api.post("/events/evt_none/retry").status_code == 404
+
+
+def test_a_manual_success_ends_the_automatic_retries(gateway: Gateway, receiver: Receiver) -> None:
+    connection, event = failed(gateway, receiver, SLOW_RETRY)
+    assert event["next_attempt_at"] is not None
+    gateway.call("POST", f"/events/{event['id']}/retry")
+    gateway.event_with(connection, "SUCCESSFUL", next_attempt_at=None)
+    assert int(receiver.deliveries[1].headers["x-hookdeck-will-retry-after"]) > 900
+
+
+def test_a_manual_failure_leaves_the_automatic_retries(
+    gateway: Gateway, receiver: Receiver
+) -> None:
+    connection, event = failed(gateway, receiver, SLOW_RETRY)
+    receiver.reply = Reply(500)
+    gateway.call("POST", f"/events/{event['id']}/retry")
+    after = gateway.event_with(connection, "FAILED", attempts=2)
+    assert after["next_attempt_at"] == event["next_attempt_at"]
+
+
+def test_manual_attempts_do_not_use_up_the_automatic_ones(
+    gateway: Gateway, receiver: Receiver
+) -> None:
+    receiver.reply = Reply(500)
+    connection = gateway.connect(receiver.url, FAST_RETRY)
+    gateway.send(connection)
+    event = gateway.event_with(connection, "FAILED", attempts=1)
+    gateway.call("POST", f"/events/{event['id']}/retry")
+    after = gateway.event_with(connection, "FAILED", next_attempt_at=None)
+    assert after["attempts"] == 4
+    triggers = [one["trigger"] for one in gateway.attempts(event["id"])]
+    assert sorted(triggers) == ["AUTOMATIC", "AUTOMATIC", "INITIAL", "MANUAL"]
+
+
+def test_a_retry_asked_for_during_an_attempt_follows_it(
+    gateway: Gateway, receiver: Receiver
+) -> None:
+    hold = threading.Event()
+    receiver.replies.put(Reply(500, hold=hold))
+    connection = gateway.connect(receiver.url)
+    gateway.send(connection)
+    receiver.wait_for(1)
+    [event] = gateway.events(connection)
+    gateway.call("POST", f"/events/{event['id']}/retry")
+    hold.set()
+    gateway.event_with(connection, "SUCCESSFUL", attempts=2)
+    assert receiver.most_under_way == 1
+
+
+def test_cancel(gateway: Gateway, receiver: Receiver) -> None:
+    connection, event = failed(gateway, receiver, FAST_RETRY)
+    cancelled = gateway.call("PUT", f"/events/{event['id']}/cancel")
+    assert (cancelled["status"], cancelled["next_attempt_at"]) == ("CANCELLED", None)
+    gateway.send(connection)
+    wait_for(
+        lambda: len(gateway.events(connection, status="SUCCESSFUL")) == 1, "one event delivered", 15
+    )
+    assert gateway.call("GET", f"/events/{event['id']}")["status"] == "CANCELLED"
+    [done] = gateway.events(connection, status="SUCCESSFUL")
+    assert gateway.api.put(f"/events/{done['id']}/cancel").status_code == 422
+
+
+def test_cancel_during_an_attempt(gateway: Gateway, receiver: Receiver) -> None:
+    hold = threading.Event()
+    receiver.reply = Reply(500, hold=hold)
+    connection = gateway.connect(receiver.url, FAST_RETRY)
+    gateway.send(connection)
+    receiver.wait_for(1)
+    [event] = gateway.events(connection)
+    gateway.call("PUT", f"/events/{event['id']}/cancel")
+    hold.set()
+    after = gateway.event_with(connection, "CANCELLED", attempts=1)
+    assert after["next_attempt_at"] is None
+
+
+def test_bulk_retry(gateway: Gateway, receiver: Receiver) -> None:
+    receiver.reply = Reply(500)
+    connection = gateway.connect(receiver.url)
+    for _ in range(6):
+        gateway.send(connection)
+    wait_for(lambda: len(gateway.events(connection, status="FAILED")) == 6, "six failed events", 15)
+    query = {"webhook_id": connection["id"], "status": "FAILED"}
+    params = {f"query[{name}]": value for name, value in query.items()}
+    plan = gateway.call("GET", "/bulk/events/retry/plan", **params)
+    assert plan == {"estimated_batch": 1, "estimated_count": 6, "progress": 0.0}
+    receiver.reply = Reply()
+    receiver.replies.put(Reply(500))
+    bulk = gateway.call("POST", "/bulk/events/retry", {"query": query})
+    assert (bulk["estimated_count"], bulk["query"]) == (6, query)
+
+    def over() -> Any:
+        state = gateway.call("GET", f"/bulk/events/retry/{bulk['id']}")
+        return None if state["in_progress"] else state
+
+    state = wait_for(over, "the end of the bulk", 15)
+    assert (state["completed_count"], state["failed_count"], state["progress"]) == (5, 1, 1.0)
+    assert state["completed_at"] is not None
+    triggers = {one.headers["x-hookdeck-attempt-trigger"] for one in receiver.deliveries[6:]}
+    assert triggers == {"BULK_RETRY"}
+    event = gateway.events(connection)[0]
+    assert gateway.attempts(event["id"])[1]["bulk_retry_id"] == bulk["id"]
+    assert gateway.api.get("/bulk/events/retry/none").status_code == 404
+
+
+def test_a_cancelled_bulk_retry(gateway: Gateway, receiver: Receiver) -> None:
+    receiver.reply = Reply(500)
+    config = {"rate_limit": 1, "rate_limit_period": "concurrent"}
+    connection = gateway.connect(receiver.url, config=config)
+    for _ in range(3):
+        gateway.send(connection)
+    wait_for(
+        lambda: len(gateway.events(connection, status="FAILED")) == 3, "three failed events", 15
+    )
+    hold = threading.Event()
+    receiver.reply = Reply(hold=hold)
+    query = {"webhook_id": connection["id"]}
+    bulk = gateway.call("POST", "/bulk/events/retry", {"query": query})
+    receiver.wait_for(4)
+    state = gateway.call("POST", f"/bulk/events/retry/{bulk['id']}/cancel")
+    assert state["in_progress"] is False
+    assert state["cancelled_at"] is not None
+    hold.set()
+    gateway.send(connection)
+    receiver.wait_for(5)
+    wait_for(
+        lambda: len(gateway.events(connection, status="SUCCESSFUL")) == 1, "one event delivered", 15
+    )
+    assert len(gateway.events(connection, error_code="BULK_RETRY_CANCELLED")) >= 2
+
+
+def test_a_replay_makes_new_events(gateway: Gateway, receiver: Receiver) -> None:
+    rule = {"type": "deduplicate", "window": 60_000}
+    connection = gateway.connect(receiver.url, rule)
+    request = gateway.send(connection, b"twice", "/path?q=1")
+    receiver.wait_for(1)
+    answer = gateway.call("POST", f"/requests/{request}/retry", {})
+    assert [one["request_id"] for one in answer["events"]] == [request]
+    assert answer["request"]["events_count"] == 2
+    first, second = receiver.wait_for(2)
+    assert (first.body, first.target) == (second.body, second.target)
+    assert first.headers["x-hookdeck-requestid"] == second.headers["x-hookdeck-requestid"]
+    assert second.headers["x-hookdeck-eventid"] == answer["events"][0]["id"]
+    assert first.headers["x-hookdeck-eventid"] != second.headers["x-hookdeck-eventid"]
+
+
+def test_a_replay_for_some_connections(gateway: Gateway, receiver: Receiver) -> None:
+    connection = gateway.connect(receiver.url)
+    request = gateway.send(connection)
+    wanted = {"webhook_ids": [connection["id"]]}
+    assert len(gateway.call("POST", f"/requests/{request}/retry", wanted)["events"]) == 1
+    other = {"webhook_ids": ["web_none"]}
+    assert gateway.api.post(f"/requests/{request}/retry", json=other).status_code == 422
+    assert gateway.api.post("/requests/req_none/retry", json={}).status_code == 404
+
+
+def test_a_paused_connection_holds_events_back(gateway: Gateway, receiver: Receiver) -> None:
+    connection = gateway.connect(receiver.url)
+    path = f"/connections/{connection['id']}"
+    assert gateway.call("PUT", f"{path}/pause")["paused_at"] is not None
+    gateway.send(connection)
+    gateway.event_with(connection, "HOLD", attempts=0)
+    assert gateway.call("PUT", f"{path}/unpause")["paused_at"] is None
+    gateway.event_with(connection, "SUCCESSFUL")
+    [seen] = receiver.deliveries
+    assert seen.headers["x-hookdeck-attempt-trigger"] == "UNPAUSE"
+
+
+def test_a_retry_that_comes_due_while_paused(gateway: Gateway, receiver: Receiver) -> None:
+    connection, _ = failed(gateway, receiver, FAST_RETRY)
+    gateway.call("PUT", f"/connections/{connection['id']}/pause")
+    gateway.event_with(connection, "HOLD")
+    gateway.call("PUT", f"/connections/{connection['id']}/unpause")
+    gateway.event_with(connection, "SUCCESSFUL")
+
+
+def test_a_deleted_connection_delivers_nothing_more(gateway: Gateway, receiver: Receiver) -> None:
+    connection, event = failed(gateway, receiver, FAST_RETRY)
+    gateway.call("DELETE", f"/connections/{connection['id']}")
+    assert gateway.call("GET", f"/events/{event['id']}")["status"] == "CANCELLED"
+    assert gateway.api.post(f"/events/{event['id']}/retry").status_code == 422

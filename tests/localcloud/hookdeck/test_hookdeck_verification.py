@@ -1,0 +1,133 @@
+"""Signatures and credentials of sources."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from localcloud.hookdeck.models import Endpoint, Json, Received
+from localcloud.hookdeck.verification import check_standard_secret, verify
+from tests.localcloud.hookdeck.world import PROVIDER_SECRET, signed
+
+BODY = b'{"id": "p1"}'
+OTHER_SECRET = "whsec_" + base64.b64encode(b"another secret of the provider").decode()
+
+
+def source(kind: str, config: Json) -> Endpoint:
+    return Endpoint("src_1", "s", kind, None, config, None, 0, 0)
+
+
+REPLICATE = source("REPLICATE", {"auth": {"webhook_secret_key": PROVIDER_SECRET}})
+
+
+def received(headers: dict[str, str], body: bytes = BODY) -> Received:
+    return Received("POST", "", "", tuple(headers.items()), body)
+
+
+def test_a_good_signature() -> None:
+    assert verify(REPLICATE, received(signed(BODY))) is True
+
+
+@pytest.mark.parametrize(
+    ("minutes", "verified"), [(-6, False), (-4, True), (0, True), (4, True), (6, False)]
+)
+def test_five_minutes_of_clock_difference(minutes: int, *, verified: bool) -> None:
+    at = datetime.now(tz=UTC) + timedelta(minutes=minutes)
+    assert verify(REPLICATE, received(signed(BODY, at=at))) is verified
+
+
+def test_several_signatures_in_one_header() -> None:
+    both = signed(BODY)
+    both["webhook-signature"] = (
+        signed(BODY, secret=OTHER_SECRET)["webhook-signature"] + " " + both["webhook-signature"]
+    )
+    assert verify(REPLICATE, received(both)) is True
+
+
+def test_svix_names_of_the_headers() -> None:
+    headers = {name.replace("webhook-", "svix-"): value for name, value in signed(BODY).items()}
+    svix = source("SVIX", REPLICATE.config)
+    assert verify(svix, received(headers)) is True
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"webhook-signature": signed(BODY, secret=OTHER_SECRET)["webhook-signature"]},
+        {"webhook-signature": "v1,"},
+        {"webhook-signature": "v1"},
+        {"webhook-signature": "v1,é"},
+        {"webhook-signature": "v1a,AAAA"},
+        {"webhook-signature": ""},
+        {"webhook-id": "msg_2"},
+        {"webhook-timestamp": "yesterday"},
+        {"webhook-timestamp": "nan"},
+        {"webhook-timestamp": "1e999"},
+    ],
+)
+def test_bad_signatures(changed: dict[str, str]) -> None:
+    assert verify(REPLICATE, received({**signed(BODY), **changed})) is False
+
+
+def test_every_flipped_bit_of_the_body() -> None:
+    headers = signed(BODY)
+    for position in range(len(BODY) * 8):
+        body = bytearray(BODY)
+        body[position // 8] ^= 1 << position % 8
+        assert verify(REPLICATE, received(headers, bytes(body))) is False
+
+
+def test_missing_headers_and_a_body_that_is_not_text() -> None:
+    assert verify(REPLICATE, received({})) is False
+    assert verify(REPLICATE, received(signed(BODY), b"\xff\xfe")) is False
+
+
+def test_a_source_without_credentials_checks_nothing() -> None:
+    assert verify(source("WEBHOOK", {}), received({})) is None
+    assert verify(source("REPLICATE", {}), received({})) is None
+
+
+BASIC = {"authorization": "Basic " + base64.b64encode(b"me:pw").decode()}
+DIGEST = hmac.new(b"k", BODY, hashlib.sha256)
+
+
+@pytest.mark.parametrize(
+    ("kind", "auth", "headers", "verified"),
+    [
+        ("API_KEY", {"header_key": "X-Key", "api_key": "s3"}, {"x-key": "s3"}, True),
+        ("API_KEY", {"header_key": "X-Key", "api_key": "s3"}, {"x-key": "s4"}, False),
+        ("API_KEY", {"header_key": "X-Key", "api_key": "s3"}, {}, False),
+        ("BASIC_AUTH", {"username": "me", "password": "pw"}, BASIC, True),
+        ("BASIC_AUTH", {"username": "me", "password": "no"}, BASIC, False),
+        ("HMAC", {"encoding": "hex"}, {"x-sig": DIGEST.hexdigest()}, True),
+        ("HMAC", {"encoding": "hex"}, {"x-sig": "sha256=" + DIGEST.hexdigest()}, True),
+        ("HMAC", {"encoding": "hex"}, {"x-sig": DIGEST.hexdigest()[:-1]}, False),
+        (
+            "HMAC",
+            {"encoding": "base64"},
+            {"x-sig": base64.b64encode(DIGEST.digest()).decode()},
+            True,
+        ),
+    ],
+)
+def test_generic_credentials(
+    kind: str, auth: Json, headers: dict[str, str], *, verified: bool
+) -> None:
+    if kind == "HMAC":
+        auth = {"algorithm": "sha256", "header_key": "X-Sig", "webhook_secret_key": "k", **auth}
+    item = source("WEBHOOK", {"auth_type": kind, "auth": auth})
+    assert verify(item, received(headers)) is verified
+
+
+@pytest.mark.parametrize("secret", ["whsec_é", "whsec_", "", "whsec_a"])
+def test_secrets_that_cannot_be_used(secret: str) -> None:
+    with pytest.raises(ValueError, match="Standard Webhooks secret"):
+        check_standard_secret(secret)
+
+
+def test_a_secret_that_can_be_used() -> None:
+    check_standard_secret(PROVIDER_SECRET)

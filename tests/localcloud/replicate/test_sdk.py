@@ -1,0 +1,183 @@
+"""The real SDK, unchanged, against the server."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from replicate.client import Client
+from replicate.exceptions import ModelError, ReplicateError
+
+from tests.localcloud.replicate.world import COUNT, ECHO, SECRET, TOKEN, Server, said
+
+
+def test_models_and_versions(client: Client) -> None:
+    model = client.models.get("tests/echo")
+    assert (model.owner, model.name, model.description) == ("tests", "echo", "Says what it is told")
+    version = client.models.get("tests/echo").versions.get(ECHO)
+    assert model.latest_version == version
+    assert version.id == ECHO
+    properties = version.openapi_schema["components"]["schemas"]["Input"]["properties"]
+    assert properties["file"]["format"] == "uri"
+    assert [one.id for one in model.versions.list()] == [ECHO]
+    assert {one.id for one in client.models.list()} == {"tests/echo", "tests/count"}
+    assert [one.id for one in client.models.search("told")] == ["tests/echo"]
+    for missing in (
+        lambda: client.models.get("tests/none"),
+        lambda: model.versions.get("0" * 64),
+        lambda: client.predictions.get("none"),
+        lambda: client.predictions.cancel("none"),
+        lambda: client.files.get("none"),
+    ):
+        with pytest.raises(ReplicateError) as error:
+            missing()
+        assert error.value.status == 404
+        assert error.value.detail
+
+
+def test_create_get_and_wait(client: Client) -> None:
+    created = client.predictions.create(version=ECHO, input={"text": "ho", "times": 2})
+    assert len(created.id) == 26
+    assert str(created.status) == "starting"
+    assert created.input == {"text": "ho", "times": 2}
+    created.wait()
+    got = client.predictions.get(created.id)
+    assert got.status == created.status
+    assert got.status == "succeeded"
+    assert got.output == {"said": "hoho", "suffix": None}
+    assert got.logs == "mode echo\n"
+    assert got.error is None
+    assert (got.metrics or {})["predict_time"] > 0
+    moments = [str(got.created_at), str(got.started_at), str(got.completed_at)]
+    assert moments == sorted(moments)
+    assert (got.urls or {})["get"].endswith(got.id)
+
+
+@pytest.mark.parametrize("version", [ECHO, f"tests/echo:{ECHO}", "tests/echo"])
+def test_each_way_to_name_a_version(client: Client, version: str) -> None:
+    created = client.predictions.create(version=version, input={"text": "a"}, wait=True)
+    assert said(created.output) == "a"
+
+
+def test_run(client: Client) -> None:
+    assert said(client.run(f"tests/echo:{ECHO}", input={"text": "a"})) == "a"
+    assert said(client.run("tests/echo", input={"text": "b"}, wait=False)) == "b"
+    assert list(client.run(f"tests/count:{COUNT}", input={"to": 3})) == ["1", "2", "3"]
+    polled = client.run(f"tests/count:{COUNT}", input={"to": 3, "pause": 0.1}, wait=False)
+    assert list(polled) == ["1", "2", "3"]
+
+
+def test_async_twins(shared: Server) -> None:
+    async def journey() -> None:
+        client = shared.client()
+        created = await client.predictions.async_create(version=ECHO, input={"text": "a"})
+        await created.async_wait()
+        assert said(created.output) == "a"
+        assert said(await client.async_run("tests/echo", input={"text": "b"})) == "b"
+        assert (await client.models.async_get("tests/echo")).name == "echo"
+        assert (await client.webhooks.default.async_secret()).key == SECRET
+        page = await client.predictions.async_list()
+        assert created.id in {one.id for one in page}
+        await client._async_client.aclose()
+
+    asyncio.run(journey())
+
+
+def test_account_and_secret(client: Client) -> None:
+    assert client.accounts.current().type == "user"
+    assert client.webhooks.default.secret().key == SECRET
+
+
+def test_a_failed_prediction(client: Client) -> None:
+    with pytest.raises(ModelError, match="ValueError: told to fail"):
+        client.run("tests/echo", input={"mode": "fail"})
+    failed = client.predictions.create(version=ECHO, input={"mode": "fail"})
+    failed.wait()
+    assert (failed.status, failed.output) == ("failed", None)
+    assert failed.logs == "mode fail\n"
+
+
+def test_waiting_is_over_before_the_prediction(client: Client) -> None:
+    """The SDK takes any status but `starting` for the end, so `starting` it must be."""
+    slow = client.predictions.create(version=ECHO, input={"mode": "sleep", "seconds": 60}, wait=1)
+    assert slow.status == "starting"
+    assert client.predictions.get(slow.id).status == "processing"
+    slow.cancel()
+    slow.wait()
+    assert client.predictions.get(slow.id).status == "canceled"
+
+
+@pytest.mark.parametrize(
+    ("given", "field", "words"),
+    [
+        ({"times": 11}, "input.times", "less than or equal to 10"),
+        ({"times": "two"}, "input.times", "Expected: integer, given: string"),
+        ({"times": True}, "input.times", "given: boolean"),
+        ({"times": None}, "input.times", "given: null"),
+        ({"mode": "sing"}, "input.mode", "must be one of"),
+        ({"text": "x" * 1001}, "input.text", "length must be less than or equal to 1000"),
+        ({"file": "/etc/passwd"}, "input.file", "format 'uri'"),
+        ({"file": "file:///etc/passwd"}, "input.file", "format 'uri'"),
+    ],
+)
+def test_wrong_input(client: Client, given: Any, field: str, words: str) -> None:
+    with pytest.raises(ReplicateError) as error:
+        client.predictions.create(version=ECHO, input=given)
+    assert error.value.status == 422
+    assert error.value.title == "Input validation failed"
+    assert str(error.value.detail).startswith(f"- {field}: ")
+    assert words in str(error.value.detail)
+
+
+def test_missing_input_and_unknown_fields(client: Client) -> None:
+    with pytest.raises(ReplicateError, match="to is required"):
+        client.predictions.create(version=COUNT, input={})
+    assert said(client.run("tests/echo", input={"text": "a", "unknown": 1})) == "a"
+
+
+@pytest.mark.parametrize("version", ["0" * 64, f"tests/count:{ECHO}", "tests/none", "none"])
+def test_unknown_version(client: Client, version: str) -> None:
+    with pytest.raises(ReplicateError) as error:
+        client.predictions.create(version=version, input={})
+    assert error.value.status == 422
+    assert error.value.title == "Invalid version or not permitted"
+
+
+def test_wrong_token(shared: Server) -> None:
+    for token in ("wrong", TOKEN + "x", TOKEN[:-1]):
+        client = shared.client(headers={"Authorization": f"Bearer {token}"})
+        with pytest.raises(ReplicateError) as error:
+            client.models.get("tests/echo")
+        assert (error.value.status, error.value.title) == (401, "Unauthenticated")
+    for header in (b"Bearer \xc3\xa9", b"Basic " + TOKEN.encode(), TOKEN.encode()):
+        answer = httpx.get(f"{shared.url}/v1/account", headers={b"Authorization": header})
+        assert answer.status_code == 401
+    client = shared.client(headers={"Authorization": f"Token {TOKEN}"})
+    assert client.models.get("tests/echo").name == "echo"
+
+
+def test_files(client: Client, tmp_path: Path) -> None:
+    path = tmp_path / "words.txt"
+    path.write_text("from a file")
+    stored = client.files.create(path, metadata={"mine": 1})
+    assert (stored.name, stored.size, stored.metadata) == ("words.txt", 11, {"mine": 1})
+    assert client.files.get(stored.id).checksums == stored.checksums
+    assert stored.id in {one.id for one in client.files.list()}
+    download = client._request("GET", f"/v1/files/{stored.id}/download")
+    assert download.content == b"from a file"
+    assert client.files.delete(stored.id)
+    with pytest.raises(ReplicateError):
+        client.files.get(stored.id)
+
+
+def test_files_as_inputs(client: Client, tmp_path: Path) -> None:
+    path = tmp_path / "some words.txt"
+    path.write_text("from a file")
+    ways: list[Any] = [{}, {"file_encoding_strategy": "base64"}]
+    for way in ways:
+        with path.open("rb") as file:
+            output = client.run(f"tests/echo:{ECHO}", input={"file": file}, **way)
+        assert output == {"said": "from a file", "suffix": ".txt"}

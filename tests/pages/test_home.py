@@ -1,0 +1,288 @@
+"""The home page: many URLs in one form, what is said of each, and the list's filters."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from lxml import html
+
+from allthethings.assets.asset import AssetStatus as S
+from allthethings.errors import ServiceUnavailable
+from allthethings.pipeline.imports import MOST, lines_of, listed_in
+from allthethings.store.asset_list import Place, Wanted
+from allthethings.store.assets import Page
+from allthethings.web.submission_form import MOST_LINES
+from tests.pages.world import (
+    HOSTILE,
+    Memory,
+    hostile_world,
+    make_app,
+    make_asset,
+    rendered,
+    text_of,
+)
+
+JSON = {"Accept": "application/json"}
+BOOKMARKS = b"""<!DOCTYPE NETSCAPE-Bookmark-file-1>
+<META HTTP-EQUIV="Content-Type" CONTENT="text/html; charset=UTF-8">
+<TITLE>Bookmarks</TITLE>
+<DL><p><DT><H3>Folder</H3><DL><p>
+<DT><A HREF="https://one.test/a?b=1&amp;c=2" ICON="data:image/png;base64,AAAA">One</A>
+<DT><A HREF="javascript:alert(1)">A bookmarklet</A>
+<DT><A HREF="place:sort=8">Recent</A>
+</DL><p><DT><A HREF="HTTPS://two.test/\xc3\xa4">Two</A></DL><p>"""
+
+
+def world(**changed: Any) -> Memory:
+    things = [make_asset(1, S.SEARCHABLE, title="A talk"), make_asset(2, S.SUBMITTED)]
+    return Memory(things, refusals={"http://bad.test/": HOSTILE}, **changed)
+
+
+def post(memory: Memory, path: str, code: int = 200, **fields: Any) -> html.HtmlElement:
+    answer = make_app(memory).test_client().post(path, data=fields)
+    assert answer.status_code == code, answer.text
+    return html.document_fromstring(answer.text)
+
+
+def entries(memory: Memory, text: str, path: str = "/process") -> Sequence[dict[str, Any]]:
+    answer = make_app(memory).test_client().post(path, data={"urls": text}, headers=JSON)
+    assert answer.status_code == 200, answer.text
+    return list(answer.json or [])
+
+
+MIXED = f"""
+# Talks for the weekend
+http://new.test/talk.mp3
+
+https://radio.test/1.mp3
+http://bad.test/
+what is this
+HTTP://NEW.test:80/talk.mp3#twice
+{HOSTILE}
+"""
+
+
+def test_each_line_is_answered_by_itself() -> None:
+    memory = world()
+    found = entries(memory, MIXED)
+    assert [(each["outcome"], each["code"], each["times"]) for each in found] == [
+        ("indexed", 201, 2),
+        ("already indexed", 200, 1),
+        ("refused", 422, 1),
+        ("refused", 422, 1),
+        ("refused", 422, 1),
+    ]
+    assert found[1]["asset"]["id"] == f"{1:024x}"
+    assert found[2]["message"] == HOSTILE
+    assert "spaces" in found[3]["message"]
+
+
+def test_what_is_refused_stays_in_the_field() -> None:
+    tree = post(world(), "/process", urls=MIXED)
+    field = ["http://bad.test/", "what is this", HOSTILE]
+    assert tree.get_element_by_id("url").value.splitlines() == field
+    assert text_of(tree, "//h2[@id='answers']") == ["1 already indexed, 1 indexed, 3 refused"]
+    assert len(tree.xpath("//*[@data-answer]")) == 5
+    assert f"/assets/{1:024x}" in tree.xpath("//*[@data-answer='already indexed']//a/@href")
+
+
+def test_hostile_lines_are_text() -> None:
+    for path in ("/process", "/check"):
+        tree = post(world(), path, urls=MIXED, keep=HOSTILE)
+        assert [script.get("src") for script in tree.iter("script")] == ["/static/app.js"]
+        assert HOSTILE in text_of(tree, "//*[@data-answer]//*[contains(@class, 'address')]")
+        assert HOSTILE in text_of(tree, "//*[@data-answer]//*[@class='why']")
+        for link in tree.xpath("//*[@data-answer]//a/@href"):
+            assert link.startswith("/assets/")
+
+
+def test_a_check_tells_and_keeps_nothing() -> None:
+    memory = world()
+    found = entries(memory, MIXED, "/check")
+    assert found[0] == {
+        "url": "http://new.test/talk.mp3",
+        "outcome": "can be indexed",
+        "message": "It can be indexed.",
+        "code": 200,
+        "times": 2,
+        "asset": None,
+        "kind": "web page",
+        "content_length": 1_200,
+        "title": "A talk",
+    }
+    assert [each["outcome"] for each in found[1:3]] == ["already indexed", "refused"]
+    assert memory.submitted == []
+
+
+def test_one_click_indexes_what_was_checked_and_brings_back_the_rest() -> None:
+    memory = world()
+    checked = post(memory, "/check", urls=MIXED)
+    assert len(checked.get_element_by_id("url").value.splitlines()) == 4
+    (form,) = checked.xpath("//section[@class='answers']/form")
+    fields = dict(form.form_values())
+    assert fields["urls"] == "http://new.test/talk.mp3"
+    indexed = post(memory, form.action, **fields)
+    assert memory.submitted == ["http://new.test/talk.mp3"]
+    rest = ["http://bad.test/", "what is this", HOSTILE]
+    assert indexed.get_element_by_id("url").value.splitlines() == rest
+
+
+def test_one_line_of_the_page_is_answered_as_ever() -> None:
+    client = make_app(world()).test_client()
+    answer = client.post("/process", data={"urls": "http://new.test/", "file": (io.BytesIO(), "")})
+    assert (answer.status_code, answer.location) == (303, "/")
+    assert client.post("/process", data={"urls": "no url"}).status_code == 422
+
+
+@pytest.mark.parametrize("path", ["/process", "/check"])
+def test_nothing_at_all_is_answered_in_words(path: str) -> None:
+    tree = post(world(), path, 422, urls="\n# only a comment\n")
+    assert text_of(tree, "//*[@role='alert']") == ["Enter the URL of a thing to index."]
+    answer = make_app(world()).test_client().post(path, data={"urls": ""}, headers=JSON)
+    assert (answer.status_code, answer.json) == (
+        422,
+        {"error": "Enter the URL of a thing to index."},
+    )
+
+
+def test_a_file_of_bookmarks_is_read() -> None:
+    listed = listed_in(BOOKMARKS)
+    assert listed.lines == ["https://one.test/a?b=1&c=2", "HTTPS://two.test/ä"]
+    assert listed.left_out == 2
+    tree = post(world(), "/process", file=(io.BytesIO(BOOKMARKS), "bookmarks.html"))
+    assert len(tree.xpath("//*[@data-answer='indexed']")) == 2
+    assert "2 of the links lead to no web page" in text_of(tree, "//section")[0]
+
+
+def test_a_file_of_text_is_read() -> None:
+    lines = ["http://a.test/", "http://b.test/ä"]
+    for encoding in ("utf-8", "utf-8-sig", "utf-16", "latin-1"):
+        assert listed_in("\r\n".join(["# mine", *lines, ""]).encode(encoding)).lines == lines
+
+
+def test_a_file_that_is_no_list_holds_up_nothing() -> None:
+    file = (io.BytesIO(b"\x00\x01\x02" * 50), HOSTILE)
+    tree = post(world(), "/process", urls="http://new.test/", file=file)
+    assert len(tree.xpath("//*[@data-answer='indexed']")) == 1
+    assert "neither a text nor" in text_of(tree, "//section")[0]
+
+
+def test_more_than_is_looked_at_stays_in_the_field() -> None:
+    memory = world()
+    lines = [f"http://new.test/{number}" for number in range(MOST + 30)]
+    tree = post(memory, "/process", urls="\n".join(lines))
+    assert len(memory.submitted) == MOST
+    assert tree.get_element_by_id("url").value.splitlines() == lines[MOST:]
+    assert f"{MOST} indexed, 30 not looked at yet" in text_of(tree, "//h2[@id='answers']")
+    assert len(tree.xpath("//*[@data-answer]")) == MOST
+
+
+def test_a_line_without_an_end_is_not_repeated_whole() -> None:
+    line = f"http://new.test/{'x' * 300_000}"
+    file = (io.BytesIO(f"http://new.test/\n{line}".encode()), "lines.txt")
+    tree = post(world(), "/process", file=file)
+    (shown,) = text_of(tree, "//*[@data-answer='refused']//*[contains(@class, 'address')]")
+    assert shown == f"{line[:499]}…"
+    assert tree.get_element_by_id("url").value.strip() == ""
+    (note,) = text_of(tree, "//section[@class='answers']/p")
+    assert "do not fit into the field" in note
+
+
+def test_more_than_one_form_takes_is_told() -> None:
+    lines = "\n".join(f"http://new.test/{number}" for number in range(MOST_LINES + 1))
+    client = make_app(world()).test_client()
+    assert client.post("/process", data={"urls": lines}, headers=JSON).status_code == 422
+    tree = post(world(), "/check", urls=lines)
+    assert tree.get_element_by_id("url").value.splitlines()[-1].endswith(str(MOST_LINES))
+
+
+def test_what_was_typed_is_there_when_the_list_is_not() -> None:
+    """The database is away: there is no list to be shown."""
+
+    class Away(Memory):
+        def page(self, _wanted: Wanted, _place: Place, _size: int) -> Page:
+            raise ServiceUnavailable("MongoDB", "no answer")
+
+    tree = post(
+        Away(refusals={"http://bad.test/": "No."}), "/process", 503, urls="http://bad.test/"
+    )
+    assert tree.get_element_by_id("url").value == "http://bad.test/"
+    assert "MongoDB is not available" in text_of(tree, "//section/*[@role='alert']")[0]
+    assert make_app(Away()).test_client().get("/").status_code == 503
+
+
+def test_an_address_can_fill_the_field() -> None:
+    memory = world()
+    tree = rendered(memory, f"/?url={HOSTILE}")
+    assert tree.get_element_by_id("url").value == HOSTILE
+    assert memory.submitted == []
+
+
+def test_lines() -> None:
+    assert lines_of(" a \n\n#b\r\n\tc#d\re\u2028f\n") == ["a", "c#d", "e\u2028f"]
+
+
+@pytest.mark.parametrize(
+    ("address", "ids"),
+    [
+        ("/?status=under-way", [2]),
+        ("/?status=failed", [3]),
+        ("/?status=Processing_Error", [3]),
+        ("/?status=searchable&kind=audio", [1]),
+        ("/?kind=web+page", [3]),
+    ],
+)
+def test_the_list_is_filtered(address: str, ids: Sequence[int]) -> None:
+    things = [
+        make_asset(1, S.SEARCHABLE),
+        make_asset(2, S.PROCESSING),
+        make_asset(3, S.PROCESSING_ERROR, content_type="text/html"),
+    ]
+    tree = rendered(Memory(things), address)
+    assert tree.xpath("//@data-asset") == [f"{number:024x}" for number in ids]
+    assert len(tree.xpath("//select[@name='status']/option[@selected]")) == ("status" in address)
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("/?status=" + HOSTILE, "There is no status"),
+        ("/?kind=" + HOSTILE, "There is no kind"),
+        ("/?sort=size", "newest or oldest"),
+        ("/?after=x", "number of a thing"),
+        ("/?before=-1", "number of a thing"),
+        ("/?before=99999999999999999999", "number of a thing"),
+    ],
+)
+def test_a_bad_address_is_answered_in_words(address: str, words: str) -> None:
+    tree = rendered(hostile_world(), address, 400)
+    assert words in text_of(tree, "//*[@role='alert']")[0]
+    assert len(tree.xpath("//*[@data-asset]")) == 2
+    answer = make_app(hostile_world()).test_client().get(address, headers=JSON)
+    assert answer.status_code == 400
+    assert words in (answer.json or {})["error"]
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("/?status=failed", "Nothing has failed"),
+        ("/?status=under-way", "put in an address above"),
+        ("/?kind=web+page", "nothing of this status and kind"),
+    ],
+)
+def test_an_empty_list_says_what_to_do(address: str, words: str) -> None:
+    tree = rendered(Memory([make_asset(1, S.SEARCHABLE)]), address)
+    assert words in text_of(tree, "//p[@class='empty']")[0]
+    assert tree.xpath("//p[@class='empty']/a/@href") == ["/"]
+
+
+def test_things_are_watched_by_their_ids() -> None:
+    client = make_app(world()).test_client()
+    answer = client.get(f"/?watch={2:024x},{HOSTILE},,{9:024x}", headers=JSON)
+    assert answer.status_code == 200
+    assert [each["id"] for each in (answer.json or {})["assets"]] == [f"{2:024x}"]
+    assert (answer.json or {})["under_way"] == 1

@@ -1,0 +1,220 @@
+"""The pages over things that stand in memory: the real views, templates and headers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+from flask import Flask
+from lxml import html
+
+import app as application
+from allthethings.assets.asset import Asset, AssetStatus
+from allthethings.assets.urls import clean_url
+from allthethings.errors import UnusableThing
+from allthethings.pipeline.pipeline import Preview
+from allthethings.processors import kind_of
+from allthethings.replicate.predictions import Prediction
+from allthethings.search.search import Found, Hit, Result
+from allthethings.search.syntax import Query
+from allthethings.store.asset_list import Place, Wanted
+from allthethings.store.assets import AlreadyIndexed, Page
+from allthethings.store.tallies import Tally
+from allthethings.web import feeds as feed_views
+from allthethings.web import health as health_views
+from allthethings.web import home as views
+from allthethings.web import search as search_views
+from config import MongoSettings, Settings
+
+BEGAN = datetime(2025, 3, 1, 12, 30, tzinfo=UTC)
+EXAMPLE = views.Example(
+    "Bees & <b>flowers</b>", "audio", "A dance", "http://x.test/bees.mp3", "insects"
+)
+HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7 * 7 }}"
+"""What a stranger may write wherever he can."""
+
+
+def make_asset(number: int, status: AssetStatus, **changed: Any) -> Asset:
+    """A recording, unless told otherwise, whose id is `number`."""
+    at = BEGAN + timedelta(minutes=number)
+    history = (
+        {"status": AssetStatus.SUBMITTED.value, "at": at},
+        {"status": status.value, "at": at + timedelta(seconds=2.5)},
+    )
+    fields: dict[str, Any] = {
+        "url": f"https://radio.test/{number}.mp3",
+        "content_type": "audio/mpeg",
+        "content_length": 4_200_000,
+        "history": history,
+        **changed,
+    }
+    return Asset(
+        id=f"{number:024x}", status=status, created_at=at, updated_at=at, number=number, **fields
+    )
+
+
+def make_hit(text: str, similarity: float, locator: Mapping[str, Any]) -> Hit:
+    """A passage found by its meaning."""
+    return Hit(f"{1:024x}", 0, text, locator, similarity, similarity)
+
+
+@dataclass
+class Told:
+    """In the place of Replicate: what it tells of predictions, and how often it was asked."""
+
+    predictions: Mapping[str, Prediction] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+
+    def get(self, prediction_id: str) -> Prediction | None:
+        self.asked.append(prediction_id)
+        return self.predictions.get(prediction_id)
+
+
+@dataclass
+class Memory:
+    """In the place of the pipeline, the search and both stores."""
+
+    things: Sequence[Asset] = ()
+    passages_of: Sequence[dict[str, Any]] = ()
+    hits: Sequence[Hit] = ()
+    examples: Sequence[views.Example] = ()
+    more: bool = False
+    replicate: Told = field(default_factory=Told)
+    submitted: list[str] = field(default_factory=list)
+    refusals: Mapping[str, str] = field(default_factory=dict)
+    asked: list[Query] = field(default_factory=list)
+
+    @property
+    def assets(self) -> Memory:
+        return self
+
+    @property
+    def passages(self) -> Memory:
+        return self
+
+    def page(self, wanted: Wanted, place: Place, size: int) -> Page:
+        tally = Tally((thing.status.value, kind_of(thing.content_type)) for thing in self.things)
+        keys = wanted.keys(tally)
+        some = [each for each in self.things if (each.status, kind_of(each.content_type)) in keys]
+        first = (place.page - 1) * size
+        return Page(some[first : first + size], first + 1, len(some), tally)
+
+    def many(self, ids: Iterable[str]) -> dict[str, Asset]:
+        return {thing.id: thing for thing in self.things if thing.id in set(ids)}
+
+    def count(self, *groups: Iterable[AssetStatus]) -> list[int]:
+        return [sum(thing.status in set(group) for thing in self.things) for group in groups]
+
+    def get(self, asset_id: str) -> Asset | None:
+        return next((thing for thing in self.things if thing.id == asset_id), None)
+
+    def state(self, asset_id: str) -> Asset | None:
+        return self.get(asset_id)
+
+    def ahead(self, asset: Asset) -> int:
+        same = [thing for thing in self.things if thing.status is asset.status]
+        return sum(thing.updated_at < asset.updated_at for thing in same)
+
+    def progress(self, _asset_id: str) -> tuple[int, int]:
+        rows = self.passages_of
+        return sum(row["embedded"] for row in rows), len(rows)
+
+    def of(self, _asset_id: str) -> Sequence[dict[str, Any]]:
+        return self.passages_of
+
+    def newest_searchable(self, limit: int) -> Sequence[Asset]:
+        done = [thing for thing in self.things if thing.status is AssetStatus.SEARCHABLE]
+        return sorted(done, key=lambda thing: thing.updated_at, reverse=True)[:limit]
+
+    def openings(self, asset_ids: Iterable[str]) -> dict[str, str]:
+        return {asset_id: str(row["text"]) for asset_id in asset_ids for row in self.passages_of}
+
+    def search(self, query: Query, page: int = 1) -> Found:
+        assert page
+        self.asked.append(query)
+        return Found([Result(thing, self.hits) for thing in self.things if self.hits], self.more)
+
+    def submit(self, url: str) -> Asset:
+        self.submitted.append(clean_url(url))
+        return self._judged(url)
+
+    def check(self, url: str) -> Preview:
+        return Preview(clean_url(url), "web page", 1_200, self._judged(url).title)
+
+    def _judged(self, url: str) -> Asset:
+        """Known when there is a thing of that URL, refused when `refusals` says why."""
+        if url in self.refusals:
+            raise UnusableThing(self.refusals[url])
+        if known := next((thing for thing in self.things if thing.url == url), None):
+            raise AlreadyIndexed(known)
+        return self.things[0]
+
+
+def make_settings(**changed: Any) -> Settings:
+    """Settings of an app on loopback, whose services are nowhere."""
+    given: dict[str, Any] = {
+        "secret_key": "of the tests",
+        "mongo": MongoSettings("mongodb://127.0.0.1:1/"),
+        "replicate_api_token": "r8_of_the_tests",
+        "replicate_base_url": "",
+        "hookdeck_webhook_secret": "gateway of the tests",
+        "audio_webhook_url": "https://gateway.test/a",
+        "embeddings_webhook_url": "https://gateway.test/e",
+        **changed,
+    }
+    return Settings(**given)
+
+
+def make_app(memory: Memory, **changed: Any) -> Flask:
+    """The app without its services; `changed` are settings."""
+    settings = make_settings(**changed)
+    made = Flask("app", root_path=str(application.EXAMPLES.parent))
+    made.config.update(SECRET_KEY=settings.secret_key, TESTING=True)
+    anything = cast(Any, memory)
+    made.register_blueprint(views.create_blueprint(anything, anything, lambda: memory.examples))
+    application._add_things(made, settings, anything, anything, cast(Any, memory.replicate))
+    made.register_blueprint(feed_views.create_blueprint(anything, anything, settings.app_url))
+    made.register_blueprint(search_views.create_blueprint(anything, anything))
+    made.register_blueprint(health_views.create_blueprint({}))
+    application._add_protection(made, settings)
+    application._add_filters(made)
+    application._add_error_handlers(made)
+    return made
+
+
+def rendered(memory: Memory, path: str, status: int = 200) -> html.HtmlElement:
+    """The page that the app makes of these things."""
+    answer = make_app(memory).test_client().get(path)
+    assert answer.status_code == status, answer.text
+    return html.document_fromstring(answer.text)
+
+
+def text_of(tree: html.HtmlElement, selector: str) -> list[str]:
+    """The texts of what is found, with single spaces."""
+    return [" ".join(found.text_content().split()) for found in tree.xpath(selector)]
+
+
+def hostile_world() -> Memory:
+    """Things of strangers, in every place of which they can write."""
+    words = dict.fromkeys(("event", "trigger", "prediction", "status"), HOSTILE)
+    delivery = {"at": BEGAN, "completed_at": BEGAN, "attempt": 1, **words}
+    failed = make_asset(
+        1,
+        AssetStatus.PROCESSING_ERROR,
+        title=HOSTILE,
+        error=HOSTILE,
+        text=HOSTILE,
+        deliveries=(delivery,),
+    )
+    found = make_asset(2, AssetStatus.SEARCHABLE, title=HOSTILE, content_type="text/html")
+    hits = [
+        make_hit(HOSTILE, 0.5, {"heading": HOSTILE}),
+        make_hit(HOSTILE, 0.5, {"start": 61.5, "end": 70}),
+    ]
+    rows = [
+        {"position": position, "text": hit.text, "locator": hit.locator, "embedded": True}
+        for position, hit in enumerate(hits)
+    ]
+    return Memory([failed, found], rows, hits, [EXAMPLE])
