@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from allthethings.errors import ServiceUnavailable
-from allthethings.hookdeck.headers import Headers
+from allthethings.hookdeck.signatures import Headers
 
 LONGEST = 100
 """Letters of an id or a word of the gateway's that are kept."""

@@ -9,11 +9,17 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+from typing import Protocol
 
 from allthethings.errors import BadSignature
-from allthethings.hookdeck.headers import Headers
 
 SIGNATURE_HEADERS = ("x-hookdeck-signature", "x-hookdeck-signature-2")
+
+
+class Headers(Protocol):
+    """The headers of a request: a mapping by lower-case names, or one that ignores case."""
+
+    def get(self, name: str, /) -> str | None: ...
 
 
 def verify_hookdeck(body: bytes, headers: Headers, secret: str) -> None:
