@@ -39,3 +39,11 @@ class HidingFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         return without(super().format(record), self._secrets)
+
+
+def log_without(secrets: Collection[str]) -> None:
+    """Log to stderr, with each of the secrets blotted out."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(HidingFormatter("%(asctime)s %(levelname)s %(message)s", secrets))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.getLogger("httpx").setLevel(logging.WARNING)

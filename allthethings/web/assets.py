@@ -18,10 +18,8 @@ from allthethings.assets.asset import Asset
 from allthethings.assets.transcripts import Group, Line
 from allthethings.errors import BadInput, NoSuchAsset
 from allthethings.hookdeck.deliveries import Watched
-from allthethings.mongo import Database
-from allthethings.pipeline.pipeline import Pipeline
-from allthethings.pipeline.progress import Watch
 from allthethings.store.documents import now
+from allthethings.web.services import services
 from allthethings.web.status_text import standing
 from allthethings.web.timeline import build
 from allthethings.web.view_models import entry_of, listed, shown, wants_json
@@ -38,107 +36,109 @@ TIMED: Mapping[str, Callable[[Sequence[Line]], str]] = {
     "srt": transcripts.srt,
     "vtt": transcripts.vtt,
 }
-Delivered = Callable[[str], Watched]
-"""What the gateway knows of the thing of this id."""
+
+blueprint = Blueprint("assets", __name__)
 
 
-def create_blueprint(
-    pipeline: Pipeline, database: Database, watch: Watch, delivered: Delivered = lambda _: Watched()
-) -> Blueprint:
-    blueprint = Blueprint("assets", __name__)
+@blueprint.get("/assets/<asset_id>")
+def show(asset_id: str) -> ResponseReturnValue:
+    thing = _found(services().database.assets.get(asset_id))
+    if wants_json():
+        history = [entry_of(entry) for entry in thing.history]
+        asset = {**listed(thing), "text": thing.text, "history": history, **_state(thing)}
+        return jsonify(asset=asset)
+    rows = services().database.passages.of(thing.id)
+    lines = spoken(thing, rows)
+    has_text = bool(rows) and thing.text is not None
+    gateway = services().gateway
+    deliveries = gateway.watch(thing.id) if gateway else Watched()
+    return render_template(
+        "asset.html",
+        asset={**shown(thing), **_state(thing), "passages": rows},
+        groups=_grouped(lines, rows) if lines else (),
+        forms=[form for form in MEDIA_TYPES if has_text and (lines or form not in TIMED)],
+        hops=build(thing, rows, deliveries),
+        trouble=deliveries.trouble,
+    )
 
-    def found(thing: Asset | None) -> Asset:
-        if thing is None:
-            raise NoSuchAsset
-        return thing
 
-    def state(thing: Asset) -> dict[str, Any]:
-        """How it stands, as JSON."""
-        progress = watch.progress(thing)
-        return {"progress": asdict(progress), "now": asdict(standing(thing, progress, now()))}
+@blueprint.get("/assets/<asset_id>/state")
+def look(asset_id: str) -> ResponseReturnValue:
+    """What changes while it is under way; small, for who asks again and again."""
+    thing = _found(services().database.assets.state(asset_id))
+    return jsonify(asset={**listed(thing), **_state(thing)})
 
-    @blueprint.get("/assets/<asset_id>")
-    def show(asset_id: str) -> ResponseReturnValue:
-        thing = found(database.assets.get(asset_id))
+
+@blueprint.get("/assets/<asset_id>/transcript.<form>")
+def transcript(asset_id: str, form: str) -> ResponseReturnValue:
+    thing = _found(services().database.assets.get(asset_id))
+    if form not in MEDIA_TYPES:
+        abort(404, f"There are transcripts as {', '.join(MEDIA_TYPES)}; not as {form[:20]}.")
+    rows = services().database.passages.of(thing.id)
+    if not rows or thing.text is None:
+        abort(404, "There is no text of it yet.")
+    lines = spoken(thing, rows)
+    if form in TIMED and not lines:
+        abort(404, "Nobody knows when its words were said: it has no subtitles.")
+    seen = shown(thing)
+    if form == "json":
+        body = json.dumps(_as_json(seen, rows, lines), ensure_ascii=False, indent=1)
+    else:
+        body = TIMED[form](lines) if form in TIMED else _as_text(thing, rows, lines)
+    answer = send_file(
+        io.BytesIO(body.encode()),
+        MEDIA_TYPES[form],
+        as_attachment=True,
+        download_name=transcripts.file_name(thing.title or _stem(seen["name"]), form),
+    )
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+@blueprint.post("/assets/<asset_id>/retry")
+def retry(asset_id: str) -> ResponseReturnValue:
+    return _act(asset_id, services().pipeline.retry, "It is tried again.")
+
+
+@blueprint.post("/assets/<asset_id>/cancel")
+def cancel(asset_id: str) -> ResponseReturnValue:
+    return _act(asset_id, services().pipeline.cancel, "It was cancelled.")
+
+
+@blueprint.post("/assets/<asset_id>/delete")
+def delete(asset_id: str) -> ResponseReturnValue:
+    services().pipeline.delete(asset_id)
+    if wants_json():
+        return jsonify(deleted=asset_id)
+    flash("The thing was deleted.", "success")
+    return redirect(url_for("home.index"), 303)
+
+
+def _found(thing: Asset | None) -> Asset:
+    if thing is None:
+        raise NoSuchAsset
+    return thing
+
+
+def _state(thing: Asset) -> dict[str, Any]:
+    """How it stands, as JSON."""
+    progress = services().watch.progress(thing)
+    return {"progress": asdict(progress), "now": asdict(standing(thing, progress, now()))}
+
+
+def _act(asset_id: str, change: Callable[[str], Asset], message: str) -> ResponseReturnValue:
+    """Answer what became of a change that the thing may not be in the state for."""
+    try:
+        thing = change(asset_id)
+    except BadInput as error:
         if wants_json():
-            history = [entry_of(entry) for entry in thing.history]
-            asset = {**listed(thing), "text": thing.text, "history": history, **state(thing)}
-            return jsonify(asset=asset)
-        rows = database.passages.of(thing.id)
-        lines = spoken(thing, rows)
-        has_text = bool(rows) and thing.text is not None
-        deliveries = delivered(thing.id)
-        return render_template(
-            "asset.html",
-            asset={**shown(thing), **state(thing), "passages": rows},
-            groups=_grouped(lines, rows) if lines else (),
-            forms=[form for form in MEDIA_TYPES if has_text and (lines or form not in TIMED)],
-            hops=build(thing, rows, deliveries),
-            trouble=deliveries.trouble,
-        )
-
-    @blueprint.get("/assets/<asset_id>/state")
-    def look(asset_id: str) -> ResponseReturnValue:
-        """What changes while it is under way; small, for who asks again and again."""
-        thing = found(database.assets.state(asset_id))
-        return jsonify(asset={**listed(thing), **state(thing)})
-
-    @blueprint.get("/assets/<asset_id>/transcript.<form>")
-    def transcript(asset_id: str, form: str) -> ResponseReturnValue:
-        thing = found(database.assets.get(asset_id))
-        if form not in MEDIA_TYPES:
-            abort(404, f"There are transcripts as {', '.join(MEDIA_TYPES)}; not as {form[:20]}.")
-        rows = database.passages.of(thing.id)
-        if not rows or thing.text is None:
-            abort(404, "There is no text of it yet.")
-        lines = spoken(thing, rows)
-        if form in TIMED and not lines:
-            abort(404, "Nobody knows when its words were said: it has no subtitles.")
-        seen = shown(thing)
-        if form == "json":
-            body = json.dumps(_as_json(seen, rows, lines), ensure_ascii=False, indent=1)
-        else:
-            body = TIMED[form](lines) if form in TIMED else _as_text(thing, rows, lines)
-        answer = send_file(
-            io.BytesIO(body.encode()),
-            MEDIA_TYPES[form],
-            as_attachment=True,
-            download_name=transcripts.file_name(thing.title or _stem(seen["name"]), form),
-        )
-        answer.headers["Cache-Control"] = "no-store"
-        return answer
-
-    @blueprint.post("/assets/<asset_id>/retry")
-    def retry(asset_id: str) -> ResponseReturnValue:
-        return act(asset_id, pipeline.retry, "It is tried again.")
-
-    @blueprint.post("/assets/<asset_id>/cancel")
-    def cancel(asset_id: str) -> ResponseReturnValue:
-        return act(asset_id, pipeline.cancel, "It was cancelled.")
-
-    def act(asset_id: str, change: Callable[[str], Asset], message: str) -> ResponseReturnValue:
-        """Answer what became of a change that the thing may not be in the state for."""
-        try:
-            thing = change(asset_id)
-        except BadInput as error:
-            if wants_json():
-                return jsonify(error=str(error)), 409
-            flash(str(error), "error")
-            return redirect(url_for("assets.show", asset_id=asset_id), 303)
-        if wants_json():
-            return jsonify(asset=listed(thing)), 202
-        flash(message, "success")
+            return jsonify(error=str(error)), 409
+        flash(str(error), "error")
         return redirect(url_for("assets.show", asset_id=asset_id), 303)
-
-    @blueprint.post("/assets/<asset_id>/delete")
-    def delete(asset_id: str) -> ResponseReturnValue:
-        pipeline.delete(asset_id)
-        if wants_json():
-            return jsonify(deleted=asset_id)
-        flash("The thing was deleted.", "success")
-        return redirect(url_for("views.index"), 303)
-
-    return blueprint
+    if wants_json():
+        return jsonify(asset=listed(thing)), 202
+    flash(message, "success")
+    return redirect(url_for("assets.show", asset_id=asset_id), 303)
 
 
 def spoken(thing: Asset, rows: Rows) -> list[Line]:

@@ -12,9 +12,8 @@ from flask import Blueprint, Response, render_template, request, url_for
 
 from allthethings.assets.asset import Asset
 from allthethings.errors import BadInput
-from allthethings.mongo import Database
 from allthethings.processors import kinds
-from allthethings.search.search import Result, Search
+from allthethings.search.search import Result
 from allthethings.search.syntax import FIELDS, Query, parse
 from allthethings.web.atom import (
     ATOM_TYPE,
@@ -26,6 +25,7 @@ from allthethings.web.atom import (
     opensearch,
 )
 from allthethings.web.security import is_web_url
+from allthethings.web.services import services
 from allthethings.web.view_models import base_of, shown
 
 NEWEST = 50
@@ -35,73 +35,76 @@ PARAMETERS = ("query", *FIELDS)
 """Of a search, that its feed has too."""
 
 
-def create_blueprint(search: Search, database: Database, app_url: str) -> Blueprint:
-    """`app_url` is where the app is known; empty: where the request found it."""
-    blueprint = Blueprint("feeds", __name__)
-
-    def absolute(endpoint: str, **values: Any) -> str:
-        return base_of(app_url) + url_for(endpoint, **values)
-
-    def entry(asset: Asset, summary: str) -> Entry:
-        seen = shown(asset)
-        return Entry(
-            asset_id=asset.id,
-            title=seen["name"],
-            page=absolute("assets.show", asset_id=asset.id),
-            original=asset.url if is_web_url(asset.url) else "",
-            content_type=asset.content_type,
-            kind=seen["kind"],
-            published=asset.created_at,
-            updated=asset.updated_at,
-            summary=summary,
-        )
-
-    @blueprint.get("/feed.atom")
-    def newest() -> Response:
-        assets = database.assets.newest_searchable(NEWEST)
-        openings = database.passages.openings(asset.id for asset in assets)
-        entries = [entry(asset, openings.get(asset.id, "")) for asset in assets]
-        return _feed(Feed(NAME, absolute("feeds.newest"), absolute("views.index"), entries))
-
-    @blueprint.get("/search.atom")
-    def of_search() -> Response:
-        given = {name: request.args.get(name, "").strip() for name in PARAMETERS}
-        if not given["query"]:
-            raise BadInput("Say what to look for, in the parameter query.")
-        matches = _matches(search, parse(given["query"], given, kinds()))
-        newest_first = sorted(matches.values(), key=_became_searchable, reverse=True)
-        entries = [entry(one.asset, one.passages[0].text) for one in newest_first]
-        asked = {name: value for name, value in given.items() if value}
-        title = f"{given['query']} - {NAME}"
-        own, page = absolute("feeds.of_search", **asked), absolute("search.find", **asked)
-        return _feed(Feed(title, own, page, entries))
-
-    @blueprint.get("/opensearch.xml")
-    def description() -> Response:
-        def template(endpoint: str) -> str:
-            return f"{absolute(endpoint)}?query={{searchTerms}}"
-
-        pages = {"text/html": template("search.find"), ATOM_TYPE: template("feeds.of_search")}
-        icon = absolute("static", filename="mark.svg")
-        address = absolute("feeds.description")
-        return _xml(opensearch(base_of(app_url), pages, icon, address), OPENSEARCH_TYPE)
-
-    @blueprint.get("/tools")
-    def tools() -> str:
-        return render_template("tools.html", bookmarklet=bookmarklet(absolute("views.index")))
-
-    @blueprint.app_context_processor
-    def tell_templates() -> dict[str, object]:
-        return {"feed_of_search": _feed_of_search}
-
-    return blueprint
+blueprint = Blueprint("feeds", __name__)
 
 
-def _matches(search: Search, query: Query) -> dict[str, Result]:
+@blueprint.get("/feed.atom")
+def newest() -> Response:
+    assets = services().database.assets.newest_searchable(NEWEST)
+    openings = services().database.passages.openings(asset.id for asset in assets)
+    entries = [_entry(asset, openings.get(asset.id, "")) for asset in assets]
+    return _feed(Feed(NAME, _absolute("feeds.newest"), _absolute("home.index"), entries))
+
+
+@blueprint.get("/search.atom")
+def of_search() -> Response:
+    given = {name: request.args.get(name, "").strip() for name in PARAMETERS}
+    if not given["query"]:
+        raise BadInput("Say what to look for, in the parameter query.")
+    matches = _matches(parse(given["query"], given, kinds()))
+    newest_first = sorted(matches.values(), key=_became_searchable, reverse=True)
+    entries = [_entry(one.asset, one.passages[0].text) for one in newest_first]
+    asked = {name: value for name, value in given.items() if value}
+    title = f"{given['query']} - {NAME}"
+    own, page = _absolute("feeds.of_search", **asked), _absolute("search.find", **asked)
+    return _feed(Feed(title, own, page, entries))
+
+
+@blueprint.get("/opensearch.xml")
+def description() -> Response:
+    def template(endpoint: str) -> str:
+        return f"{_absolute(endpoint)}?query={{searchTerms}}"
+
+    pages = {"text/html": template("search.find"), ATOM_TYPE: template("feeds.of_search")}
+    icon = _absolute("static", filename="mark.svg")
+    address = _absolute("feeds.description")
+    return _xml(opensearch(base_of(services().app_url), pages, icon, address), OPENSEARCH_TYPE)
+
+
+@blueprint.get("/tools")
+def tools() -> str:
+    return render_template("tools.html", bookmarklet=bookmarklet(_absolute("home.index")))
+
+
+@blueprint.app_context_processor
+def tell_templates() -> dict[str, object]:
+    return {"feed_of_search": _feed_of_search}
+
+
+def _absolute(endpoint: str, **values: Any) -> str:
+    return base_of(services().app_url) + url_for(endpoint, **values)
+
+
+def _entry(asset: Asset, summary: str) -> Entry:
+    seen = shown(asset)
+    return Entry(
+        asset_id=asset.id,
+        title=seen["name"],
+        page=_absolute("assets.show", asset_id=asset.id),
+        original=asset.url if is_web_url(asset.url) else "",
+        content_type=asset.content_type,
+        kind=seen["kind"],
+        published=asset.created_at,
+        updated=asset.updated_at,
+        summary=summary,
+    )
+
+
+def _matches(query: Query) -> dict[str, Result]:
     """The nearest results by their things, as far as they match at all."""
     matches: dict[str, Result] = {}
     for page in range(1, SEARCHED + 1):
-        found = search.search(query, page)
+        found = services().search.search(query, page)
         close = [result for result in found.results if result.strength != "none"]
         matches |= {result.asset.id: result for result in close}
         if len(close) < len(found.results) or not found.more:

@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from flask import Blueprint, flash, jsonify, redirect, render_template, request, url_for
+from flask import Blueprint, abort, flash, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from allthethings.assets.asset import is_asset_id
 from allthethings.errors import IndexingError
 from allthethings.hookdeck.deliveries import Attempt, Event, Request
 from allthethings.hookdeck.gateway import Gateway, Page, Query
-from allthethings.mongo import Database
+from allthethings.web.services import services
 from allthethings.web.view_models import shown, wants_json
 
 EVENTS, REQUESTS, ATTEMPTS = "events", "requests", "attempts"
@@ -45,61 +45,74 @@ class Shown:
         return {asset_id for asset_id in found if asset_id}
 
 
-def create_blueprint(gateway: Gateway, database: Database) -> Blueprint:
-    blueprint = Blueprint("gateway", __name__)
+blueprint = Blueprint("gateway", __name__)
 
-    @blueprint.get("/gateway")
-    def show() -> ResponseReturnValue:
-        kind = request.args.get("show", EVENTS)
-        kind = kind if kind in STATUSES else EVENTS
-        given = {name: request.args.get(name, "").strip()[:100] for name in PARAMETERS}
-        if given["status"] not in STATUSES[kind]:
-            given["status"] = ""
-        if not is_asset_id(given["thing"]):
-            given["thing"] = ""
-        listed, problem, code = Shown(), "", 200
-        try:
-            listed = _list(gateway, kind, given)
-        except IndexingError as error:
-            problem, code = str(error), 503 if error.retryable else 502
-        if wants_json():
-            return _as_json(kind, listed, problem), code
-        things = database.assets.many(listed.things())
-        return render_template(
-            "gateway.html",
-            kind=kind,
-            kinds=tuple(STATUSES),
-            statuses=STATUSES[kind],
-            given=given,
-            page=listed.page,
-            latest=listed.latest,
-            things={asset_id: shown(thing)["name"] for asset_id, thing in things.items()},
-            problem=problem,
-        ), code
 
-    @blueprint.post("/gateway/events/<event_id>/retry")
-    def retry(event_id: str) -> ResponseReturnValue:
-        try:
-            gateway.retry(event_id)
-        except IndexingError as error:
-            return _refused(error)
-        return _done("The event is delivered again.")
+@blueprint.get("/gateway")
+def show() -> ResponseReturnValue:
+    gateway = _gateway()
+    kind = request.args.get("show", EVENTS)
+    kind = kind if kind in STATUSES else EVENTS
+    given = {name: request.args.get(name, "").strip()[:100] for name in PARAMETERS}
+    if given["status"] not in STATUSES[kind]:
+        given["status"] = ""
+    if not is_asset_id(given["thing"]):
+        given["thing"] = ""
+    listed, problem, code = Shown(), "", 200
+    try:
+        listed = _list(gateway, kind, given)
+    except IndexingError as error:
+        problem, code = str(error), 503 if error.retryable else 502
+    if wants_json():
+        return _as_json(kind, listed, problem), code
+    things = services().database.assets.many(listed.things())
+    return render_template(
+        "gateway.html",
+        kind=kind,
+        kinds=tuple(STATUSES),
+        statuses=STATUSES[kind],
+        given=given,
+        page=listed.page,
+        latest=listed.latest,
+        things={asset_id: shown(thing)["name"] for asset_id, thing in things.items()},
+        problem=problem,
+    ), code
 
-    @blueprint.post("/gateway/retry-failed")
-    def retry_failed() -> ResponseReturnValue:
-        try:
-            count = gateway.retry_failed()
-        except IndexingError as error:
-            return _refused(error)
-        if not count:
-            return _done("No event has failed.")
-        return _done(f"{count:,} {'event is' if count == 1 else 'events are'} delivered again.")
 
-    @blueprint.app_context_processor
-    def tell_templates() -> dict[str, object]:
-        return {"gateway_page": True, "event_link": gateway.link}
+@blueprint.post("/gateway/events/<event_id>/retry")
+def retry(event_id: str) -> ResponseReturnValue:
+    gateway = _gateway()
+    try:
+        gateway.retry(event_id)
+    except IndexingError as error:
+        return _refused(error)
+    return _done("The event is delivered again.")
 
-    return blueprint
+
+@blueprint.post("/gateway/retry-failed")
+def retry_failed() -> ResponseReturnValue:
+    gateway = _gateway()
+    try:
+        count = gateway.retry_failed()
+    except IndexingError as error:
+        return _refused(error)
+    if not count:
+        return _done("No event has failed.")
+    return _done(f"{count:,} {'event is' if count == 1 else 'events are'} delivered again.")
+
+
+@blueprint.app_context_processor
+def tell_templates() -> dict[str, object]:
+    gateway = services().gateway
+    return {"gateway_page": True, "event_link": gateway.link} if gateway else {}
+
+
+def _gateway() -> Gateway:
+    """The gateway's API; without a key of it there are no such pages."""
+    gateway = services().gateway
+    if gateway is None:
+        abort(404)
+    return gateway
 
 
 def _list(gateway: Gateway, kind: str, given: Mapping[str, str]) -> Shown:

@@ -8,11 +8,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import cast
 from urllib.parse import quote
 
 from flask import (
     Blueprint,
     Flask,
+    current_app,
     jsonify,
     redirect,
     render_template,
@@ -26,14 +28,18 @@ from werkzeug.exceptions import TooManyRequests, Unauthorized
 
 from allthethings.web.view_models import wants_json
 
+EXTENSION = "login"
+# Seconds in which wrong passwords are counted, and how many are allowed in that time.
 WINDOW = 60.0
-"""Seconds in which wrong passwords are counted."""
 PER_ADDRESS = 10
 IN_ALL = 100
 SIGNED_IN = "signed_in"
 WRONG = "This is not the password."
 # Basic would have browsers open a dialogue of their own over a page that only looks for news.
 CHALLENGE = WWWAuthenticate("FormBased", {"realm": "Index All The Things"})
+
+
+blueprint = Blueprint("login", __name__)
 
 
 class Tries:
@@ -111,60 +117,70 @@ def require_password(
 ) -> None:
     """Ask for the password on every path that does not begin with one of `open_paths`."""
     gate = Gate(password, str(app.config["SECRET_KEY"]), tries or Tries())
-    app.register_blueprint(_pages(gate))
+    app.extensions[EXTENSION] = gate
+    app.register_blueprint(blueprint)
 
     @app.before_request
     def check() -> ResponseReturnValue | None:
-        if request.endpoint in ("login.form", "login.enter"):
+        if request.path.startswith(tuple(open_paths)):
             return None
-        if request.path.startswith(tuple(open_paths)) or gate.has_entered():
+        return _turned_away(gate)
+
+
+def _turned_away(gate: Gate) -> ResponseReturnValue | None:
+    """The answer to a request without the password, None to one with it. Raises Unauthorized,
+    TooManyRequests."""
+    if request.endpoint in ("login.form", "login.enter") or gate.has_entered():
+        return None
+    given = request.authorization
+    if given is not None and given.type == "basic":
+        if gate.accepts(given.password or ""):
             return None
-        given = request.authorization
-        if given is not None and given.type == "basic":
-            if gate.accepts(given.password or ""):
-                return None
+        raise Unauthorized(WRONG, www_authenticate=CHALLENGE)
+    if wants_json():
+        raise Unauthorized("Sign in first.", www_authenticate=CHALLENGE)
+    return redirect(url_for("login.form", next=_here()), 303)
+
+
+def _gate() -> Gate:
+    return cast(Gate, current_app.extensions[EXTENSION])
+
+
+@blueprint.app_context_processor
+def tell_templates() -> dict[str, object]:
+    return {"signed_in": _gate().has_entered()}
+
+
+@blueprint.get("/login")
+def form() -> ResponseReturnValue:
+    if _gate().has_entered():
+        return redirect(local_path(request.args.get("next", "/")), 303)
+    return _form(request.args.get("next", "/"))
+
+
+@blueprint.post("/login")
+def enter() -> ResponseReturnValue:
+    following = local_path(request.form.get("next", "/"))
+    if not _gate().accepts(request.form.get("password", "")):
+        if wants_json():
             raise Unauthorized(WRONG, www_authenticate=CHALLENGE)
-        if wants_json():
-            raise Unauthorized("Sign in first.", www_authenticate=CHALLENGE)
-        return redirect(url_for("login.form", next=_here()), 303)
-
-    @app.context_processor
-    def tell_templates() -> dict[str, object]:
-        return {"signed_in": gate.has_entered()}
+        return _form(following, WRONG, 401, {"WWW-Authenticate": str(CHALLENGE)})
+    _gate().enter()
+    return jsonify(signed_in=True) if wants_json() else redirect(following, 303)
 
 
-def _pages(gate: Gate) -> Blueprint:
-    blueprint = Blueprint("login", __name__)
+@blueprint.post("/logout")
+def leave() -> ResponseReturnValue:
+    session.clear()
+    return redirect(url_for("login.form"), 303)
 
-    @blueprint.get("/login")
-    def form() -> ResponseReturnValue:
-        if gate.has_entered():
-            return redirect(local_path(request.args.get("next", "/")), 303)
-        return _form(request.args.get("next", "/"))
 
-    @blueprint.post("/login")
-    def enter() -> ResponseReturnValue:
-        following = local_path(request.form.get("next", "/"))
-        if not gate.accepts(request.form.get("password", "")):
-            if wants_json():
-                raise Unauthorized(WRONG, www_authenticate=CHALLENGE)
-            return _form(following, WRONG, 401, {"WWW-Authenticate": str(CHALLENGE)})
-        gate.enter()
-        return jsonify(signed_in=True) if wants_json() else redirect(following, 303)
-
-    @blueprint.errorhandler(TooManyRequests)
-    def wait(error: TooManyRequests) -> ResponseReturnValue:
-        headers, message = {"Retry-After": str(error.retry_after)}, str(error.description)
-        if wants_json():
-            return jsonify(error=message), 429, headers
-        return _form(request.form.get("next", "/"), message, 429, headers)
-
-    @blueprint.post("/logout")
-    def leave() -> ResponseReturnValue:
-        session.clear()
-        return redirect(url_for("login.form"), 303)
-
-    return blueprint
+@blueprint.errorhandler(TooManyRequests)
+def wait(error: TooManyRequests) -> ResponseReturnValue:
+    headers, message = {"Retry-After": str(error.retry_after)}, str(error.description)
+    if wants_json():
+        return jsonify(error=message), 429, headers
+    return _form(request.form.get("next", "/"), message, 429, headers)
 
 
 def _form(

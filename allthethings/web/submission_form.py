@@ -13,8 +13,12 @@ from allthethings.errors import IndexingError
 from allthethings.pipeline.imports import MOST, Answer, Outcome, lines_of, listed_in
 from allthethings.web.view_models import listed
 
+# Bytes of a form without a file.
+MAX_FORM = 1024 * 1024
+# How many times larger a form with a file may be: bookmarks hold pictures.
 UPLOADS = 8
-"""How many times larger than another form one with a file may be: bookmarks hold pictures."""
+# Bytes of all the typed fields of a form.
+MAX_TYPED = 500_000
 MOST_LINES = 5_000
 """URLs in one form: more than are looked at for it, for the rest comes back."""
 MAX_FIELD = 200_000

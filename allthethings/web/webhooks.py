@@ -21,50 +21,52 @@ from allthethings.errors import (
 )
 from allthethings.hookdeck.deliveries import noted
 from allthethings.hookdeck.signatures import verify_hookdeck
-from allthethings.pipeline.pipeline import Pipeline
+from allthethings.web.services import services
 
+# Seconds until the gateway tries again. Hookdeck honours it in place of its rule's interval, and
+# counts the attempt all the same: a short one would use up the attempts before a service is back.
 RETRY_AFTER = 30
-"""Seconds. Hookdeck honours it in place of its rule's interval, and counts the try all the same:
-a short one would use up the tries before a service is back."""
+# Bytes of a callback's body. The transcript of a long day with its words is far smaller.
 MAX_BODY = 64 * 1024 * 1024
-"""Bytes. The transcript of a long day with its words is far smaller."""
+
+blueprint = Blueprint("webhooks", __name__, url_prefix="/webhooks")
 
 
-def create_blueprint(pipeline: Pipeline, secret: str) -> Blueprint:
-    blueprint = Blueprint("webhooks", __name__, url_prefix="/webhooks")
+@blueprint.before_request
+def verify() -> None:
+    request.max_content_length = MAX_BODY
+    verify_hookdeck(request.get_data(), request.headers, services().webhook_secret)
 
-    @blueprint.before_request
-    def verify() -> None:
-        request.max_content_length = MAX_BODY
-        verify_hookdeck(request.get_data(), request.headers, secret)
 
-    def record(asset_id: str, step: Callable[[object], None]) -> tuple[Response, int]:
-        received, began = datetime.now(UTC), time.perf_counter()
-        payload = _payload()
-        step(payload)
-        took = time.perf_counter() - began
-        if delivery := noted(request.headers, payload, request.path, received, took):
-            pipeline.note_delivery(asset_id, delivery)
-        return jsonify(status="ok"), 200
+@blueprint.post("/audio/<asset_id>")
+def audio(asset_id: str) -> tuple[Response, int]:
+    pipeline = services().pipeline
+    return _record(asset_id, lambda payload: pipeline.record_text(asset_id, payload))
 
-    @blueprint.post("/audio/<asset_id>")
-    def audio(asset_id: str) -> tuple[Response, int]:
-        return record(asset_id, lambda payload: pipeline.record_text(asset_id, payload))
 
-    @blueprint.post("/embedding/<asset_id>/<int:first>-<int:last>")
-    def embedding(asset_id: str, first: int, last: int) -> tuple[Response, int]:
-        return record(
-            asset_id,
-            lambda payload: pipeline.record_embeddings(asset_id, first, last, payload),
-        )
+@blueprint.post("/embedding/<asset_id>/<int:first>-<int:last>")
+def embedding(asset_id: str, first: int, last: int) -> tuple[Response, int]:
+    pipeline = services().pipeline
+    return _record(
+        asset_id, lambda payload: pipeline.record_embeddings(asset_id, first, last, payload)
+    )
 
-    @blueprint.errorhandler(IndexingError)
-    def refuse(error: IndexingError) -> tuple[Response, int, dict[str, str]]:
-        code, headers = _answer_to(error)
-        current_app.logger.warning("callback %s answered %d: %s", request.path, code, error)
-        return jsonify(error=str(error)), code, headers
 
-    return blueprint
+@blueprint.errorhandler(IndexingError)
+def refuse(error: IndexingError) -> tuple[Response, int, dict[str, str]]:
+    code, headers = _answer_to(error)
+    current_app.logger.warning("callback %s answered %d: %s", request.path, code, error)
+    return jsonify(error=str(error)), code, headers
+
+
+def _record(asset_id: str, step: Callable[[object], None]) -> tuple[Response, int]:
+    received, began = datetime.now(UTC), time.perf_counter()
+    payload = _payload()
+    step(payload)
+    took = time.perf_counter() - began
+    if delivery := noted(request.headers, payload, request.path, received, took):
+        services().pipeline.note_delivery(asset_id, delivery)
+    return jsonify(status="ok"), 200
 
 
 def _payload() -> object:

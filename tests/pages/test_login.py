@@ -61,7 +61,7 @@ def test_what_machines_ask_is_open(client: FlaskClient) -> None:
         assert file.status_code == 200
     assert client.get("/login").status_code == 200
     # No blueprint of the webhooks stands behind these in this world; no login does either.
-    assert client.post("/webhooks/audio/1").status_code == 404
+    assert client.post("/webhooks/audio/1").status_code == 401
     assert client.get("/examples/none.mp3").status_code == 404
 
 

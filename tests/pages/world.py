@@ -14,7 +14,9 @@ import app as application
 from allthethings.assets.asset import Asset, AssetStatus
 from allthethings.assets.urls import clean_url
 from allthethings.errors import UnusableThing
+from allthethings.pipeline.imports import Submissions
 from allthethings.pipeline.pipeline import Preview
+from allthethings.pipeline.progress import Watch
 from allthethings.processors import kind_of
 from allthethings.replicate.predictions import Prediction
 from allthethings.search.search import Found, Hit, Result
@@ -22,16 +24,12 @@ from allthethings.search.syntax import Query
 from allthethings.store.asset_list import Place, Wanted
 from allthethings.store.assets import AlreadyIndexed, Page
 from allthethings.store.tallies import Tally
-from allthethings.web import feeds as feed_views
-from allthethings.web import health as health_views
-from allthethings.web import home as views
-from allthethings.web import search as search_views
+from allthethings.web.examples import Example
+from allthethings.web.services import Services
 from config import MongoSettings, Settings
 
 BEGAN = datetime(2025, 3, 1, 12, 30, tzinfo=UTC)
-EXAMPLE = views.Example(
-    "Bees & <b>flowers</b>", "audio", "A dance", "http://x.test/bees.mp3", "insects"
-)
+EXAMPLE = Example("Bees & <b>flowers</b>", "audio", "A dance", "http://x.test/bees.mp3", "insects")
 HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7 * 7 }}"
 """What a stranger may write wherever he can."""
 
@@ -79,7 +77,7 @@ class Memory:
     things: Sequence[Asset] = ()
     passages_of: Sequence[dict[str, Any]] = ()
     hits: Sequence[Hit] = ()
-    examples: Sequence[views.Example] = ()
+    examples: Sequence[Example] = ()
     more: bool = False
     replicate: Told = field(default_factory=Told)
     submitted: list[str] = field(default_factory=list)
@@ -170,17 +168,20 @@ def make_settings(**changed: Any) -> Settings:
 def make_app(memory: Memory, **changed: Any) -> Flask:
     """The app without its services; `changed` are settings."""
     settings = make_settings(**changed)
-    made = Flask("app", root_path=str(application.EXAMPLES.parent))
-    made.config.update(SECRET_KEY=settings.secret_key, TESTING=True)
     anything = cast(Any, memory)
-    made.register_blueprint(views.create_blueprint(anything, anything, lambda: memory.examples))
-    application._add_things(made, settings, anything, anything, cast(Any, memory.replicate))
-    made.register_blueprint(feed_views.create_blueprint(anything, anything, settings.app_url))
-    made.register_blueprint(search_views.create_blueprint(anything, anything))
-    made.register_blueprint(health_views.create_blueprint({}))
-    application._add_protection(made, settings)
-    application._add_filters(made)
-    application._add_error_handlers(made)
+    services = Services(
+        database=anything,
+        pipeline=anything,
+        submissions=Submissions(anything),
+        search=anything,
+        watch=Watch(anything, cast(Any, memory.replicate)),
+        gateway=application.create_gateway(settings),
+        app_url=settings.app_url,
+        examples=memory.examples,
+        webhook_secret=settings.hookdeck_webhook_secret,
+    )
+    made = application.create_web(settings, services)
+    made.config.update(TESTING=True)
     return made
 
 

@@ -1,0 +1,52 @@
+"""What the routes work with: made once for each app, found through the app that answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
+
+from flask import Flask, current_app
+
+from allthethings.hookdeck.gateway import Gateway
+from allthethings.mongo import Database
+from allthethings.pipeline.health import Check
+from allthethings.pipeline.imports import Submissions
+from allthethings.pipeline.pipeline import Pipeline
+from allthethings.pipeline.progress import Watch
+from allthethings.search.search import Search
+
+if TYPE_CHECKING:
+    from allthethings.web.examples import Example
+
+EXTENSION = "allthethings"
+
+
+@dataclass(frozen=True)
+class Services:
+    """The parts of one app.
+
+    `gateway` is None without a key of the gateway's API. `app_url` is where people know the app,
+    empty if nobody has said so. `webhook_secret` is what the gateway signs its deliveries with.
+    """
+
+    database: Database
+    pipeline: Pipeline
+    submissions: Submissions
+    search: Search
+    watch: Watch
+    gateway: Gateway | None = None
+    health: Mapping[str, Check] = field(default_factory=dict)
+    app_url: str = ""
+    examples: Sequence[Example] = ()
+    webhook_secret: str = field(default="", repr=False)
+
+
+def provide(app: Flask, parts: Services) -> None:
+    """Give the app's routes these parts."""
+    app.extensions[EXTENSION] = parts
+
+
+def services() -> Services:
+    """The parts of the app that answers the request."""
+    return cast(Services, current_app.extensions[EXTENSION])
