@@ -13,7 +13,7 @@ from flask import Blueprint, Response, render_template, request, url_for
 from allthethings.assets.asset import Asset
 from allthethings.errors import BadInput
 from allthethings.processors import kinds
-from allthethings.search.search import Result
+from allthethings.search.results import Result
 from allthethings.search.syntax import FIELDS, Query, parse
 from allthethings.web.atom import (
     ATOM_TYPE,

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from flask import Blueprint, flash, jsonify, render_template, request
+from flask import Blueprint, Response, flash, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 
 from allthethings.assets.asset import UNFINISHED, AssetStatus
 from allthethings.errors import BadInput, IndexingError, NoSuchAsset
 from allthethings.processors import kinds
-from allthethings.search.search import DEEPEST, Found, Hit, Result
-from allthethings.search.search import SHOWN_THINGS as PER_PAGE
+from allthethings.search.results import Found, Hit, Result
+from allthethings.search.search import LAST_PAGE, PER_PAGE
 from allthethings.search.syntax import FIELDS, Query, parse
 from allthethings.web.services import services
 from allthethings.web.view_models import number_of, place_in, shown, wants_json
@@ -22,57 +22,65 @@ from allthethings.web.view_models import number_of, place_in, shown, wants_json
 blueprint = Blueprint("search", __name__)
 
 
-# POST is for texts that are too long for a URL: in those a quotation is no exact phrase.
 @blueprint.route("/search", methods=["GET", "POST"])
 def find() -> ResponseReturnValue:
     given = {name: request.values.get(name, "").strip() for name in ("query", "like", *FIELDS)}
-    page, found, error, code = number_of("page", 1, DEEPEST), None, "", 200
+    page, found, error, code = number_of("page", 1, LAST_PAGE), None, "", 200
     began = time.perf_counter()
     try:
-        plain = request.method == "POST"
-        query = parse("" if plain else given["query"], given, kinds())
-        if plain:
-            query = replace(query, text=" ".join(given["query"].split()))
-        if given["like"]:
-            found = _like(given["like"], query, page)
-        elif given["query"]:
-            found = services().search.search(query, page)
+        found = _search(given, page)
     except NoSuchAsset:  # a page of its own
         raise
     except IndexingError as problem:
         error, code = str(problem), 400 if isinstance(problem, BadInput) else 503
     took_ms = round((time.perf_counter() - began) * 1000)
     under_way, searchable = services().database.assets.count(UNFINISHED, {AssetStatus.SEARCHABLE})
-    results = [_result(result) for result in found.results] if found else []
-    more = bool(found and found.more and page < DEEPEST)
+    told: dict[str, Any] = {
+        "results": [_result(result) for result in found.results] if found else [],
+        "page": page,
+        "more": bool(found and found.more and page < LAST_PAGE),
+        "under_way": under_way,
+        "took_ms": took_ms,
+    }
     if wants_json():
-        answer: dict[str, Any] = {
-            **{name: value for name, value in given.items() if value or name == "query"},
-            "results": results,
-            "page": page,
-            "more": more,
-            "close": bool(found and found.close),
-            "words_alone": bool(found and found.words_alone),
-            "under_way": under_way,
-            "took_ms": took_ms,
-        }
-        return jsonify({**answer, "error": error} if error else answer), code
+        return _as_json(given, found, told, error), code
     if error:
         flash(error, "error")
     return render_template(
         "search.html",
         given=given,
-        page=page,
         found=found,
-        results=results,
-        more=more,
         about=shown(found.about) if found and found.about else None,
         first=(page - 1) * PER_PAGE + 1,
         kinds=kinds(),
-        under_way=under_way,
         total_searchable=searchable,
-        took_ms=took_ms,
+        **told,
     ), code
+
+
+def _search(given: Mapping[str, str], page: int) -> Found | None:
+    """What was found; None if nothing was asked. Raises BadInput, NoSuchAsset,
+    ServiceUnavailable."""
+    # POST is for texts that are too long for a URL: in those a quotation is no exact phrase.
+    plain = request.method == "POST"
+    query = parse("" if plain else given["query"], given, kinds())
+    if plain:
+        query = replace(query, text=" ".join(given["query"].split()))
+    if given["like"]:
+        return _like(given["like"], query, page)
+    return services().search.search(query, page) if given["query"] else None
+
+
+def _as_json(
+    given: Mapping[str, str], found: Found | None, told: Mapping[str, Any], error: str
+) -> Response:
+    answer = {
+        **{name: value for name, value in given.items() if value or name == "query"},
+        **told,
+        "close": bool(found and found.close),
+        "words_alone": bool(found and found.words_alone),
+    }
+    return jsonify({**answer, "error": error} if error else answer)
 
 
 def _like(like: str, query: Query, page: int) -> Found:

@@ -8,7 +8,7 @@ import pytest
 from lxml import html
 
 from allthethings.assets.asset import AssetStatus as S
-from allthethings.search.search import DEEPEST
+from allthethings.search.search import LAST_PAGE
 from allthethings.search.syntax import MAX_TERMS, Query
 from allthethings.store.passage_index import Filters
 from tests.pages.world import Memory, make_app, make_asset, make_hit
@@ -43,9 +43,9 @@ def test_pages_keep_what_was_asked(query: str) -> None:
 
 def test_the_last_page_that_there_can_be_leads_no_further() -> None:
     client = make_app(memory(more=True)).test_client()
-    for page, more in ((DEEPEST - 1, True), (DEEPEST, False), (DEEPEST + 1, False)):
+    for page, more in ((LAST_PAGE - 1, True), (LAST_PAGE, False), (LAST_PAGE + 1, False)):
         answer = client.get(f"/search?query=x&page={page}", headers=JSON).get_json()
-        assert (answer["page"], answer["more"]) == (min(page, DEEPEST), more)
+        assert (answer["page"], answer["more"]) == (min(page, LAST_PAGE), more)
         tree = html.document_fromstring(client.get(f"/search?query=x&page={page}").text)
         assert bool(tree.xpath("//a[@rel='next']")) == more
 

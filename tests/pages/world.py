@@ -19,7 +19,7 @@ from allthethings.pipeline.pipeline import Preview
 from allthethings.pipeline.progress import Watch
 from allthethings.processors import kind_of
 from allthethings.replicate.predictions import Prediction
-from allthethings.search.search import Found, Hit, Result
+from allthethings.search.results import Found, Hit, Result
 from allthethings.search.syntax import Query
 from allthethings.store.asset_list import Place, Wanted
 from allthethings.store.assets import AlreadyIndexed, Page

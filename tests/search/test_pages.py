@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 from lxml import html
 
-from allthethings.search.search import DEEPEST, SHOWN_THINGS
+from allthethings.search.search import LAST_PAGE, PER_PAGE
 from tests.search.world import (
     HTML,
     Library,
@@ -39,7 +39,7 @@ def test_links_lead_over_every_page_and_back(
         path = following[0] if following else ""
         trail += following
     together = [one for results in seen for one in results]
-    assert [len(results) for results in seen[:-1]] == [SHOWN_THINGS] * (len(seen) - 1)
+    assert [len(results) for results in seen[:-1]] == [PER_PAGE] * (len(seen) - 1)
     assert len(together) == len(set(together))
     assert len(together) == len(search.all_ids(query, before="2025")) > 40
     assert set(together) <= scan(census(library), Wanted())
@@ -52,7 +52,7 @@ def test_links_lead_over_every_page_and_back(
 
 
 def test_pages_beyond_the_last_are_empty(search: Searcher) -> None:
-    for page in ("30", str(DEEPEST), str(DEEPEST + 1), "999999999"):
+    for page in ("30", str(LAST_PAGE), str(LAST_PAGE + 1), "999999999"):
         answer = search.answer("granite", page=page)
         assert (answer["results"], answer["more"]) == ([], False)
     for page in ("0", "-1", "x", "1e3", ""):
@@ -74,7 +74,7 @@ def test_a_thing_with_very_many_passages_leaves_room_for_others(
     first = [result["asset_id"] for result in answers[0]["results"]]
     assert first[0] == crowd
     assert len(answers[0]["results"][0]["passages"]) == 5
-    assert len(first) == SHOWN_THINGS
+    assert len(first) == PER_PAGE
     assert set(first[1:]) <= set(others)
     found = [result["asset_id"] for answer in answers for result in answer["results"]]
     assert found.count(crowd) == 1

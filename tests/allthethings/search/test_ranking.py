@@ -16,15 +16,9 @@ from hypothesis import strategies as st
 from allthethings.assets.asset import Asset, AssetStatus
 from allthethings.errors import RequestRefused, ServiceUnavailable, UnusableThing
 from allthethings.search.query_vectors import QueryVectors
-from allthethings.search.search import (
-    SHOWN_PASSAGES,
-    SHOWN_THINGS,
-    Hit,
-    Result,
-    Search,
-    fuse,
-    similarity,
-)
+from allthethings.search.ranking import fuse, similarity
+from allthethings.search.results import Hit, Result
+from allthethings.search.search import PER_PAGE, SHOWN_PASSAGES, Search
 from allthethings.search.syntax import Query
 from allthethings.store.documents import Document
 from allthethings.store.passage_index import Scope
@@ -223,7 +217,7 @@ def test_the_pages_are_one_row_of_all_things(seed: int) -> None:
     while more:
         page += 1
         found = search.search(Query("lamps"), page)
-        assert len(found.results) == SHOWN_THINGS or not found.more
+        assert len(found.results) == PER_PAGE or not found.more
         assert all(1 <= len(result.passages) <= SHOWN_PASSAGES for result in found.results)
         ids += [result.asset.id for result in found.results]
         more = found.more
