@@ -19,7 +19,12 @@ from replicate.prediction import Prediction as SdkPrediction
 
 from allthethings.errors import RequestRefused, ServiceUnavailable
 from allthethings.redaction import without
-from allthethings.replicate.predictions import UNDER_WAY, Prediction
+from allthethings.replicate.predictions import (
+    UNDER_WAY,
+    ListedPrediction,
+    Prediction,
+    PredictionPage,
+)
 
 SERVICE = "Replicate"
 TIMEOUT = 10.0
@@ -100,15 +105,13 @@ class ReplicateClient:
         It finds the prediction that was created just before the creator died.
         """
         for row in self._recent(since - CLOCK_SKEW):
-            identity, status, values = row.get("id"), row.get("status"), row.get("input")
             if (
-                isinstance(identity, str)
-                and identity not in given_up
-                and row.get("version") == version
-                and status in UNDER_WAY | {"succeeded"}
-                and matches(values if isinstance(values, Mapping) else {})
+                row.id not in given_up
+                and row.version == version
+                and row.status in UNDER_WAY | {"succeeded"}
+                and matches(row.input if isinstance(row.input, Mapping) else {})
             ):
-                return identity
+                return row.id
         return None
 
     def cancel(self, prediction_id: str) -> None:
@@ -143,6 +146,8 @@ class ReplicateClient:
             raise ServiceUnavailable(SERVICE, "its answer was not understood") from error
         except json.JSONDecodeError as error:
             raise ServiceUnavailable(SERVICE, "its answer was not JSON") from error
+        except ValueError as error:  # a list of another shape, a time that is none
+            raise ServiceUnavailable(SERVICE, "its answer was not understood") from error
 
     @contextlib.contextmanager
     def one_list(self) -> Iterator[None]:
@@ -157,7 +162,7 @@ class ReplicateClient:
         finally:
             _list.reset(token)
 
-    def _recent(self, since: datetime) -> Sequence[Mapping[str, Any]]:
+    def _recent(self, since: datetime) -> Sequence[ListedPrediction]:
         """The predictions since then at least, newest first."""
         seen = _list.get(None) or _List()
         if seen.since is None or since < seen.since:
@@ -165,18 +170,18 @@ class ReplicateClient:
                 seen.rows, seen.since = list(self._read(since)), since
         return seen.rows
 
-    def _read(self, since: datetime) -> Iterator[Mapping[str, Any]]:
+    def _read(self, since: datetime) -> Iterator[ListedPrediction]:
         # Not by the SDK's list: it refuses a page with one `aborted` prediction on it.
         path = "/v1/predictions"
         for _ in range(PAGES_TO_SEARCH):
-            page = self._sdk._request("GET", path).json()
-            for row in page["results"]:
-                if datetime.fromisoformat(row["created_at"]) < since:
+            page = PredictionPage.model_validate(self._sdk._request("GET", path).json())
+            for row in page.results:
+                if row.created_at < since:
                     return
-                yield {name: row.get(name) for name in ("id", "status", "version", "input")}
-            path = page.get("next")
-            if not path:
+                yield row
+            if not page.next:
                 return
+            path = page.next
 
 
 @dataclass
@@ -184,7 +189,7 @@ class _List:
     """The predictions since a moment; None: it has not been read."""
 
     since: datetime | None = None
-    rows: Sequence[Mapping[str, Any]] = ()
+    rows: Sequence[ListedPrediction] = ()
 
 
 _list: ContextVar[_List] = ContextVar("list")

@@ -7,39 +7,58 @@ the outputs are those of openai/whisper and replicate/all-mpnet-base-v2.
 from __future__ import annotations
 
 import re
-import sys
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, TypeGuard
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    FailFast,
+    Field,
+    OnErrorOmit,
+    TypeAdapter,
+    ValidationError,
+)
 
 from allthethings.assets.transcripts import Line
 from allthethings.errors import MalformedPrediction, UnusableThing
 
+# Numbers in a vector of all-mpnet-base-v2.
 DIMENSIONS = 768
+# The largest number in a vector: vectors are stored as float32.
 MAX_FLOAT32 = 3.4e38
-"""Vectors are kept as float32."""
+# Characters of a prediction's error that are kept.
+MAX_REASON = 2_000
 
 UNDER_WAY = frozenset({"starting", "processing"})
 TERMINAL = frozenset({"succeeded", "failed", "canceled", "aborted"})
 
+# How long Replicate keeps the output of a prediction that was made through its API.
 KEPT = timedelta(hours=1)
-"""How long Replicate keeps what came of a prediction that was made through its API."""
 
+# Why a payload is refused, by the field that is missing or wrong.
+MALFORMED = {
+    "id": "A prediction has an id.",
+    "status": "A prediction has a status that Replicate documents.",
+}
+# Sentences for predictions that ended without a reason of their own, by status.
 WHY = {
     "failed": "The model failed, and gave no reason.",
     "canceled": "The prediction was cancelled at Replicate.",
     "aborted": "Replicate aborted the prediction before the model began with it.",
 }
-"""In words, for a prediction whose end has no reason with it."""
 
+# Characters at the end of a log in which the last progress line is looked for.
 TAIL = 10_000
-"""Characters of a log, from its end, in which progress is looked for."""
+# tqdm's line, ` 37%|███▋      | 111/300 [00:10<00:17, 11.10s/s]`, with or without its bar. The
+# download of weights is excluded: it counts in units, `1.2G/3.1G`.
 METER = re.compile(
     r"\s*(\d{1,3})%(?:\s*\|[^|]*\|)?\s*\d+(?:\.\d+)?/\d+(?:\.\d+)?(?![\d.]*[A-Za-z])"
 )
-"""tqdm's line, ` 37%|███▋      | 111/300 [00:10<00:17, 11.10s/s]`, with or without its bar. A
-download of weights counts in units, `1.2G/3.1G`, and is none."""
 
 
 @dataclass(frozen=True)
@@ -88,17 +107,87 @@ class Transcript:
     segments: tuple[Line, ...]
 
 
+def _encodable(value: object) -> object:
+    """A text without half surrogate pairs, which JSON can spell and nothing can store."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+
+
+def _reason(error: object) -> str | None:
+    """What Replicate gives as the error, shortened; any JSON but null and "" becomes text."""
+    return None if error in (None, "") else str(_encodable(str(error)[:MAX_REASON]))
+
+
+def _list(value: object) -> object:
+    return value if isinstance(value, list) else []
+
+
+_Text = Annotated[str, BeforeValidator(_encodable)]
+_Seconds = Annotated[float, AfterValidator(lambda seconds: max(0.0, seconds))]
+_Float32 = Annotated[float, Field(ge=-MAX_FLOAT32, le=MAX_FLOAT32)]
+_Vector = Annotated[list[_Float32], Field(min_length=DIMENSIONS, max_length=DIMENSIONS), FailFast()]
+
+
+class _Answer(BaseModel):
+    """A part of Replicate's JSON: no conversion between types, other fields are ignored."""
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+
+
+class _Payload(_Answer):
+    id: Annotated[_Text, Field(min_length=1, max_length=200)]
+    status: Literal["starting", "processing", "succeeded", "failed", "canceled", "aborted"]
+    output: Any = None
+    error: Annotated[str | None, BeforeValidator(_reason)] = None
+
+
+class _Segment(_Answer):
+    start: _Seconds
+    end: _Seconds
+    text: Annotated[_Text, AfterValidator(str.strip), Field(min_length=1)]
+
+
+class _WhisperOutput(_Answer):
+    transcription: _Text
+    segments: Annotated[list[OnErrorOmit[_Segment]], BeforeValidator(_list)] = []
+
+
+class _Embedding(_Answer):
+    embedding: _Vector
+
+
+_EMBEDDINGS = TypeAdapter(Annotated[list[_Embedding], FailFast()])
+
+
+class ListedPrediction(BaseModel):
+    """What a list of predictions tells of one of them."""
+
+    id: str
+    status: str
+    created_at: AwareDatetime
+    version: str | None = None
+    input: Any = None
+
+
+class PredictionPage(BaseModel):
+    """One page of the list, newest first, and the path of the next one.
+
+    Rows of another shape are left out: they are of no prediction that the app made.
+    """
+
+    results: list[OnErrorOmit[ListedPrediction]]
+    next: str | None = None
+
+
 def parse_prediction(payload: object) -> Prediction:
     """A payload as a Prediction; raises MalformedPrediction for anything else."""
-    if not isinstance(payload, Mapping):
-        raise MalformedPrediction("A prediction is a JSON object.")
-    identity, status, error = payload.get("id"), payload.get("status"), payload.get("error")
-    if not isinstance(identity, str) or not 1 <= len(identity) <= 200:
-        raise MalformedPrediction("A prediction has an id.")
-    if status not in UNDER_WAY | TERMINAL if isinstance(status, str) else True:
-        raise MalformedPrediction("A prediction has a status that Replicate documents.")
-    reason = None if error in (None, "") else _encodable(str(error)[:2_000])
-    return Prediction(_encodable(identity), str(status), payload.get("output"), reason)
+    try:
+        found = _Payload.model_validate(payload)
+    except ValidationError as error:
+        field = next(iter(_places(error)[0]), "")
+        raise MalformedPrediction(
+            MALFORMED.get(str(field), "A prediction is a JSON object.")
+        ) from None
+    return Prediction(found.id, found.status, found.output, found.error)
 
 
 def parse_transcript(output: object) -> Transcript:
@@ -106,44 +195,32 @@ def parse_transcript(output: object) -> Transcript:
 
     Segments that do not have the documented shape are left out: the text is what counts.
     """
-    text = output.get("transcription") if isinstance(output, Mapping) else None
-    if not isinstance(text, str):
-        raise UnusableThing("Whisper answered without a transcription.")
-    text = _encodable(text)
-    segments = output.get("segments") if isinstance(output, Mapping) else None
-    found = segments if isinstance(segments, Sequence) and not isinstance(segments, str) else ()
-    return Transcript(text.strip(), tuple(filter(None, map(_segment, found))))
-
-
-def _segment(value: object) -> Line | None:
-    if not isinstance(value, Mapping):
-        return None
-    start, end, text = value.get("start"), value.get("end"), value.get("text")
-    if not (_is_number(start) and _is_number(end) and isinstance(text, str) and text.strip()):
-        return None
-    return Line(max(0.0, float(start)), max(0.0, float(end)), _encodable(text).strip())
-
-
-def _encodable(text: str) -> str:
-    """JSON can spell half a surrogate pair; nothing that stores text takes it."""
-    return text.encode("utf-8", "replace").decode()
+    try:
+        found = _WhisperOutput.model_validate(output)
+    except ValidationError:
+        raise UnusableThing("Whisper answered without a transcription.") from None
+    segments = (Line(one.start, one.end, one.text) for one in found.segments)
+    return Transcript(found.transcription.strip(), tuple(segments))
 
 
 def parse_embeddings(output: object, count: int) -> list[list[float]]:
     """`count` vectors of 768 numbers that fit float32; raises UnusableThing for anything else."""
-    items = output if isinstance(output, Sequence) and not isinstance(output, str) else []
+    items = output if isinstance(output, list) else []
     if len(items) != count:
         raise UnusableThing(f"The embedding model answered {len(items)} vectors for {count} texts.")
-    return [_vector(item) for item in items]
-
-
-def _vector(item: object) -> list[float]:
-    values = item.get("embedding") if isinstance(item, Mapping) else None
-    if not isinstance(values, Sequence) or isinstance(values, str) or len(values) != DIMENSIONS:
-        raise UnusableThing(f"The embedding model answered without a vector of {DIMENSIONS}.")
-    if not all(_is_number(value, MAX_FLOAT32) for value in values):
+    try:
+        return [item.embedding for item in _EMBEDDINGS.validate_python(items)]
+    except ValidationError as error:
+        in_a_vector = any(len(place) == 3 for place in _places(error))
+    if in_a_vector:
         raise UnusableThing("The embedding model answered a vector with no finite numbers in it.")
-    return [float(value) for value in values]
+    raise UnusableThing(f"The embedding model answered without a vector of {DIMENSIONS}.")
+
+
+def _places(error: ValidationError) -> list[tuple[int | str, ...]]:
+    """Where the values stand that were refused, such as (0, "embedding", 7)."""
+    errors = error.errors(include_url=False, include_context=False, include_input=False)
+    return [one["loc"] for one in errors]
 
 
 def parse_progress(logs: object) -> float | None:
@@ -157,9 +234,3 @@ def parse_progress(logs: object) -> float | None:
         if found := METER.match(line):
             return min(int(found[1]), 100) / 100
     return None
-
-
-def _is_number(value: Any, largest: float = sys.float_info.max) -> TypeGuard[float]:
-    """Not for NaN, nor for what lies beyond `largest`: an int of JSON can be of any length."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and -largest <= value <= largest

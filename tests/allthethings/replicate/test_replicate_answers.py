@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -30,6 +31,36 @@ def test_an_aborted_prediction_has_ended() -> None:
 
 def test_cancelling_an_aborted_prediction_is_nothing() -> None:
     answered(json.dumps(ABORTED).encode(), lambda client: client.cancel("p1"))
+
+
+def test_a_time_that_is_none_is_an_answer_not_understood() -> None:
+    body = json.dumps({**ABORTED, "status": "succeeded", "started_at": "soon"}).encode()
+    with pytest.raises(ServiceUnavailable, match="its answer was not understood"):
+        answered(body, lambda client: client.get("p1"))
+
+
+def found_among(page: Any) -> str | None:
+    """The id of the prediction of version `v` that a list of predictions has."""
+    since = datetime(2025, 3, 1, tzinfo=UTC)
+    identity: str | None = answered(
+        json.dumps(page).encode(),
+        lambda client: client.find("v", since, lambda values: values == {"text": "x"}),
+    )
+    return identity
+
+
+def test_rows_of_another_shape_are_passed_over() -> None:
+    row = {"id": "p1", "status": "succeeded", "version": "v", "input": {"text": "x"}}
+    row["created_at"] = "2025-03-01T12:29:00.123456Z"
+    odd = [None, {}, {**row, "id": 5}, {**row, "created_at": "soon"}, {**row, "input": None}]
+    assert found_among({"results": [*odd, row], "next": None}) == "p1"
+    assert found_among({"results": [{**row, "status": "aborted"}], "next": None}) is None
+
+
+@pytest.mark.parametrize("page", [[], {}, {"results": None}, {"results": [], "next": 5}])
+def test_a_list_of_another_shape_is_refused(page: Any) -> None:
+    with pytest.raises(ServiceUnavailable, match="its answer was not understood"):
+        found_among(page)
 
 
 @pytest.mark.parametrize("body", [b"{}", b'{"id": 5}', b"<html>", b'{"detail": "no"}'])
