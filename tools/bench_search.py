@@ -114,7 +114,7 @@ def main() -> int:
             person.search(f"Is the model there after {start - began} seconds?")
             return time.monotonic() - start < 0.25
 
-        wait_for(lambda: fast() and fast() and fast(), "the model", 120)
+        wait_for(lambda: fast() and fast() and fast(), "the model")
         for accept in ("application/json", "text/html"):
             took = measure(person.http, queries, accept)
             print(f"| a search over {passages:,} passages, {accept} | {took} |", flush=True)

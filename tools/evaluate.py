@@ -31,7 +31,6 @@ from tests.support.site import Page, Site, running_site
 
 DATA = REFERENCE / "data" / "xquad.en.json"
 RARE_WORDS = 200
-PATIENCE = 1_800.0
 HEADER = """\
 | passages | article first | paragraph first | paragraph in 5 | rare word | median, 99th |
 |---|---|---|---|---|---|"""
@@ -122,7 +121,7 @@ class Evaluation:
         self._similarities: dict[bool, list[float]] = {True: [], False: []}
         ids = [person.submit(site.add(each.path, each.page())) for each in articles]
         for asset_id in ids:
-            asset = person.finished(asset_id, PATIENCE)
+            asset = person.finished(asset_id)
             if asset["status"] != "SEARCHABLE":
                 sys.exit(f"{asset['url']}: {asset['error']}")
         self._numbers = {asset_id: number for number, asset_id in enumerate(ids)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,27 +13,20 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from tests.faults.stock import Stocked
-from tests.faults.world import FULL, SIZES, Document, goes_forward, predictions, unlike_its_text
+from tests.faults.world import Document, goes_forward, predictions, unlike_its_text
 from tests.support.cloud import Cloud
 from tests.support.person import FINISHED, Person
-
-CONVERGED = 60.0 if SIZES is FULL else 240.0
-"""Seconds after the last restart in which everything must have come to its end: the figure of a
-quiet machine at full length, and some patience with a busy one in the short form."""
-AFTERWARDS = 120.0
-"""Seconds that are waited for what is late, so that its end can be told."""
+from tests.support.waiting import wait_for
 
 
 @dataclass
 class Convergence:
-    """How many seconds after the restart things came to their end, and those that were late."""
+    """How many seconds after the restart things came to their end."""
 
     seconds: list[float] = field(default_factory=list)
-    late: list[str] = field(default_factory=list)
 
     def add(self, other: Convergence) -> None:
         self.seconds += other.seconds
-        self.late += other.late
 
     def __str__(self) -> str:
         if not self.seconds:
@@ -51,30 +43,30 @@ def database_of(cloud: Cloud) -> Database[Document]:
     return client["iaat"]
 
 
-def converge(
-    database: Database[Document], restarts: Mapping[str, float], limit: float = CONVERGED
-) -> Convergence:
+def converge(database: Database[Document], restarts: Mapping[str, float]) -> Convergence:
     """Wait for the ends of these things; each counts from its own restart, in Unix time.
 
     Only those that were under way at their restart count.
     """
     found = Convergence()
     waiting = dict(restarts)
-    deadline = max(restarts.values(), default=time.time()) + limit + AFTERWARDS
-    while waiting and time.time() < deadline:
-        time.sleep(0.2)
+
+    def all_ended() -> bool:
+        keys = [ObjectId(each) for each in waiting]
         for asset in database["assets"].find(
-            {"_id": {"$in": [ObjectId(each) for each in waiting]}, "status": {"$in": [*FINISHED]}},
-            {"status": 1, "history": 1},
+            {"_id": {"$in": keys}, "status": {"$in": [*FINISHED]}}, {"history": 1}
         ):
             seconds = asset["history"][-1]["at"].timestamp() - waiting.pop(str(asset["_id"]))
             if seconds > 0:
                 found.seconds.append(seconds)
-            if seconds > limit:
-                found.late.append(f"{asset['_id']} after {seconds:.1f} s: {_story(asset)}")
-    for asset_id in waiting:
-        asset = database["assets"].find_one({"_id": ObjectId(asset_id)}, {"text": 0}) or {}
-        found.late.append(f"{asset_id} never: {_story(asset)} {asset.get('lease_until')}")
+        return not waiting
+
+    def stories() -> list[str]:
+        keys = [ObjectId(each) for each in waiting]
+        assets = database["assets"].find({"_id": {"$in": keys}}, {"history": 1})
+        return [f"{asset['_id']} {_story(asset)}" for asset in assets]
+
+    wait_for(all_ended, "the end of each thing under way", pause=0.2, moved=stories)
     return found
 
 

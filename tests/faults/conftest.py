@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-import httpx
 import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
@@ -16,8 +15,6 @@ from tests.support.person import Person
 from tests.support.site import Site, running_site
 
 Report = Callable[[str, str], None]
-PATIENCE = 300.0
-"""Seconds for an answer: what is measured is whether it is right, on a machine however busy."""
 FIGURES = pytest.StashKey[list[tuple[str, str]]]()
 
 
@@ -52,7 +49,6 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 @pytest.fixture(scope="session")
 def person(cloud: Cloud) -> Iterator[Person]:
     person = Person(cloud)
-    person.http.timeout = httpx.Timeout(PATIENCE)
     yield person
     person.http.close()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,7 @@ import httpx
 from localcloud import leftovers
 from tests.support import processes
 from tests.support.cloud import Cloud
-from tests.support.waiting import wait_for
+from tests.support.waiting import PATIENCE, wait_for
 
 PARTS = {
     "the app": "gunicorn",
@@ -26,13 +27,11 @@ PARTS = {
     "MongoDB": "secantus --host",
     "the search proxy": "localcloud.atlas",
 }
-BACK = 30.0
-"""Seconds in which the launcher must have started a part again."""
 
 
 def running(cloud: Cloud, part: str) -> list[int]:
     """The processes of a part; waits for one that is just being started."""
-    return wait_for(lambda: cloud.pids_of(PARTS[part]), f"{part} runs", BACK)
+    return wait_for(lambda: cloud.pids_of(PARTS[part]), f"{part} runs")
 
 
 def kill(cloud: Cloud, part: str, draw: random.Random | None = None) -> list[int]:
@@ -52,14 +51,13 @@ def wait_until_back(cloud: Cloud, part: str, killed: Sequence[int]) -> float:
             and set(cloud.pids_of(PARTS[part])) - set(killed)
         ),
         f"{part} started again",
-        BACK,
     )
     return time.time()
 
 
-def wait_until_well(cloud: Cloud, seconds: float = 60.0) -> float:
+def wait_until_well(cloud: Cloud) -> float:
     """Wait until the app says that every part answers; the Unix time then."""
-    with httpx.Client(base_url=cloud.address, timeout=seconds) as http:
+    with httpx.Client(base_url=cloud.address, timeout=PATIENCE) as http:
 
         def well() -> bool:
             try:
@@ -67,7 +65,7 @@ def wait_until_well(cloud: Cloud, seconds: float = 60.0) -> float:
             except httpx.TransportError:
                 return False
 
-        wait_for(well, "every part well", seconds)
+        wait_for(well, "every part well")
     return time.time()
 
 
@@ -97,9 +95,8 @@ def frozen(cloud: Cloud, *parts: str) -> Iterator[None]:
 
 
 def let_pass(seconds: float) -> None:
-    """So long something is away."""
-    end = time.monotonic() + seconds
-    wait_for(lambda: time.monotonic() >= end, "the end of the outage", seconds + 1)
+    """How long something is away: the length of the fault itself."""
+    threading.Event().wait(seconds)
 
 
 def parts_of(cloud: Cloud) -> Counter[str]:

@@ -21,8 +21,8 @@ from tests.faults.stock import Stock, Stocked
 from tests.faults.world import rank
 from tests.support.cloud import Cloud
 from tests.support.person import JSON
+from tests.support.waiting import PATIENCE
 
-PATIENCE = 60.0
 RECENT = 200
 """Of so many things the newest are looked at."""
 

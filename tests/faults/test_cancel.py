@@ -41,7 +41,7 @@ S = AssetStatus
 
 
 def reach(person: Person, asset_id: str, status: str) -> None:
-    wait_for(lambda: person.asset(asset_id)["status"] == status, f"{asset_id} {status}", 60.0)
+    wait_for(lambda: person.asset(asset_id)["status"] == status, f"{asset_id} {status}")
 
 
 def cancel(person: Person, asset_id: str, status: str) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def test_how_far_it_is_is_told_without_the_text(person: Person, site: Site) -> N
     def state() -> dict[str, Any]:
         return dict(person.http.get(f"/assets/{asset_id}/state").json()["asset"])
 
-    wait_for(lambda: state()["progress"]["share"] == 0.37, "the share that is done", 60.0, 0.2)
+    wait_for(lambda: state()["progress"]["share"] == 0.37, "the share that is done", pause=0.2)
     now = state()["now"]
     assert (now["percent"], now["doing"]) == (25, "37% transcribed")
     shown = person.http.get(f"/assets/{asset_id}", headers={"Accept": "text/html"}).text

@@ -94,7 +94,7 @@ def test_all_are_answered_with_one_thing_that_is_made_once(
     def all_ended() -> bool:
         return all(person.asset(asset_id)["status"] in FINISHED for asset_id in ids)
 
-    wait_for(all_ended, "every thing at its end", 60 + SIZES.crowd_rounds, 1.0)
+    wait_for(all_ended, "every thing at its end", pause=1.0, moved=lambda: person.moved(*ids))
     assert {person.asset(asset_id)["status"] for asset_id in ids} == {"SEARCHABLE"}
     asked: Counter[tuple[str, str]] = Counter()
     for prediction in predictions(cloud):

@@ -95,7 +95,7 @@ def test_what_was_given_up_says_so_although_its_callback_comes_at_once(
     replicate.call_back = lambda prediction_id: pipeline.record_text(
         asset_id, {"id": prediction_id, "status": "canceled", "output": None}
     )
-    wait_for(lambda: begun(replicate, asked.id), "the model at work", 60)
+    wait_for(lambda: begun(replicate, asked.id), "the model at work")
     assert Reconciler(database, replicate, pipeline, PATIENCE, timedelta(0)).reconcile() == 1
     assert outcome(database, asset_id) == ("PROCESSING_ERROR", STUCK)
     cancelled = replicate.get(asked.id)

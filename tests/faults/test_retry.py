@@ -36,10 +36,10 @@ def test_only_the_batch_that_failed_is_asked_for_again(
         return bool(bare) and min(bare) >= (len(rows) - 1) // BATCH * BATCH
 
     assert person.finished(asset_id)["status"] == "EMBEDDINGS_ERROR"
-    wait_for(kept, "the vectors of the batches that did not fail", 60)
+    wait_for(kept, "the vectors of the batches that did not fail")
 
     assert person.http.post(f"/assets/{asset_id}/retry").status_code == 202
-    wait_for(lambda: sum(batches(cloud).values()) == 4, "one batch asked for again", 60)
+    wait_for(lambda: sum(batches(cloud).values()) == 4, "one batch asked for again")
     failed = person.finished(asset_id)
     assert failed["status"] == "EMBEDDINGS_ERROR"
 

@@ -38,9 +38,6 @@ from tests.support.waiting import wait_for
 ENDS = ["fail", "wait", "null", "wrong"]
 LONG = 40
 """Paragraphs: more passages than one request to the embedding model holds."""
-SECONDS = 60 + SIZES.things
-"""Patience for all to come to their ends, and for the gateway to deliver the last callback."""
-LAST_RETRY = 30.0 * 2 ** (SIZES.faulty_attempts + 1)
 LOOK_EVERY = 0.5 + SIZES.things / 200
 """Seconds; one look reads as many pages as there are 200 things."""
 THREADS = 8
@@ -132,13 +129,22 @@ def test_every_thing_comes_to_its_own_end_once(
             (repeater.look, 4.0),
         ):
             drivers.enter_context(beside(step, pause))
+
+        def moved() -> object:
+            return dict(watcher.statuses), len(mender.mended), line.deliveries
+
         run.submit_all()
         submitted = time.monotonic() - began
-        wait_for(lambda: _all_ended(run, watcher, mender), "everything at its end", SECONDS, 1.0)
+        wait_for(
+            lambda: _all_ended(run, watcher, mender),
+            "everything at its end",
+            pause=1.0,
+            moved=moved,
+        )
         ended = time.monotonic() - began
         run.mended = mender.mended
         drivers.close()
-        wait_for(lambda: not _undelivered(gateway, run), "all delivered", SECONDS + LAST_RETRY, 1.0)
+        wait_for(lambda: not _undelivered(gateway, run), "all delivered", pause=1.0, moved=moved)
         drained = time.monotonic() - began
 
         assets, kept = run.assets(), run.kept()
@@ -213,7 +219,7 @@ def _send_much_again(run: Run, gateway: Gateway, line: FaultyLine) -> int:
         path, body = gateway.received(each)
         kind = "audio" if b'"audio"' in body else "embedding"
         assert run.person.call_back(f"{kind}{path}", body).status_code == 200
-    wait_for(lambda: not _undelivered(gateway, run), "the replays delivered", 60, 1.0)
+    wait_for(lambda: not _undelivered(gateway, run), "the replays delivered", pause=1.0)
     return len(events) + len(copied)
 
 

@@ -150,7 +150,7 @@ def test_vectors_are_asked_for_by_one_try_alone(
     assert [span for _, *span in sorted(owed, key=lambda each: each[1])] == [
         [begin, begin + BATCH - 1] for begin in range(0, 4 * BATCH, BATCH)
     ]
-    wait_for(lambda: {*map(replicate.status, first)} == {"canceled"}, "the first one's end", 30)
+    wait_for(lambda: {*map(replicate.status, first)} == {"canceled"}, "the first one's end")
 
 
 def test_what_was_stuck_is_not_waited_for_again(
@@ -159,7 +159,7 @@ def test_what_was_stuck_is_not_waited_for_again(
     asset_id = in_parts(database, 1)
     pipeline.request_embeddings(asset_id)
     (stuck,) = replicate.created
-    wait_for(lambda: replicate.status(stuck) == "processing", "the model at work", 60)
+    wait_for(lambda: replicate.status(stuck) == "processing", "the model at work")
     free(database, asset_id)
     assert reconciler_of(database, replicate, pipeline, timedelta(0)).reconcile() == 1
     asset = existing(database, asset_id)
@@ -175,7 +175,7 @@ def test_what_waits_for_its_turn_is_not_stuck(
     database: Database, replicate: Watched, pipeline: Pipeline
 ) -> None:
     pipeline.request_embeddings(in_parts(database, 1))
-    wait_for(lambda: replicate.status(replicate.created[0]) == "processing", "its turn", 60)
+    wait_for(lambda: replicate.status(replicate.created[0]) == "processing", "its turn")
     behind = in_parts(database, 1, "http://127.0.0.1/behind")
     pipeline.request_embeddings(behind)
     free(database, behind)
@@ -192,7 +192,7 @@ def test_a_verdict_on_the_first_try_does_not_end_the_second(
     asset_id = left(database, "SUBMITTED", timedelta(0), url=url)
     pipeline.process(existing(database, asset_id))
     (first,) = replicate.created
-    wait_for(lambda: replicate.status(first) == "processing", "the model at work", 60)
+    wait_for(lambda: replicate.status(first) == "processing", "the model at work")
     free(database, asset_id)
 
     def meanwhile(prediction: Prediction) -> Prediction:
@@ -252,7 +252,7 @@ def test_what_replicate_has_thrown_away_is_asked_for_again(
     """Nobody fetched it for an hour, which passes quickly here."""
     url = site.add("/thrown-away.mp3", recording("Who comes late."))
     asked = replicate.create(WHISPER_VERSION, {"audio": url}, NOWHERE)
-    wait_for(lambda: replicate.status(asked.id) == "succeeded", "its end", 60)
+    wait_for(lambda: replicate.status(asked.id) == "succeeded", "its end")
     asset_id = left(
         database, "PROCESSING", timedelta(hours=2), url=url, replicate_process_id=asked.id
     )

@@ -133,7 +133,7 @@ def test_a_result_plays_at_its_second(page: Page, cloud: Cloud, things: Things) 
     player = hit.locator("audio")
     player.focus()
     page.keyboard.press("Space")
-    wait_for(lambda: player.evaluate("it => it.played.length"), "sound", 30)
+    wait_for(lambda: player.evaluate("it => it.played.length"), "sound")
     page.keyboard.press("Space")
     began = player.evaluate("it => it.played.start(0)")
     assert began == pytest.approx(start, abs=0.5)
@@ -145,7 +145,7 @@ def test_a_link_opens_the_recording_at_its_second(page: Page, cloud: Cloud, thin
     hit.get_by_role("link", name="Listen from").click()
     page.wait_for_url(f"**/{SPOKEN['file']}#t={start:g}")
     player = page.locator("video, audio")
-    wait_for(lambda: player.evaluate("it => it.readyState >= 2"), "the recording", 30)
+    wait_for(lambda: player.evaluate("it => it.readyState >= 2"), "the recording")
     assert player.evaluate("it => it.currentTime") >= start - 0.5
 
 

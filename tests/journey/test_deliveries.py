@@ -169,7 +169,6 @@ def test_a_callback_that_nobody_signed_is_shown_as_refused(
     wait_for(
         lambda: [hop for hop in hops(person, asset["id"]) if all(word in hop for word in wanted)],
         "the refusal in the timeline",
-        seconds=20.0,
         pause=0.5,
     )
 

@@ -87,7 +87,7 @@ def test_fifty_at_once(person: Person, site: Site) -> None:
     def under_way() -> bool:
         return bool(person.http.get("/").json()["under_way"])
 
-    wait_for(lambda: not under_way(), "all of them at their ends", 240, pause=1)
+    wait_for(lambda: not under_way(), "all of them at their ends", pause=0.5, moved=person.moved)
 
 
 def test_a_silent_server_holds_up_nobody_else(person: Person, site: Site) -> None:
@@ -105,7 +105,7 @@ def test_a_check_keeps_nothing(person: Person, site: Site, cloud: Cloud) -> None
             names = sorted(database.list_collection_names())
             return sum(database[name].count_documents({}) for name in names)
 
-        wait_for(lambda: not person.http.get("/").json()["under_way"], "quiet", 120)
+        wait_for(lambda: not person.http.get("/").json()["under_way"], "quiet", moved=person.moved)
         before, number = kept(), database["counters"].find_one({"_id": "assets"})
         sent = mixed(site, "check")
         entries = send(person, "/check", sent)
@@ -121,7 +121,7 @@ def test_a_check_keeps_nothing(person: Person, site: Site, cloud: Cloud) -> None
 
 def test_the_list_in_its_addresses(person: Person, site: Site) -> None:
     send(person, "/process", pages(site, *[f"address-{number}" for number in range(7)]))
-    wait_for(lambda: not person.http.get("/").json()["under_way"], "quiet", 120)
+    wait_for(lambda: not person.http.get("/").json()["under_way"], "quiet", moved=person.moved)
     seen: list[str] = []
     address: str | None = "/?status=searchable&kind=web+page&sort=oldest&per_page=3"
     while address:

@@ -154,7 +154,7 @@ def test_hostile_when_the_page_is_asked_for(failures: dict[str, dict[str, Any]],
 
 @pytest.mark.parametrize("name", ["never answers", "header dribble", "body dribble"])
 def test_slow_at_each_request(person: Person, hostile: Server, name: str) -> None:
-    asset = person.finished(person.submit(hostile.url(f"/late/{slug(name)}")), 30.0)
+    asset = person.finished(person.submit(hostile.url(f"/late/{slug(name)}")))
     assert asset["status"] == "PROCESSING_ERROR"
     assert asset["error"] == "The server took too long over all requests."
 
@@ -165,11 +165,11 @@ def test_hostile_when_the_model_asks(person: Person, hostile: Server, cloud: Clo
     submitted = {name: person.submit(url) for name, url in urls.items()}
     honest = person.submit(f"{cloud.address}/examples/tea.mp3")
     for name, asset_id in submitted.items():
-        asset = person.finished(asset_id, 300.0)
+        asset = person.finished(asset_id)
         assert asset["status"] == "PROCESSING_ERROR", name
         assert WORDS_OF_RECORDINGS.get(name, "") in asset["error"]
         assert asset["error"].startswith("could not download http://127.0.0.1:")
-    assert person.finished(honest, 120.0)["status"] == "SEARCHABLE"
+    assert person.finished(honest)["status"] == "SEARCHABLE"
     inputs = cloud.data_dir / "replicate" / "inputs"
     wait_for(lambda: not any(inputs.iterdir()), "the downloaded files are gone")
 
@@ -179,7 +179,7 @@ def test_twenty_at_once(person: Person, hostile: Server) -> None:
 
     def submit(number: int) -> dict[str, Any]:
         url = hostile.url(f"/page/{slug(names[number])}?{number}")
-        return person.finished(person.submit(url), 60.0)
+        return person.finished(person.submit(url))
 
     with ThreadPoolExecutor(len(names)) as pool:
         ended = list(pool.map(submit, range(len(names))))

@@ -49,11 +49,11 @@ def test_a_thing_under_way_survives_the_death_of(
     known = {asset["id"]: asset["status"] for asset in person.assets()}
     url = site.add(f"/tea-{next(fresh)}", THINGS[stage])
     asset_id = person.submit(url)
-    wait_for(lambda: person.asset(asset_id)["status"] == stage, stage, 60)
+    wait_for(lambda: person.asset(asset_id)["status"] == stage, stage)
 
     kill(cloud, part)
 
-    asset = person.finished(asset_id, 180)
+    asset = person.finished(asset_id)
     assert asset["status"] == "SEARCHABLE", asset["error"]
     statuses = [entry["status"] for entry in asset["history"]]
     assert len(statuses) == len(set(statuses))
@@ -61,7 +61,7 @@ def test_a_thing_under_way_survives_the_death_of(
     now = {each["id"]: each["status"] for each in person.assets()}
     assert [each["url"] for each in person.assets()].count(url) == 1
     assert {each: now[each] for each in known} == known
-    wait_for(lambda: _well(person), "every part well again", 60)
+    wait_for(lambda: _well(person), "every part well again")
     assert person.search("a hot drink made from dried leaves")
 
 

@@ -117,7 +117,7 @@ def test_vectors_that_nobody_owes(database: Database[Document], person: Person) 
     failed = person.finished(asset_id)
     assert failed["status"] == "EMBEDDINGS_ERROR"
     assert person.http.post(f"/assets/{asset_id}/retry").status_code == 202
-    wait_for(lambda: person.asset(asset_id)["status"] == "SEARCHABLE", "a second chance", 60)
+    wait_for(lambda: person.asset(asset_id)["status"] == "SEARCHABLE", "a second chance")
 
 
 def test_a_deletion_that_was_interrupted(database: Database[Document], person: Person) -> None:
@@ -139,5 +139,4 @@ def test_a_deletion_that_was_interrupted(database: Database[Document], person: P
             and not database["assets"].count_documents({"_id": ObjectId(asset_id)})
         ),
         "the rest of it gone",
-        60,
     )

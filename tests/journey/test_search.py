@@ -145,6 +145,6 @@ def test_queries_come_to_ask_the_model_in_the_app(
         assert person.search(f"violins of the maker number {next(fresh)}")
         return sum(1 for _ in predictions(cloud)) == before
 
-    wait_for(asks_nobody, "queries that stay in the app", 60, pause=0.5)
+    wait_for(asks_nobody, "queries that stay in the app", pause=0.5)
     first = person.search("a violin in the making")[0]
     assert (things.names([first]), first["matched"]) == (["violin"], "both")

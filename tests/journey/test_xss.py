@@ -318,7 +318,7 @@ def test_search_and_what_is_found(watched: Watched, cloud: Cloud, number: int) -
         what = "[role=alert]" if payload.startswith("-") else "[data-result]"
         return watched.page.locator(what).count()
 
-    wait_for(found, "results, by a model that has much to do", 60.0)
+    wait_for(found, "results, by a model that has much to do")
     assert watched.page.locator("#query").input_value() == payload.replace("\0", "\ufffd")
 
 

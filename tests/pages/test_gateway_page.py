@@ -44,7 +44,7 @@ class World:
             events = self.gateway.call("GET", f"/requests/{request_id}/events")["models"]
             return events[0]["id"] if events and events[0]["attempts"] else None
 
-        return str(wait_for(delivered, "a first attempt", 15))
+        return str(wait_for(delivered, "a first attempt"))
 
     def page(self, path: str = "/gateway", code: int = 200) -> html.HtmlElement:
         answer = self.client.get(path)
@@ -100,7 +100,6 @@ def test_an_event_that_failed_is_listed_with_its_thing_and_retried(world: World)
     wait_for(
         lambda: world.gateway.call("GET", f"/events/{failed}")["status"] == "SUCCESSFUL",
         "the delivery",
-        15,
     )
     tries = world.page(f"/gateway?show=attempts&event={failed}")
     second, first = text_of(tries, "//*[@data-entry]")
@@ -119,7 +118,7 @@ def test_all_that_failed_are_retried_at_once(world: World) -> None:
         events = [world.gateway.call("GET", f"/events/{event_id}") for event_id in failed]
         return all(event["status"] == "SUCCESSFUL" for event in events)
 
-    wait_for(delivered, "the deliveries", 15)
+    wait_for(delivered, "the deliveries")
     assert world.client.post("/gateway/retry-failed").status_code == 303
     assert "No event has failed." in text_of(world.page(), "//*[@role='status']")
 

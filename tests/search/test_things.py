@@ -154,10 +154,10 @@ def test_an_older_index_learns_the_filters(
         ]
     }
     library.passages.update_search_index("vector_index", older)
-    wait_for(lambda: _index(library)["latestDefinition"] == older, "the older index", 30)
+    wait_for(lambda: _index(library)["latestDefinition"] == older, "the older index")
     assert "Search index vector_index: updated." in create_indexes(cloud)
-    wait_for(lambda: _index(library)["queryable"], "the newer index", 30)
-    wait_for(lambda: not search.answer("anchor", kind="audio")["words_alone"], "meaning again", 30)
+    wait_for(lambda: _index(library)["queryable"], "the newer index")
+    wait_for(lambda: not search.answer("anchor", kind="audio")["words_alone"], "meaning again")
 
 
 def _index(library: Library) -> dict[str, object]:

@@ -272,7 +272,7 @@ def another_app(cloud: Cloud, **changed: str) -> Iterator[str]:
     with Popen(command, cwd=ROOT, env=environment, stdout=DEVNULL, stderr=DEVNULL) as process:
         address = f"http://127.0.0.1:{port}"
         try:
-            wait_for(lambda: _answers(address), "another app", 120)
+            wait_for(lambda: _answers(address), "another app")
             yield address
         finally:
             process.terminate()

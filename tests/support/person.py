@@ -9,7 +9,7 @@ import httpx
 
 from tests.support.cloud import Cloud
 from tests.support.signing import SIGNATURE, signature
-from tests.support.waiting import wait_for
+from tests.support.waiting import PATIENCE, wait_for
 
 FINISHED = {"SEARCHABLE", "PROCESSING_ERROR", "EMBEDDINGS_ERROR"}
 JSON = {"Accept": "application/json"}
@@ -20,7 +20,7 @@ class Person:
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
-        self.http = httpx.Client(base_url=cloud.address, timeout=60.0, headers=JSON)
+        self.http = httpx.Client(base_url=cloud.address, timeout=PATIENCE, headers=JSON)
 
     def submit(self, url: str) -> str:
         """The id of the asset, new or not; fails the test when the app refuses the URL."""
@@ -39,7 +39,7 @@ class Person:
         answer.raise_for_status()
         return dict(answer.json()["asset"])
 
-    def finished(self, asset_id: str, seconds: float = 120.0) -> dict[str, Any]:
+    def finished(self, asset_id: str) -> dict[str, Any]:
         """The asset when nothing more happens to it. An app that is away is asked again."""
 
         def look() -> dict[str, Any] | None:
@@ -49,11 +49,22 @@ class Person:
                 return None
             return asset if asset["status"] in FINISHED else None
 
-        return wait_for(look, f"{asset_id} finished", seconds)
+        return wait_for(look, f"{asset_id} finished", pause=0.1, moved=lambda: self.moved(asset_id))
 
-    def index(self, url: str, seconds: float = 120.0) -> dict[str, Any]:
+    def moved(self, *asset_ids: str) -> object:
+        """How far these things are, and how many there are in each status.
+
+        A thing that waits behind others stands still while they move.
+        """
+        try:
+            states = [self.http.get(f"/assets/{each}/state").json() for each in asset_ids]
+            return states, self.http.get("/").json()["counts"]
+        except (httpx.TransportError, ValueError, KeyError) as error:
+            return repr(error)
+
+    def index(self, url: str) -> dict[str, Any]:
         """Submit, and wait until it is searchable."""
-        asset = self.finished(self.submit(url), seconds)
+        asset = self.finished(self.submit(url))
         assert asset["status"] == "SEARCHABLE", asset
         return asset
 

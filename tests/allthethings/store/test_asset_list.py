@@ -46,7 +46,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         return False
 
     try:
-        wait_for(ready, "the server", 60)
+        wait_for(ready, "the server")
         yield uri
     finally:
         database.close()

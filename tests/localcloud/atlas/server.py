@@ -49,7 +49,6 @@ class Atlas:
         wait_for(
             lambda: bool(self.client.admin.command("ping")["ok"]),
             "an answer",
-            20,
             despite=ConnectionFailure,
         )
 
@@ -112,7 +111,6 @@ def wait_queryable(collection: Collection[Document], name: str = "vector_index")
             for index in collection.list_search_indexes(name)
         ),
         f"{name} queryable",
-        20,
         despite=ConnectionFailure,
     )
 

@@ -69,7 +69,7 @@ def test_killed_while_writing(mortal: Atlas, doomed: Documents, victim: str) -> 
                 mortal.start(victim)
     if victim not in mortal.processes:
         mortal.start(victim)
-    wait_for(lambda: is_right(doomed), "every vector, once", 20, despite=ConnectionFailure)
+    wait_for(lambda: is_right(doomed), "every vector, once", despite=ConnectionFailure)
     assert doomed.count_documents({}) == min(number, 400)
     assert is_right(doomed, filter={"kind": 1})
 
@@ -98,7 +98,7 @@ def test_dropped_while_the_proxy_was_away(mortal: Atlas, doomed: Documents) -> N
     insert(behind, 0, 5)
     mortal.start("atlas")
     wait_for(
-        lambda: list(doomed.list_search_indexes()) == [], "no index", 20, despite=ConnectionFailure
+        lambda: list(doomed.list_search_indexes()) == [], "no index", despite=ConnectionFailure
     )
     create_index(doomed)
     assert is_right(doomed)
@@ -118,7 +118,7 @@ def test_the_token_is_gone(mortal: Atlas, doomed: Documents) -> None:
         spoilt = bson.encode({"_data": "00"})
         db.execute("UPDATE meta SET value = ? WHERE key = 'token'", (spoilt,))
     mortal.start("atlas")
-    wait_for(lambda: is_right(doomed), "the index as it is now", 20, despite=ConnectionFailure)
+    wait_for(lambda: is_right(doomed), "the index as it is now", despite=ConnectionFailure)
     assert f"{doomed.name}: 35 documents" in mortal.log("atlas")
 
 
@@ -137,7 +137,7 @@ def test_damage_on_disk_is_noticed(mortal: Atlas, doomed: Documents, damage: str
     else:
         (directory / "rows.sqlite").write_bytes(b"no database" * 100)
     mortal.start("atlas")
-    wait_for(lambda: is_right(doomed), "the index made anew", 20, despite=ConnectionFailure)
+    wait_for(lambda: is_right(doomed), "the index made anew", despite=ConnectionFailure)
     assert "damaged" in mortal.log("atlas")
     assert f"{doomed.name}: 50 documents" in mortal.log("atlas")
 
@@ -162,6 +162,6 @@ def test_the_server_is_away(mortal: Atlas, doomed: Documents) -> None:
     with pytest.raises(ConnectionFailure):
         ids(doomed, ROWS[0])
     mortal.start("secantus")
-    wait_for(lambda: is_right(doomed), "every vector again", 20, despite=ConnectionFailure)
+    wait_for(lambda: is_right(doomed), "every vector again", despite=ConnectionFailure)
     insert(doomed, 20, 40)
     assert is_right(doomed)

@@ -179,7 +179,7 @@ def test_the_index_goes_with_its_database(atlas: Atlas) -> None:
     collection = atlas.client.passing.create_collection("c")
     create_index(collection)
     atlas.client.drop_database("passing")
-    wait_for(lambda: list(collection.list_search_indexes()) == [], "no index", 20)
+    wait_for(lambda: list(collection.list_search_indexes()) == [], "no index")
 
 
 def test_the_index_follows_a_rename(collection: Documents) -> None:
@@ -187,7 +187,7 @@ def test_the_index_follows_a_rename(collection: Documents) -> None:
     create_index(collection)
     collection.rename(collection.name + "_renamed")
     renamed = collection.database[collection.name + "_renamed"]
-    wait_for(lambda: ids(renamed, [0.0] * 8) == [1], "what was there", 20)
+    wait_for(lambda: ids(renamed, [0.0] * 8) == [1], "what was there")
     renamed.insert_one({"_id": 2, "embedding": [2.0] * 8})
-    wait_for(lambda: ids(renamed, [0.0] * 8) == [1, 2], "what came later", 20)
+    wait_for(lambda: ids(renamed, [0.0] * 8) == [1, 2], "what came later")
     assert list(collection.list_search_indexes()) == []

@@ -412,7 +412,7 @@ class TestFollowing:
         assert matches(collection, text("running")) == []
         mappings = {"mappings": {"fields": {"text": FIELDS["text"]}}}
         collection.update_search_index("default", mappings)
-        wait_for(lambda: matches(collection, text("run")) == [1], "the new definition", 20)
+        wait_for(lambda: matches(collection, text("run")) == [1], "the new definition")
         assert matches(collection, text("walking", "title")) == []
 
     def test_drop_and_rename(self, collection: Documents) -> None:
@@ -420,9 +420,9 @@ class TestFollowing:
         collection.insert_one({"_id": 1, "text": "word"})
         collection.rename(collection.name + "_renamed")
         renamed = collection.database[collection.name + "_renamed"]
-        wait_for(lambda: matches(renamed, text("word")) == [1], "what was there", 20)
+        wait_for(lambda: matches(renamed, text("word")) == [1], "what was there")
         renamed.insert_one({"_id": 2, "text": "word"})
-        wait_for(lambda: matches(renamed, text("word")) == [1, 2], "what came later", 20)
+        wait_for(lambda: matches(renamed, text("word")) == [1, 2], "what came later")
         renamed.drop_search_index("default")
         assert matches(renamed, text("word")) == []
         create_text_index(renamed, FIELDS)

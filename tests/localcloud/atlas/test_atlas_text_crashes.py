@@ -79,7 +79,7 @@ def test_killed_while_writing(mortal: Atlas, doomed: Documents, victim: str, mom
                 mortal.start(victim)
     if victim not in mortal.processes:
         mortal.start(victim)
-    wait_for(lambda: is_right(doomed), "every text, once", 20, despite=ConnectionFailure)
+    wait_for(lambda: is_right(doomed), "every text, once", despite=ConnectionFailure)
     assert doomed.count_documents({}) == min(number, 300)
     assert "damaged" not in mortal.log("atlas")
 
@@ -108,9 +108,9 @@ def test_dropped_while_the_proxy_was_away(mortal: Atlas, doomed: Documents) -> N
     insert(behind, 0, 5)
     mortal.start("atlas")
     wait_for(
-        lambda: list(doomed.list_search_indexes()) == [], "no index", 20, despite=ConnectionFailure
+        lambda: list(doomed.list_search_indexes()) == [], "no index", despite=ConnectionFailure
     )
-    wait_for(lambda: not directory.exists(), "no files of it", 20, despite=ConnectionFailure)
+    wait_for(lambda: not directory.exists(), "no files of it", despite=ConnectionFailure)
     create_text_index(doomed, FIELDS)
     assert is_right(doomed)
 
@@ -128,7 +128,7 @@ def test_the_token_is_gone(mortal: Atlas, doomed: Documents) -> None:
     known = bson.decode(state.read_bytes())
     state.write_bytes(bson.encode({**known, "token": {"_data": "00"}}))
     mortal.start("atlas")
-    wait_for(lambda: is_right(doomed), "the index as it is now", 20, despite=ConnectionFailure)
+    wait_for(lambda: is_right(doomed), "the index as it is now", despite=ConnectionFailure)
     assert f"{doomed.name}: 35 documents" in mortal.log("atlas")
 
 
@@ -166,7 +166,7 @@ def test_damage_on_disk_is_noticed(mortal: Atlas, doomed: Documents, file: str, 
     for path in directory.glob(file):
         spoil(path, how)
     mortal.start("atlas")
-    wait_for(lambda: is_right(doomed), "the index made anew", 20, despite=ConnectionFailure)
+    wait_for(lambda: is_right(doomed), "the index made anew", despite=ConnectionFailure)
     assert "damaged" in mortal.log("atlas")
     assert f"{doomed.name}: 50 documents" in mortal.log("atlas")
 

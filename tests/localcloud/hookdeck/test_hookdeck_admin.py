@@ -257,7 +257,6 @@ def five(gateway: Gateway) -> Any:
     wait_for(
         lambda: len(gateway.events(connection, status="SUCCESSFUL")) == 5,
         "five events delivered",
-        15,
     )
     receiver.close()
     return connection

@@ -92,7 +92,7 @@ def test_killed_under_load(own_gateway: Gateway, receiver: Receiver) -> None:
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         senders = [pool.submit(send_until_done) for _ in range(4)]
         for goal in (50, 150, 250):
-            wait_for(accepted_at_least(goal), "requests accepted", 15)
+            wait_for(accepted_at_least(goal), "requests accepted")
             gateway.kill()
             gateway.start()
         done.set()
@@ -101,11 +101,8 @@ def test_killed_under_load(own_gateway: Gateway, receiver: Receiver) -> None:
     wait_for(
         lambda: not accepted - {int(seen.body) for seen in list(receiver.deliveries)},
         "every accepted request delivered",
-        15,
     )
-    wait_for(
-        lambda: gateway.events(connection, status="QUEUED", limit=1) == [], "an empty queue", 15
-    )
+    wait_for(lambda: gateway.events(connection, status="QUEUED", limit=1) == [], "an empty queue")
 
 
 def test_a_clean_stop_finishes_the_attempt_under_way(

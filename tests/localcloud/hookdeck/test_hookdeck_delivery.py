@@ -231,7 +231,7 @@ def test_deliveries_at_once(
     connection = gateway.connect(receiver.url, config=config)
     for _ in range(20):
         gateway.send(connection)
-    wait_for(lambda: receiver.under_way == most, "as many at once as may be", 15)
+    wait_for(lambda: receiver.under_way == most, "as many at once as may be")
     hold.set()
     receiver.wait_for(20)
     assert receiver.most_under_way == most

@@ -87,7 +87,7 @@ def test_cancel(gateway: Gateway, receiver: Receiver) -> None:
     assert (cancelled["status"], cancelled["next_attempt_at"]) == ("CANCELLED", None)
     gateway.send(connection)
     wait_for(
-        lambda: len(gateway.events(connection, status="SUCCESSFUL")) == 1, "one event delivered", 15
+        lambda: len(gateway.events(connection, status="SUCCESSFUL")) == 1, "one event delivered"
     )
     assert gateway.call("GET", f"/events/{event['id']}")["status"] == "CANCELLED"
     [done] = gateway.events(connection, status="SUCCESSFUL")
@@ -112,7 +112,7 @@ def test_bulk_retry(gateway: Gateway, receiver: Receiver) -> None:
     connection = gateway.connect(receiver.url)
     for _ in range(6):
         gateway.send(connection)
-    wait_for(lambda: len(gateway.events(connection, status="FAILED")) == 6, "six failed events", 15)
+    wait_for(lambda: len(gateway.events(connection, status="FAILED")) == 6, "six failed events")
     query = {"webhook_id": connection["id"], "status": "FAILED"}
     params = {f"query[{name}]": value for name, value in query.items()}
     plan = gateway.call("GET", "/bulk/events/retry/plan", **params)
@@ -126,7 +126,7 @@ def test_bulk_retry(gateway: Gateway, receiver: Receiver) -> None:
         state = gateway.call("GET", f"/bulk/events/retry/{bulk['id']}")
         return None if state["in_progress"] else state
 
-    state = wait_for(over, "the end of the bulk", 15)
+    state = wait_for(over, "the end of the bulk")
     assert (state["completed_count"], state["failed_count"], state["progress"]) == (5, 1, 1.0)
     assert state["completed_at"] is not None
     triggers = {one.headers["x-hookdeck-attempt-trigger"] for one in receiver.deliveries[6:]}
@@ -142,9 +142,7 @@ def test_a_cancelled_bulk_retry(gateway: Gateway, receiver: Receiver) -> None:
     connection = gateway.connect(receiver.url, config=config)
     for _ in range(3):
         gateway.send(connection)
-    wait_for(
-        lambda: len(gateway.events(connection, status="FAILED")) == 3, "three failed events", 15
-    )
+    wait_for(lambda: len(gateway.events(connection, status="FAILED")) == 3, "three failed events")
     hold = threading.Event()
     receiver.reply = Reply(hold=hold)
     query = {"webhook_id": connection["id"]}
@@ -157,7 +155,7 @@ def test_a_cancelled_bulk_retry(gateway: Gateway, receiver: Receiver) -> None:
     gateway.send(connection)
     receiver.wait_for(5)
     wait_for(
-        lambda: len(gateway.events(connection, status="SUCCESSFUL")) == 1, "one event delivered", 15
+        lambda: len(gateway.events(connection, status="SUCCESSFUL")) == 1, "one event delivered"
     )
     assert len(gateway.events(connection, error_code="BULK_RETRY_CANCELLED")) >= 2
 

@@ -76,7 +76,7 @@ class Receiver:
         self._server.server_close()
 
     def wait_for(self, count: int) -> list[Delivered]:
-        wait_for(lambda: len(self.deliveries) >= count, f"{count} deliveries", 15)
+        wait_for(lambda: len(self.deliveries) >= count, f"{count} deliveries")
         return list(self.deliveries)
 
     def _next_reply(self) -> Reply:
@@ -181,7 +181,7 @@ class Gateway:
             except httpx.TransportError:
                 return False
 
-        wait_for(up, "the gateway answers", 20)
+        wait_for(up, "the gateway answers")
         return self
 
     def stop(self) -> int:
@@ -244,7 +244,7 @@ class Gateway:
             values = {"status": status, **wanted}
             return event if values.items() <= event.items() else None
 
-        return wait_for(check, f"an event that is {status}", 15)
+        return wait_for(check, f"an event that is {status}")
 
     def attempts(self, event_id: str) -> list[Any]:
         """Oldest first."""

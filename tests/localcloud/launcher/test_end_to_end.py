@@ -103,7 +103,7 @@ def test_a_killed_part_comes_back(cloud: Cloud, part: str) -> None:
         now = cloud.pids_of(part)
         return bool(now) and not {*first} & {*now} and healthy(cloud)
 
-    wait_for(replaced, f"{part} is back", 60.0)
+    wait_for(replaced, f"{part} is back")
     log = (cloud.data_dir / "logs" / "launcher.log").read_text()
     assert "ended (killed by SIGKILL); starting it again" in log
 
@@ -131,7 +131,6 @@ def test_a_stop_leaves_nothing_running_and_the_next_start_goes_on(cloud: Cloud) 
         wait_for(
             lambda: not [pid for pid in killed if is_alive(pid) and pid != again.process.pid],
             "the end of all children of a killed launcher",
-            30.0,
         )
     with running_cloud(cloud.data_dir) as third:
         moved = {"APP_URL"}

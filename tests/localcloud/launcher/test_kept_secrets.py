@@ -172,7 +172,7 @@ def test_a_whole_copy_keeps_its_secrets(cloud: Cloud, person: Person, site: Site
     do_good_and_bad(person, site, secrets)
     for pid in cloud.pids_of("localcloud.hookdeck"):
         os.kill(pid, 9)
-    wait_for(lambda: person.http.get("/healthz").status_code == 200, "all is well again", 60.0)
+    wait_for(lambda: person.http.get("/healthz").status_code == 200, "all is well again")
     held = [pages(person.http), logs(cloud), database(cloud), command_lines(cloud)]
     assert len(held[0]) > 20
     for texts in held:
@@ -224,7 +224,7 @@ def running_app(cloud: Cloud, log: Path, env: Mapping[str, str]) -> Iterator[htt
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60.0) as http:
         http.auth = ("", OWN["APP_PASSWORD"])
         try:
-            wait_for(answers, "the app answers", 60.0)
+            wait_for(answers, "the app answers")
             yield http
         finally:
             process.terminate()

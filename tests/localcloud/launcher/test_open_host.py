@@ -96,7 +96,7 @@ def running_gunicorn(env: Mapping[str, str], tmp_path: Path) -> Iterator[int]:
             return False
 
     try:
-        wait_for(answers, "gunicorn answers", 60.0)
+        wait_for(answers, "gunicorn answers")
         yield port
     finally:
         process.terminate()

@@ -18,7 +18,6 @@ from localcloud.replicate.staging import cog_environment, stage
 from tests.support.waiting import wait_for
 
 MODELS = Path(__file__).resolve().parents[3] / "localcloud" / "models"
-READY_SECONDS = 120.0
 
 
 class CogServer:
@@ -41,7 +40,7 @@ class CogServer:
             response = self.client.post("/predictions", json={"input": given})
             return None if response.status_code == 409 else response
 
-        response = wait_for(ask, "a model that takes a prediction", 60.0)
+        response = wait_for(ask, "a model that takes a prediction")
         return dict(response.json())
 
     def output(self, **given: object) -> Any:
@@ -70,7 +69,7 @@ def running(model: str, folder: Path, settings: Mapping[str, str]) -> Iterator[C
     process = spawn(Program(model, argv, log, environment, staged.folder))
     server = CogServer(f"http://127.0.0.1:{port}")
     try:
-        wait_for(lambda: server.status() not in {"", "STARTING"}, "the model", READY_SECONDS)
+        wait_for(lambda: server.status() not in {"", "STARTING"}, "the model")
         assert server.status() == "READY", log.read_text()
         yield server
     finally:

@@ -199,7 +199,7 @@ def test_a_cancelled_prediction_stops(
     whisper: CogServer, recording: np.ndarray, tmp_path: Path
 ) -> None:
     path = write(tmp_path / "long.flac", np.tile(recording, 12), "flac")
-    wait_for(lambda: whisper.status() == "READY", "an idle model", 10.0)
+    wait_for(lambda: whisper.status() == "READY", "an idle model")
     url = "/predictions/to-be-cancelled"
     headers = {"Prefer": "respond-async"}
     body = {"input": {"audio": str(path), "language": "en"}}
@@ -211,5 +211,5 @@ def test_a_cancelled_prediction_stops(
         whisper.client.post(f"{url}/cancel")
         return whisper.status() == "READY"
 
-    wait_for(stopped, "the end of the prediction", 60.0)
+    wait_for(stopped, "the end of the prediction")
     assert whisper.output(audio=str(write(path, recording[: 5 * RATE], "flac")))["segments"]

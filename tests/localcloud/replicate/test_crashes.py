@@ -24,18 +24,18 @@ def test_the_server_is_killed(own: Server, receiver: Receiver, tmp_path: Path) -
     hook: Any = {"webhook": receiver.url, "webhook_events_filter": ["completed"]}
     running = client.predictions.create(ECHO, given, **hook)
     queued = client.predictions.create(ECHO, {"text": "queued"}, **hook)
-    wait_for(diary.exists, "a prediction that runs", 15)
+    wait_for(diary.exists, "a prediction that runs")
     cog = own.cog("echo")
     own.kill()
     if sys.platform == "linux":
         wait_for(
-            lambda: not any(Path(f"/proc/{pid}").exists() for pid in cog), "the end of the model", 5
+            lambda: not any(Path(f"/proc/{pid}").exists() for pid in cog), "the end of the model"
         )
     own.start()
     running.wait()
     queued.wait()
     assert (running.status, queued.status) == ("succeeded", "succeeded")
-    wait_for(lambda: len(receiver.received) == 2, "both webhooks", 15)
+    wait_for(lambda: len(receiver.received) == 2, "both webhooks")
     assert receiver.statuses() == ["succeeded", "succeeded"]
     assert {one["id"] for one in receiver.payloads()} == {running.id, queued.id}
 
@@ -56,10 +56,10 @@ def test_a_webhook_survives_the_server(own: Server, receiver: Receiver) -> None:
     done = client.predictions.create(
         ECHO, {}, webhook=receiver.url, webhook_events_filter=["completed"]
     )
-    wait_for(lambda: len(receiver.received) == 1, "the webhook", 15)
+    wait_for(lambda: len(receiver.received) == 1, "the webhook")
     own.kill()
     own.start()
-    wait_for(lambda: len(receiver.received) == 2, "the webhook again", 15)
+    wait_for(lambda: len(receiver.received) == 2, "the webhook again")
     assert {one["id"] for one in receiver.payloads()} == {done.id}
 
 
@@ -69,12 +69,12 @@ def test_a_model_is_killed(own: Server, tmp_path: Path, victim: int) -> None:
     client = own.client()
     given: Any = {"mode": "sleep", "seconds": 1, "diary": str(diary)}
     running = client.predictions.create(ECHO, given)
-    wait_for(diary.exists, "a prediction that runs", 15)
+    wait_for(diary.exists, "a prediction that runs")
     os.kill(own.cog("echo")[victim], signal.SIGKILL)
     running.wait()
     assert running.status == "succeeded"
     assert len(diary.read_text().splitlines()) == 2
-    wait_for(lambda: len(own.cog("echo")) == 2, "the model started again", 15)
+    wait_for(lambda: len(own.cog("echo")) == 2, "the model started again")
 
 
 def test_an_idle_model_is_killed(own: Server) -> None:
@@ -82,7 +82,7 @@ def test_an_idle_model_is_killed(own: Server) -> None:
     for victim in (0, 1):
         os.kill(own.cog("echo")[victim], signal.SIGKILL)
         assert said(client.run("tests/echo", input={"text": "a"})) == "a"
-        wait_for(lambda: len(own.cog("echo")) == 2, "the model started again", 15)
+        wait_for(lambda: len(own.cog("echo")) == 2, "the model started again")
 
 
 def test_a_prediction_that_kills_its_model(own: Server, tmp_path: Path) -> None:
@@ -94,7 +94,6 @@ def test_a_prediction_that_kills_its_model(own: Server, tmp_path: Path) -> None:
     wait_for(
         lambda: client.predictions.get(harmless.id).status == "succeeded",
         "the other prediction",
-        40,
     )
     deadly.reload()
     assert deadly.status == "failed"
@@ -104,8 +103,8 @@ def test_a_prediction_that_kills_its_model(own: Server, tmp_path: Path) -> None:
 
 def test_health_names_the_model_that_is_away(own: Server) -> None:
     os.kill(own.cog("echo")[0], signal.SIGKILL)
-    wait_for(lambda: _failing(own) == ["tests/echo"], "the model that is away", 15)
-    wait_for(own.healthy, "the model back", 15)
+    wait_for(lambda: _failing(own) == ["tests/echo"], "the model that is away")
+    wait_for(own.healthy, "the model back")
 
 
 def test_a_model_that_cannot_be_set_up(tmp_path: Path) -> None:

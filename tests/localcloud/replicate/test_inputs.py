@@ -86,6 +86,6 @@ def test_a_slow_download_does_not_hold_up_the_model(client: Client, silent: str)
 
 
 def test_nothing_of_an_input_is_left(shared: Server, client: Client) -> None:
-    wait_for(lambda: list((shared.folder / "inputs").iterdir()) == [], "no file of an input", 15)
+    wait_for(lambda: list((shared.folder / "inputs").iterdir()) == [], "no file of an input")
     assert not list(MODELS.rglob(".cog")), "the models' folders stay as they are"
     assert client.models.get("tests/echo").name == "echo"

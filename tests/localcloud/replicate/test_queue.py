@@ -33,7 +33,7 @@ def test_waiting_ones_go_first(shared: Server, client: Client, tmp_path: Path) -
         return {"text": text, "diary": str(diary), **more}
 
     first = client.predictions.create(ECHO, say("first", mode="sleep", seconds=1))
-    wait_for(diary.exists, "a prediction that runs", 15)
+    wait_for(diary.exists, "a prediction that runs")
     batches = [client.predictions.create(ECHO, say(f"batch {n}")) for n in range(3)]
     queries = [
         threading.Thread(target=post, args=(shared, say(f"query {n}")), kwargs={"prefer": "wait"})
@@ -56,7 +56,6 @@ def test_cancel_a_running_one(client: Client) -> None:
     wait_for(
         lambda: client.predictions.get(running.id).status == "processing",
         "a prediction that runs",
-        15,
     )
     running.cancel()
     assert running.status == "canceled"
@@ -159,9 +158,7 @@ def test_pages(shared: Server, client: Client) -> None:
     top = client.predictions.list(back.previous)
     assert [one.id for one in top] == [one.id for one in pages[0]]
     assert top.previous is None
-    wait_for(
-        lambda: client.predictions.get(ids[-1]).status == "succeeded", "the last prediction", 30
-    )
+    wait_for(lambda: client.predictions.get(ids[-1]).status == "succeeded", "the last prediction")
     moment = client.predictions.get(ids[200]).created_at
     query = {"created_after": moment}
     newer = httpx.get(f"{shared.url}/v1/predictions", params=query, headers=HEADERS).json()
@@ -172,7 +169,7 @@ def test_data_is_removed_after_its_time(make_server: Callable[..., Server]) -> N
     server = make_server("--keep-data", "1")
     done = server.client().predictions.create(ECHO, {"text": "a"}, wait=True)
     assert said(done.output) == "a"
-    answer = wait_for(lambda: _removed(server, done.id), "a prediction without its data", 15)
+    answer = wait_for(lambda: _removed(server, done.id), "a prediction without its data")
     assert (answer["status"], answer["output"], answer["input"]) == ("succeeded", None, {})
     assert answer["logs"] == ""
     assert server.stop() == 0

@@ -58,7 +58,7 @@ class Server:
             self.process = subprocess.Popen(
                 self._argv, cwd=PROJECT, env=self._environment, stdout=log, stderr=log
             )
-        wait_for(self.healthy if ready else lambda: self.health() is not None, "the server", 60)
+        wait_for(self.healthy if ready else lambda: self.health() is not None, "the server")
         return self
 
     def healthy(self) -> bool:
