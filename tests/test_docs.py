@@ -1,0 +1,80 @@
+"""The README and docs: links lead to something, and the API's page has the app's routes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from werkzeug.routing import MapAdapter
+
+from tests.pages.world import Memory, make_app
+from tests.test_layers import ROOT
+
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+API = ROOT / "docs" / "http-api.md"
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+CODE = re.compile(r"```.*?```", re.DOTALL)
+# A file of the project, as a page names it: at least one folder, then a name with an ending.
+FILE = re.compile(r"`((?:[\w.-]+/)+[\w.-]+\.(?:py|md|html|js|css|svg|png|yaml|toml))`")
+# A route as the page names it, such as `GET /assets/<id>`.
+ROUTE = re.compile(r"`((?:GET|POST) /[^`]*)`")
+EXAMPLE = re.compile(r"\bcurl (?P<options>.*)\$app(?P<path>/[^\s\"?;]*)")
+
+
+@pytest.fixture(scope="module")
+def routes() -> MapAdapter:
+    """The routes of an app that has them all."""
+    return make_app(Memory(), app_password="of the tests").url_map.bind("app.test")
+
+
+def anchors(page: Path) -> set[str]:
+    """The names under which GitHub links to the page's headings."""
+    headings = HEADING.findall(CODE.sub("", page.read_text("utf-8")))
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_something(page: Path) -> None:
+    broken = []
+    for link in LINK.findall(CODE.sub("", page.read_text("utf-8"))):
+        path, _, anchor = link.partition("#")
+        if re.match(r"https?:", path):
+            continue
+        target = (page.parent / path).resolve() if path else page
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            broken.append(link)
+    assert not broken
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_that_are_named_exist(page: Path) -> None:
+    named = FILE.findall(page.read_text("utf-8"))
+    assert not [name for name in named if not (ROOT / name).exists()]
+
+
+def test_the_page_has_the_routes_of_the_app(routes: MapAdapter) -> None:
+    named = {re.sub(r"<[^>]+>", "<>", route) for route in ROUTE.findall(API.read_text("utf-8"))}
+    assert named == {
+        f"{method} {re.sub(r'<[^>]+>', '<>', rule.rule)}"
+        for rule in routes.map.iter_rules()
+        if rule.endpoint != "static"
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+
+
+def test_every_example_asks_a_route(routes: MapAdapter) -> None:
+    examples = list(EXAMPLE.finditer(API.read_text("utf-8")))
+    assert len(examples) > 10
+    for example in examples:
+        posted = re.search(r"-(X POST|d|F|-data-urlencode \w+@)", example["options"])
+        # Raises NotFound or MethodNotAllowed.
+        routes.match(example["path"], "POST" if posted else "GET")
+
+
+def test_every_setting_is_on_its_page() -> None:
+    settings = re.findall(r"^([A-Z_]+)=", (ROOT / ".env-example").read_text("utf-8"), re.MULTILINE)
+    page = (ROOT / "docs" / "running.md").read_text("utf-8")
+    assert settings
+    assert not [name for name in settings if f"`{name}`" not in page]
