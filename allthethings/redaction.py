@@ -1,4 +1,4 @@
-"""Secrets do not leave in texts: neither in a log nor in what a service said."""
+"""Keeps secrets out of logs and of what services say."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Collection
 from urllib.parse import unquote
 
 HIDDEN = "[secret]"
-SHORTEST = 6
-"""Letters. Something shorter stands in many texts by chance."""
+# Characters. Anything shorter occurs in many texts by chance.
+MIN_SECRET = 6
 
 
 def without(text: str, secrets: Collection[str]) -> str:
     """The text with each of the secrets blotted out."""
     for secret in sorted(secrets, key=len, reverse=True):
-        if len(secret) >= SHORTEST:
+        if len(secret) >= MIN_SECRET:
             text = text.replace(secret, HIDDEN)
     return text
 
@@ -25,13 +25,13 @@ def password_of(uri: str) -> str:
 
 
 def secrets_of(uri: str) -> set[str]:
-    """What must not be seen of a connection string: itself, and its password in both spellings."""
+    """The secrets in a connection string: itself, and its password, encoded and decoded."""
     password = password_of(uri)
     return {uri, password, unquote(password)} if password else set()
 
 
 class HidingFormatter(logging.Formatter):
-    """Lines, and tracebacks with what caused them, without the secrets."""
+    """Formats records and their tracebacks with the secrets blotted out."""
 
     def __init__(self, layout: str, secrets: Collection[str]) -> None:
         super().__init__(layout)

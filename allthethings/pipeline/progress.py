@@ -1,4 +1,4 @@
-"""How far a thing under way is: what the database knows, and what Replicate tells when asked."""
+"""How far an asset is: what the database knows, and what Replicate tells of its prediction."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from allthethings.replicate.predictions import Prediction
 
 log = logging.getLogger(__name__)
 
-EVERY = 3.0
-"""Seconds between two questions after one prediction, whatever number of people watch."""
-REST = 20.0
-"""Seconds without a question after one that Replicate did not answer."""
-PATIENCE = 0.4
-"""Seconds that a page waits for a fresh answer; it takes an older one, or none, after that."""
-AT_ONCE = 2
-"""Questions under way at a time; who comes while there are so many gets the last answer."""
-KEPT = 500
-"""Predictions whose last answer is remembered."""
+# Seconds between two requests for one prediction, however many people watch it.
+SECONDS_BETWEEN = 3.0
+# Seconds without a request for a prediction after Replicate did not answer.
+SECONDS_AFTER_SILENCE = 20.0
+# Seconds that a page waits for a fresh answer, before it shows the last one.
+SECONDS_TO_WAIT = 0.4
+# Requests to Replicate under way at a time. Beyond it a page shows the last answer.
+MAX_REQUESTS = 2
+# Predictions whose last answer is kept.
+MAX_ANSWERS = 500
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a thing is at its stage.
+    """How far an asset is in its stage.
 
-    `embedded` of `total` passages have their vector. `ahead` are the app's own things that came
-    to the same stage earlier and are still there. `running` says whether a model works on the
-    text, and `share` how much of it is done, 0 to 1; None where nobody knows.
+    `embedded` of `total` passages have their vector. `ahead` counts the assets that were
+    submitted earlier and are in the same stage. `running` says whether a model works on the text,
+    and `share` how much of it is done, 0 to 1; None where that is not known.
     """
 
     embedded: int = 0
@@ -46,7 +46,7 @@ class Progress:
 
 
 class Watch:
-    """Tells how far things are. One serves any number of threads."""
+    """Tells how far assets are. One serves any number of threads."""
 
     def __init__(self, database: Database, replicate: ReplicateClient) -> None:
         self._assets = database.assets
@@ -73,7 +73,7 @@ def _share(prediction: Prediction) -> float | None:
 
 @dataclass
 class _Answer:
-    """What was told of a prediction, and from when on it may be asked after again."""
+    """The last answer about a prediction, and when it may be asked for again."""
 
     prediction: Prediction | None = None
     again: float = 0.0
@@ -81,37 +81,37 @@ class _Answer:
 
 
 class Answers:
-    """The latest answers to `get`, which is asked in threads of its own, and seldom."""
+    """The latest answers of `get`, which is called rarely, in threads of its own."""
 
     def __init__(self, get: Callable[[str], Prediction | None]) -> None:
         self._get = get
         self._lock = threading.Lock()
-        self._free = threading.Semaphore(AT_ONCE)
+        self._free = threading.Semaphore(MAX_REQUESTS)
         self._answers: OrderedDict[str, _Answer] = OrderedDict()
 
     def latest(self, prediction_id: str) -> Prediction | None:
-        """The prediction as it was lately; None when it was not told yet, or nobody knows it."""
+        """The prediction as last told; None if it was not told yet, or is not known."""
         with self._lock:
             answer = self._answers.setdefault(prediction_id, _Answer())
             self._answers.move_to_end(prediction_id)
-            if len(self._answers) > KEPT:
+            if len(self._answers) > MAX_ANSWERS:
                 self._answers.popitem(last=False)
             due = time.monotonic() >= answer.again and self._free.acquire(blocking=False)
             if due:
-                answer.again = time.monotonic() + REST  # unless it comes sooner
+                answer.again = time.monotonic() + SECONDS_AFTER_SILENCE  # unless it comes sooner
                 answer.come.clear()
         if due:
-            # A daemon: what it learns is worth nothing to an app that ends.
+            # A daemon: an app that ends does not need the answer.
             threading.Thread(target=self._ask, args=(prediction_id, answer), daemon=True).start()
-            answer.come.wait(PATIENCE)
+            answer.come.wait(SECONDS_TO_WAIT)
         return answer.prediction
 
     def _ask(self, prediction_id: str, answer: _Answer) -> None:
         try:
             answer.prediction = self._get(prediction_id)
-            answer.again = time.monotonic() + EVERY
+            answer.again = time.monotonic() + SECONDS_BETWEEN
         except IndexingError as error:
-            log.info("nobody tells how far prediction %s is: %s", prediction_id, error)
+            log.info("the progress of prediction %s is not known: %s", prediction_id, error)
         finally:
             self._free.release()
             answer.come.set()

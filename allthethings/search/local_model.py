@@ -1,7 +1,6 @@
-"""The embedding model in this process, so that queries wait neither for a cloud nor for the
-documents that a model elsewhere is busy with.
+"""The embedding model in this process: queries wait neither for a cloud nor for documents.
 
-A Cog folder is loaded as Cog itself does it: its modules by their own names, from its folder.
+The model is a Cog folder, and is loaded as Cog does it: its modules by their own names.
 """
 
 from __future__ import annotations
@@ -22,8 +21,8 @@ log = logging.getLogger(__name__)
 class LocalModel:
     """`folder` holds the module `embedder` with a class Embedder(weights folder).
 
-    It is loaded by the first query, beside it, which takes a second or two; until then, and
-    if that fails, queries go to `otherwise`.
+    The first query starts loading it in a thread, which takes a second or two. Until then, and
+    if loading fails, queries go to `otherwise`.
     """
 
     def __init__(self, folder: Path, weights: Path, otherwise: Embed) -> None:
@@ -40,15 +39,15 @@ class LocalModel:
             self.load()
             return self._otherwise(texts)
         try:
-            with self._lock:  # it serves one at a time
+            with self._lock:  # the model serves one call at a time
                 vectors: Sequence[Sequence[float]] = self._model.embed(texts).tolist()
-        except RuntimeError:  # OpenVINO's own, of whatever went wrong
-            log.exception("the embedding model here failed; this query goes to Replicate")
+        except RuntimeError:  # what OpenVINO raises for every fault
+            log.exception("the local embedding model failed; this query goes to Replicate")
             return self._otherwise(texts)
         return vectors
 
     def load(self) -> threading.Thread:
-        """Begin to load it, once; the thread that does."""
+        """Start loading the model, once. Returns the thread that loads it."""
         with self._lock:
             if self._loading is None:
                 self._loading = threading.Thread(target=self._load, name="model", daemon=True)
@@ -60,4 +59,4 @@ class LocalModel:
             sys.path.append(str(self._folder))
             self._model = importlib.import_module("embedder").Embedder(self._weights)
         except Exception:
-            log.exception("the embedding model cannot be loaded; queries go to Replicate")
+            log.exception("the local embedding model cannot be loaded; queries go to Replicate")

@@ -1,4 +1,4 @@
-"""The vectors of queries: short ones, long ones, and those asked a moment ago."""
+"""The vectors of queries, of any length; recent ones are kept."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from functools import lru_cache
 from allthethings.assets.passages import CountTokens, Piece, cut
 
 MAX_WORDS = 2_000
-MAX_LETTERS = 20_000
-"""Of a query: some texts have no spaces."""
-REMEMBERED = 1_000
-"""Vectors; 6 kB each."""
+# Characters of a query: some texts have no spaces.
+MAX_CHARACTERS = 20_000
+# Vectors of recent queries that are kept, 6 kB each.
+MAX_KEPT = 1_000
 
+# A unit vector for each text. Raises ServiceUnavailable.
 Embed = Callable[[Sequence[str]], Sequence[Sequence[float]]]
-"""A unit vector for each text. Raises ServiceUnavailable."""
 
 
 class QueryVectors:
@@ -24,7 +24,7 @@ class QueryVectors:
     def __init__(self, embed: Embed, count_tokens: CountTokens) -> None:
         self._embed = embed
         self._count_tokens = count_tokens
-        self.of = lru_cache(maxsize=REMEMBERED)(self._of)
+        self.of = lru_cache(maxsize=MAX_KEPT)(self._of)
 
     def _of(self, text: str) -> Sequence[float]:
         """The unit vector of a text; of one that the model cannot read whole, its parts' mean."""

@@ -14,7 +14,7 @@ from allthethings.assets.asset import Asset, AssetStatus
 from allthethings.assets.urls import clean_url, url_key
 from allthethings.errors import BadInput, IndexingError, NoSuchAsset
 from allthethings.mongo import Database
-from allthethings.search.query_vectors import MAX_LETTERS, MAX_WORDS, QueryVectors, mean
+from allthethings.search.query_vectors import MAX_CHARACTERS, MAX_WORDS, QueryVectors, mean
 from allthethings.search.ranking import fuse
 from allthethings.search.results import Found, Hit, Result
 from allthethings.search.syntax import Query
@@ -50,9 +50,9 @@ class Search:
         if not query.text:
             raise BadInput("Say also what to look for: a word or a question.")
         if len(query.text.split()) > MAX_WORDS:
-            raise BadInput(f"A query may have {MAX_WORDS:,} words at the most.")
-        if len(query.text) > MAX_LETTERS:
-            raise BadInput(f"A query may have {MAX_LETTERS:,} letters at the most.")
+            raise BadInput(f"A query may have {MAX_WORDS:,} words at most.")
+        if len(query.text) > MAX_CHARACTERS:
+            raise BadInput(f"A query may have {MAX_CHARACTERS:,} characters at most.")
         if asset := self._named(query.text):
             return self._like(asset, None, query, page)
         scope, alone = self._scope(query), False

@@ -15,19 +15,21 @@ ATOM_TYPE = "application/atom+xml"
 OPENSEARCH = "http://a9.com/-/spec/opensearch/1.1/"
 OPENSEARCH_TYPE = "application/opensearchdescription+xml"
 NAME = "Index All The Things"
+# OpenSearch allows 16 characters.
 SHORT_NAME = "Index All Things"
-"""OpenSearch allows 16 letters."""
-LONGEST_SUMMARY = 500
+# Characters of an entry's summary.
+MAX_SUMMARY = 500
+# When a feed with no entries changed last: a feed has to say so.
 BEFORE_ALL = datetime(1970, 1, 1, tzinfo=UTC)
-"""A feed has to say when it changed, also one that never had an entry."""
-_THINGS = uuid.UUID("6f1c1b0e-52a7-4b0e-9d52-6a2f7f2c9a41")
-# Not among XML 1.0's characters.
+# The namespace of the ids of assets in feeds.
+_ASSETS = uuid.UUID("6f1c1b0e-52a7-4b0e-9d52-6a2f7f2c9a41")
+# Characters that XML 1.0 does not allow.
 _NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One thing. `original` is empty where it is no address for a link."""
+    """An asset in a feed. `original` is its own URL, empty if a page may not link to it."""
 
     asset_id: str
     title: str
@@ -42,7 +44,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Feed:
-    """`address` is the feed's own, `page` that of what it is a feed of."""
+    """`address` is the feed's own URL, `page` the URL of the page whose content it follows."""
 
     title: str
     address: str
@@ -81,12 +83,12 @@ def _entry(into: etree._Element, entry: Entry) -> None:
 
 
 def identity(asset_id: str) -> str:
-    """A thing's id in every feed, wherever the app answers."""
-    return uuid.uuid5(_THINGS, asset_id).urn
+    """The id of an asset in every feed; it does not depend on the app's URL."""
+    return uuid.uuid5(_ASSETS, asset_id).urn
 
 
 def opensearch(base: str, pages: Mapping[str, str], icon: str, address: str) -> bytes:
-    """How a browser searches here: `pages` are templates of addresses by their types."""
+    """How a browser searches here: `pages` are URL templates by media type."""
     root = etree.Element(f"{{{OPENSEARCH}}}OpenSearchDescription", nsmap={None: OPENSEARCH})
 
     def add(name: str, text: str | None = None, **attributes: str) -> None:
@@ -104,20 +106,20 @@ def opensearch(base: str, pages: Mapping[str, str], icon: str, address: str) -> 
 
 
 def clean(text: str) -> str:
-    """The text without the characters that no XML document may have, not even escaped."""
+    """The text without the characters that XML does not allow, even escaped."""
     return _NO_XML.sub("", text)
 
 
 def shortened(text: str) -> str:
-    """The text in one line, cut between words where it is long."""
+    """The text in one line of at most MAX_SUMMARY characters, cut between words."""
     line = " ".join(text.split())
-    if len(line) <= LONGEST_SUMMARY:
+    if len(line) <= MAX_SUMMARY:
         return line
-    return line[:LONGEST_SUMMARY].rpartition(" ")[0].rstrip() + " …"
+    return line[:MAX_SUMMARY].rpartition(" ")[0].rstrip() + " …"
 
 
 def stamp(moment: datetime) -> str:
-    """RFC 3339, in UTC, as Atom wants it."""
+    """The moment in UTC, as RFC 3339 writes it."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

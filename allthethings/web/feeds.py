@@ -1,5 +1,4 @@
-"""Feeds of what became searchable and of a search, and what a browser may put to use elsewhere:
-its search field and its bookmarks."""
+"""Atom feeds of new assets and of searches, the OpenSearch description, and the bookmarklet."""
 
 from __future__ import annotations
 
@@ -28,11 +27,12 @@ from allthethings.web.security import is_web_url
 from allthethings.web.services import services
 from allthethings.web.view_models import base_of, shown
 
+# Entries of the feed of new assets.
 NEWEST = 50
+# Pages of results that the feed of a search looks through.
 SEARCHED = 3
-"""Pages of results that the feed of a search looks through."""
+# Parameters that the search page and its feed share.
 PARAMETERS = ("query", *FIELDS)
-"""Of a search, that its feed has too."""
 
 
 blueprint = Blueprint("feeds", __name__)
@@ -101,7 +101,7 @@ def _entry(asset: Asset, summary: str) -> Entry:
 
 
 def _matches(query: Query) -> dict[str, Result]:
-    """The nearest results by their things, as far as they match at all."""
+    """The best results by asset id, up to the first that does not match."""
     matches: dict[str, Result] = {}
     for page in range(1, SEARCHED + 1):
         found = services().search.search(query, page)
@@ -117,13 +117,13 @@ def _became_searchable(result: Result) -> tuple[datetime, str]:
 
 
 def bookmarklet(home: str) -> str:
-    """A bookmark that opens the form with the address of the page it is clicked on."""
+    """A bookmark that opens the form with the URL of the current page filled in."""
     code = f"location.href={json.dumps(f'{home}?url=')}+encodeURIComponent(location.href)"
     return "javascript:" + quote(f"(()=>{{{code}}})()", safe="()=>.+/:?,;{}'")
 
 
 def _feed_of_search() -> str:
-    """The address of the feed of the search that the request is; empty when it is none."""
+    """The URL of the feed for the search on this page; empty if there is none."""
     if request.endpoint != "search.find" or request.method != "GET":
         return ""
     given: dict[str, Any] = {name: request.args.get(name, "").strip() for name in PARAMETERS}
@@ -141,7 +141,7 @@ def _feed(feed: Feed) -> Response:
 
 def _xml(body: bytes, kind: str) -> Response:
     response = Response(body, content_type=f"{kind}; charset=utf-8")
-    # To be kept by the reader alone, and asked about each time.
+    # A reader may keep its own copy, but has to ask whether it is still valid.
     response.headers["Cache-Control"] = "private, no-cache"
     response.add_etag()
     return response

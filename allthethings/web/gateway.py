@@ -1,6 +1,6 @@
-"""What the gateway took in and delivered, and the buttons that deliver again.
+"""The gateway's requests, events and attempts, and the buttons that deliver an event again.
 
-Only where the app has the key of the gateway's API.
+Without a key of the gateway's API these pages do not exist.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ from allthethings.web.services import services
 from allthethings.web.view_models import shown, wants_json
 
 EVENTS, REQUESTS, ATTEMPTS = "events", "requests", "attempts"
+# The statuses by which the API filters each list.
 STATUSES: Mapping[str, tuple[str, ...]] = {
     EVENTS: ("FAILED", "QUEUED", "SCHEDULED", "HOLD", "SUCCESSFUL", "CANCELLED"),
     REQUESTS: ("rejected", "accepted"),
     ATTEMPTS: (),
 }
-"""By which the API lets each list be filtered."""
 PARAMETERS = ("status", "thing", "event", "request", "next", "prev")
-MOST_ATTEMPTS = 255
-"""That the API lists at once."""
+# Attempts that the API lists at once.
+MAX_ATTEMPTS = 255
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A page of one list. `latest` has the last attempt of each event that had any."""
+    """A page of one list. `latest` holds the last attempt of each event that was attempted."""
 
     page: Page[Event] | Page[Attempt] | Page[Request] = field(default_factory=Page)
     latest: Mapping[str, Attempt] = field(default_factory=dict)
 
     def things(self) -> set[str]:
-        """The ids of what these deliveries were for."""
+        """The ids of the assets that these deliveries were for."""
         attempts = [entry for entry in self.page.entries if isinstance(entry, Attempt)]
         found = {attempt.callback.asset_id for attempt in [*attempts, *self.latest.values()]}
         return {asset_id for asset_id in found if asset_id}
@@ -108,7 +108,7 @@ def tell_templates() -> dict[str, object]:
 
 
 def _gateway() -> Gateway:
-    """The gateway's API; without a key of it there are no such pages."""
+    """The gateway's API. Answers 404 if the app has no key of it."""
     gateway = services().gateway
     if gateway is None:
         abort(404)
@@ -130,11 +130,11 @@ def _list(gateway: Gateway, kind: str, given: Mapping[str, str]) -> Shown:
 
 
 def _events(gateway: Gateway, page: Page[Event]) -> Shown:
-    """An event does not tell what it was for; its attempts do."""
+    """Events with their last attempts: only an attempt tells which asset it was for."""
     tried = [event.id for event in page.entries if event.attempts]
     if not tried:
         return Shown(page)
-    query: Query = {"event_id": tried, "limit": MOST_ATTEMPTS}
+    query: Query = {"event_id": tried, "limit": MAX_ATTEMPTS}
     newest_first = gateway.attempts(query).entries
     return Shown(page, {attempt.event_id: attempt for attempt in reversed(newest_first)})
 
@@ -170,7 +170,7 @@ def _refused(error: IndexingError) -> ResponseReturnValue:
 
 
 def _back() -> ResponseReturnValue:
-    """To the list whose button it was."""
+    """A redirect to the list whose button was clicked."""
     shown_before = {
         name: request.form[name]
         for name in ("show", "status", "thing", "event")

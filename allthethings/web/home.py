@@ -25,7 +25,7 @@ from allthethings.store.tallies import Tally
 from allthethings.web.list_address import GROUPS, SORTS, ListAddress, asked_for
 from allthethings.web.services import services
 from allthethings.web.submission_form import (
-    MOST_LINES,
+    MAX_LINES,
     Form,
     allow_files,
     answer_as_json,
@@ -144,7 +144,7 @@ def _answer_many(
 ) -> ResponseReturnValue:
     what = sent()
     if what.too_many and wants_json():
-        return jsonify(error=f"One form takes at most {MOST_LINES:,} lines."), 422
+        return jsonify(error=f"One form takes at most {MAX_LINES:,} lines."), 422
     if what.alone and done == "indexed" and not wants_json():
         return _index_one(what.lines[0])
     answers = judge(what.lines)

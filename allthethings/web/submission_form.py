@@ -1,4 +1,4 @@
-"""The form for URLs: what was sent in it, and what it shows with the answers."""
+"""The form for URLs: what was sent, and what it shows with the answers."""
 
 from __future__ import annotations
 
@@ -19,18 +19,22 @@ MAX_FORM = 1024 * 1024
 UPLOADS = 8
 # Bytes of all the typed fields of a form.
 MAX_TYPED = 500_000
-MOST_LINES = 5_000
-"""URLs in one form: more than are looked at for it, for the rest comes back."""
+# URLs that one form takes. Those that are not looked at stay in the field.
+MAX_LINES = 5_000
+# Characters of the URLs that stay in the field.
 MAX_FIELD = 200_000
-"""Characters of URLs that come back in the field; no form may hold much more."""
+# Outcomes after which a URL does not stay in the field.
 SETTLED = {Outcome.INDEXED, Outcome.KNOWN}
-"""What need not stay in the field."""
 
 
 @dataclass(frozen=True)
 class Sent:
-    """The lines that were typed and those of the file; those that are only `kept` for later,
-    some of them as it was `too_many`; and what to say of them as a whole."""
+    """What a form held.
+
+    `lines` are those that were typed and those of the file, up to MAX_LINES. `kept` are lines
+    that only stay in the field, among them those beyond MAX_LINES if there were `too_many`.
+    `notes` are sentences about the list as a whole.
+    """
 
     lines: Sequence[str]
     kept: Sequence[str] = ()
@@ -39,15 +43,18 @@ class Sent:
 
     @property
     def alone(self) -> bool:
-        """Whether it is one URL and nothing else."""
+        """Whether the form held one URL and nothing else."""
         return len(self.lines) == 1 and not self.kept and not self.notes
 
 
 @dataclass(frozen=True)
 class Form:
-    """What the form shows. `urls` is the field's text; `answers` are those to having `done`:
-    checked, or indexed; `notes` are about the list as a whole. Of the field's lines a check found
-    some `ready`, and one click indexes them and brings back the `others`."""
+    """What the form shows.
+
+    `urls` is the text of the field. `answers` tell what became of each URL that was `done`:
+    "checked" or "indexed". `notes` are sentences about the list as a whole. `ready` are the URLs
+    that a check found good, which one click indexes; `others` stay in the field then.
+    """
 
     urls: str = ""
     refused: bool = False
@@ -59,7 +66,7 @@ class Form:
 
 
 def allow_files() -> None:
-    """Let the form be larger if it can hold a file; to be called before anything reads it."""
+    """Allow a larger body if the form can hold a file. Call it before the form is read."""
     if request.mimetype == "multipart/form-data" and request.max_content_length:
         request.max_content_length *= UPLOADS
 
@@ -70,12 +77,12 @@ def holds_many() -> bool:
 
 
 def typed() -> str:
-    """What stands in the form's field for several URLs."""
+    """The text of the field for URLs."""
     return "\n".join(request.form.getlist("url") + request.form.getlist("urls"))
 
 
 def sent() -> Sent:
-    """What the form holds. A file that cannot be read is a note, and holds up nothing."""
+    """What the form holds. A file that cannot be read becomes a note."""
     lines, notes = lines_of(typed()), []
     for file in request.files.getlist("file"):
         try:
@@ -86,12 +93,12 @@ def sent() -> Sent:
         lines += found.lines
         if found.left_out:
             notes.append(f"{found.left_out:,} of the links lead to no web page and were left out.")
-    kept = [*lines[MOST_LINES:], *lines_of(request.form.get("keep", ""))]
-    return Sent(lines[:MOST_LINES], kept, notes, len(lines) > MOST_LINES)
+    kept = [*lines[MAX_LINES:], *lines_of(request.form.get("keep", ""))]
+    return Sent(lines[:MAX_LINES], kept, notes, len(lines) > MAX_LINES)
 
 
 def answered(answers: Sequence[Answer], done: str, what: Sent) -> Form:
-    """The form after that: what is not settled stays in its field."""
+    """The form with the answers; the URLs that are not settled stay in its field."""
     left = [answer.url for answer in answers if answer.outcome not in SETTLED]
     fitting = _fitting([*left, *what.kept])
     notes = list(what.notes)
@@ -124,7 +131,7 @@ def answer_as_json(answer: Answer) -> dict[str, Any]:
 
 
 def _fitting(lines: Sequence[str]) -> Sequence[str]:
-    """Those lines that fit into the field, each once."""
+    """The lines that fit into the field, without duplicates."""
     once = list(dict.fromkeys(lines))
     ends = accumulate(len(line) + 1 for line in once)
     return once[: sum(end <= MAX_FIELD for end in ends)]

@@ -1,5 +1,4 @@
-"""A thing's way, hop by hop: what the app noted, what the models said of their times, and what
-the gateway tells of its deliveries."""
+"""The timeline of an asset: what the app noted, when the models ran, what the gateway delivered."""
 
 from __future__ import annotations
 
@@ -14,8 +13,8 @@ from allthethings.web.formatting import counted
 
 S = AssetStatus
 APP, MODEL, GATEWAY = "app", "model", "gateway"
+# Replicate's spelling of a status, and ours.
 SPELT = {"canceled": "cancelled"}
-"""Replicate's word for an end, where ours is another."""
 WAITING = {
     "SCHEDULED": "Delivery is planned",
     "QUEUED": "Delivery waits for its turn",
@@ -26,8 +25,11 @@ WAITING = {
 
 @dataclass(frozen=True)
 class Hop:
-    """One step. `seconds` is how long it took itself, `after` how long it came after the one
-    before; `next_at` is when the gateway tries again."""
+    """One step of the timeline.
+
+    `seconds` is how long the step took, `after` the seconds since the step before it,
+    `since_start` those since the asset was submitted. `next_at` is when the gateway tries again.
+    """
 
     at: datetime
     by: str
@@ -42,7 +44,7 @@ class Hop:
 
 
 def build(asset: Asset, rows: Sequence[Mapping[str, Any]], watched: Watched) -> list[Hop]:
-    """The hops of a thing with these passages, as they followed one another.
+    """The steps of an asset with these passages, in the order of their times.
 
     The clocks of the app, the models and the gateway need not agree: a hop may seem to come
     before what caused it.
@@ -89,7 +91,7 @@ def _of_the_app(asset: Asset, rows: Sequence[Mapping[str, Any]]) -> Iterator[Hop
 
 
 def _of_the_models(asset: Asset) -> Iterator[Hop]:
-    """Each prediction once, from its last callback."""
+    """The steps of each prediction, as its last callback tells them."""
     predictions = {
         delivery["prediction"]: delivery
         for delivery in asset.deliveries
@@ -144,7 +146,7 @@ def _of_the_gateway(asset: Asset, watched: Watched) -> Iterator[Hop]:
 def _tries(
     event: Event, attempts: Sequence[Attempt], received: set[tuple[str, int | None]]
 ) -> Iterator[Hop]:
-    """Those that failed, and those that succeeded of which the app knows nothing."""
+    """The attempts that failed, and those that succeeded without the app noting it."""
     if not attempts and event.successful_at and not any(event.id == known for known, _ in received):
         yield Hop(event.successful_at, GATEWAY, "Delivered", (event.answer,), event=event.id)
     for attempt in attempts:

@@ -14,7 +14,7 @@ from allthethings.errors import ServiceUnavailable
 from allthethings.pipeline.imports import MOST, lines_of, listed_in
 from allthethings.store.asset_list import Place, Wanted
 from allthethings.store.assets import Page
-from allthethings.web.submission_form import MOST_LINES
+from allthethings.web.submission_form import MAX_LINES
 from tests.pages.world import (
     HOSTILE,
     Memory,
@@ -192,11 +192,11 @@ def test_a_line_without_an_end_is_not_repeated_whole() -> None:
 
 
 def test_more_than_one_form_takes_is_told() -> None:
-    lines = "\n".join(f"http://new.test/{number}" for number in range(MOST_LINES + 1))
+    lines = "\n".join(f"http://new.test/{number}" for number in range(MAX_LINES + 1))
     client = make_app(world()).test_client()
     assert client.post("/process", data={"urls": lines}, headers=JSON).status_code == 422
     tree = post(world(), "/check", urls=lines)
-    assert tree.get_element_by_id("url").value.splitlines()[-1].endswith(str(MOST_LINES))
+    assert tree.get_element_by_id("url").value.splitlines()[-1].endswith(str(MAX_LINES))
 
 
 def test_what_was_typed_is_there_when_the_list_is_not() -> None:

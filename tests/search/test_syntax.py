@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from lxml import html
 
-from allthethings.search.query_vectors import MAX_LETTERS, MAX_WORDS
+from allthethings.search.query_vectors import MAX_CHARACTERS, MAX_WORDS
 from tests.faults import strange
 from tests.faults.world import tracebacks
 from tests.search.world import HTML, Library, Searcher, Thing
@@ -161,8 +161,8 @@ def test_a_filter_beside_a_paragraph_holds(search: Searcher, things: dict[str, s
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a " * (MAX_WORDS + 1), f"{MAX_WORDS:,} words at the most"),
-        ("a" * (MAX_LETTERS + 1), f"{MAX_LETTERS:,} letters at the most"),
+        ("a " * (MAX_WORDS + 1), f"at most {MAX_WORDS:,} words"),
+        ("a" * (MAX_CHARACTERS + 1), f"{MAX_CHARACTERS:,} characters at most"),
     ],
 )
 def test_more_is_refused_in_words(search: Searcher, text: str, message: str) -> None:

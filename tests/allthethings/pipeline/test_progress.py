@@ -50,10 +50,10 @@ def test_nobody_waits_for_one_that_does_not_answer(monkeypatch: pytest.MonkeyPat
         return RUNNING
 
     answers = Answers(get)
-    names = [f"p{number}" for number in range(progress.AT_ONCE + 3)]
+    names = [f"p{number}" for number in range(progress.MAX_REQUESTS + 3)]
     # While it hangs: no answer, no second question, and no more than some questions in all.
     assert [answers.latest(name) for name in names + names] == [None] * (2 * len(names))
-    assert sorted(asked) == names[: progress.AT_ONCE]
+    assert sorted(asked) == names[: progress.MAX_REQUESTS]
     go.set()
     wait_for(lambda: answers.latest(names[0]), "the answer that came late")
     wait_for(lambda: answers.latest(names[-1]), "an answer to who was not asked for at first")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from allthethings.assets.passages import MODEL_LIMIT
 from allthethings.errors import ServiceUnavailable
-from allthethings.search.query_vectors import MAX_WORDS, REMEMBERED, QueryVectors, mean
+from allthethings.search.query_vectors import MAX_WORDS, MAX_KEPT, QueryVectors, mean
 
 
 def words(texts: Sequence[str]) -> list[int]:
@@ -76,12 +76,12 @@ def test_a_failure_is_not_remembered() -> None:
 def test_the_latest_queries_are_remembered_and_older_ones_forgotten() -> None:
     model = Model()
     vectors = QueryVectors(model.embed, words)
-    for number in range(REMEMBERED + 1):
+    for number in range(MAX_KEPT + 1):
         vectors.of(f"query {number}")
-    vectors.of(f"query {REMEMBERED}")
-    assert len(model.asked) == REMEMBERED + 1
+    vectors.of(f"query {MAX_KEPT}")
+    assert len(model.asked) == MAX_KEPT + 1
     vectors.of("query 0")
-    assert len(model.asked) == REMEMBERED + 2
+    assert len(model.asked) == MAX_KEPT + 2
 
 
 angles = st.lists(st.floats(0, 2 * math.pi), min_size=1, max_size=9)

@@ -13,7 +13,7 @@ from lxml import etree
 
 from allthethings.web.atom import (
     ATOM,
-    LONGEST_SUMMARY,
+    MAX_SUMMARY,
     OPENSEARCH,
     SHORT_NAME,
     Entry,
@@ -121,7 +121,7 @@ def test_only_an_address_becomes_a_link() -> None:
 
 def test_long_texts_are_cut_between_words() -> None:
     text = "the bee dances\n " * 100
-    assert len(shortened(text)) <= LONGEST_SUMMARY + 2
+    assert len(shortened(text)) <= MAX_SUMMARY + 2
     assert shortened(text).endswith((" the …", " bee …", " dances …"))
     assert shortened("x" * 1_000).endswith(" …")
     assert shortened(" a\n b ") == "a b"
