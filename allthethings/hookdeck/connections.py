@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 from dotenv import dotenv_values, set_key
+from pydantic import BaseModel, ValidationError
 
 from allthethings.errors import RequestRefused, ServiceUnavailable
 from allthethings.redaction import without
@@ -69,6 +70,16 @@ CONNECTIONS = (
 )
 
 
+class _Source(BaseModel):
+    url: str
+
+
+class _Created(BaseModel):
+    """A connection as the API answers it, as far as it is read."""
+
+    source: _Source
+
+
 def create_connections(
     api_url: str, api_key: str, replicate_secret: str, app_url: str
 ) -> dict[str, str]:
@@ -101,9 +112,9 @@ def _upsert(client: httpx.Client, payload: Mapping[str, Any]) -> str:
             f"({response.status_code}): {_reason(response)}"
         )
     try:
-        return str(response.json()["source"]["url"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise RequestRefused("Hookdeck answered a connection without a source URL.") from error
+        return _Created.model_validate_json(response.content).source.url
+    except ValidationError:
+        raise RequestRefused("Hookdeck answered a connection without a source URL.") from None
 
 
 def _reason(response: httpx.Response) -> str:

@@ -6,54 +6,50 @@ RequestRefused, and neither has the key in it.
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+from pydantic import TypeAdapter
 
 from allthethings.errors import IndexingError, RequestRefused, ServiceUnavailable
 from allthethings.hookdeck.connections import API_VERSION
-from allthethings.hookdeck.deliveries import (
+from allthethings.hookdeck.records import (
+    ATTEMPTS,
+    EVENTS,
+    ID,
+    REQUESTS,
+    SERVICE,
     Attempt,
     Event,
+    Listing,
+    Record,
     Request,
     Watched,
-    attempt_of,
-    event_of,
-    request_of,
+    read_list,
 )
+from allthethings.hookdeck.values import count
 from allthethings.redaction import without
 
 HOOKDECK_ITSELF = "api.hookdeck.com"
 DASHBOARD = "https://dashboard.hookdeck.com"
-SERVICE = "The gateway"
-PATIENCE = 5.0
-GLANCE = 2.0
-"""Seconds for which a thing's page waits at each of up to three questions; a list for PATIENCE."""
+# Seconds to wait for a list, or for a retry.
+TIMEOUT = 5.0
+# Seconds to wait for each of up to three lists that the page of one thing needs.
+SHORT_TIMEOUT = 2.0
+# Seconds to cache the gateway's answers about a thing, and its silence.
 FRESH = 5.0
-"""Seconds for which what was told of a thing is not asked for again, nor a silent gateway."""
-REMEMBERED = 500
-MOST = 100
-"""Events of a thing that its timeline shows."""
+# Things whose answers are cached.
+MAX_CACHED = 500
+# Events that the timeline of a thing shows.
+MAX_EVENTS = 100
+# Records on a page of a list.
 PER_PAGE = 25
-_ID = re.compile(r"[\w-]{1,100}", re.ASCII)
 
 Query = Mapping[str, str | int | Sequence[str]]
-One = TypeVar("One")
-
-
-@dataclass(frozen=True)
-class Page(Generic[One]):
-    """Some of a list, newest first; the cursors lead to more, where there is more."""
-
-    entries: Sequence[One] = ()
-    next: str | None = None
-    prev: str | None = None
 
 
 class Gateway:
@@ -73,7 +69,7 @@ class Gateway:
 
     def link(self, event_id: str) -> str:
         """The event's page in Hookdeck's dashboard; empty where another gateway stands in."""
-        known = self._dashboard and _ID.fullmatch(event_id)
+        known = self._dashboard and ID.fullmatch(event_id)
         return f"{self._dashboard}/events/{event_id}" if known else ""
 
     # -- one thing
@@ -95,80 +91,74 @@ class Gateway:
             return Watched(trouble=str(error))
         with self._lock:
             self._silent = None
-            while len(self._seen) >= REMEMBERED:
+            while len(self._seen) >= MAX_CACHED:
                 self._seen.pop(next(iter(self._seen)))
             self._seen[asset_id] = self._clock(), found
         return found
 
     def _look(self, asset_id: str) -> Watched:
-        about: Query = {"path": f"/{asset_id}", "limit": MOST}
-        with self._session(GLANCE) as http:
-            events = self._list(http, "/events", about, event_of).entries
+        about: Query = {"path": f"/{asset_id}", "limit": MAX_EVENTS}
+        with self._session(SHORT_TIMEOUT) as http:
+            events = self._list(http, "/events", about, EVENTS).entries
             refused: Query = {**about, "status": "rejected"}
-            rejected = self._list(http, "/requests", refused, request_of).entries
+            rejected = self._list(http, "/requests", refused, REQUESTS).entries
             # Of what went well at once the event says it all.
             troubled = [one.id for one in events if one.attempts > 1 or not one.successful_at]
-            attempts: Sequence[Attempt] = ()
+            attempts: tuple[Attempt, ...] = ()
             if troubled:
-                asked: Query = {"event_id": troubled, "limit": 2 * MOST}
-                attempts = self._list(http, "/attempts", asked, attempt_of).entries
+                asked: Query = {"event_id": troubled, "limit": 2 * MAX_EVENTS}
+                attempts = self._list(http, "/attempts", asked, ATTEMPTS).entries
         return Watched(events, attempts, rejected)
 
     # -- lists
 
-    def events(self, query: Query) -> Page[Event]:
-        return self._page("/events", query, event_of)
+    def events(self, query: Query) -> Listing[Event]:
+        return self._page("/events", query, EVENTS)
 
-    def attempts(self, query: Query) -> Page[Attempt]:
-        return self._page("/attempts", query, attempt_of)
+    def attempts(self, query: Query) -> Listing[Attempt]:
+        return self._page("/attempts", query, ATTEMPTS)
 
-    def requests(self, query: Query) -> Page[Request]:
-        return self._page("/requests", query, request_of)
+    def requests(self, query: Query) -> Listing[Request]:
+        return self._page("/requests", query, REQUESTS)
 
-    def events_of_request(self, request_id: str, query: Query) -> Page[Event]:
-        return self._page(f"/requests/{_known(request_id)}/events", query, event_of)
+    def events_of_request(self, request_id: str, query: Query) -> Listing[Event]:
+        return self._page(f"/requests/{_known(request_id)}/events", query, EVENTS)
 
-    def _page(self, path: str, query: Query, read: Callable[[Any], One]) -> Page[One]:
-        with self._session(PATIENCE) as http:
-            return self._list(http, path, {"limit": PER_PAGE, **query}, read)
+    def _page(self, path: str, query: Query, kind: TypeAdapter[Listing[Record]]) -> Listing[Record]:
+        with self._session(TIMEOUT) as http:
+            return self._list(http, path, {"limit": PER_PAGE, **query}, kind)
 
     def _list(
-        self, http: httpx.Client, path: str, query: Query, read: Callable[[Any], One]
-    ) -> Page[One]:
-        answer = self._ask(http, "GET", path, params=dict(query))
-        models, paging = answer.get("models"), answer.get("pagination")
-        if not isinstance(models, list):
-            raise ServiceUnavailable(SERVICE, "it answered something else than a list")
-        cursors = paging if isinstance(paging, Mapping) else {}
-        return Page([read(model) for model in models], *map(_cursor(cursors), ("next", "prev")))
+        self, http: httpx.Client, path: str, query: Query, kind: TypeAdapter[Listing[Record]]
+    ) -> Listing[Record]:
+        return read_list(kind, self._ask(http, "GET", path, params=dict(query)))
 
     # -- again
 
     def retry(self, event_id: str) -> None:
         """One more attempt of the event, now."""
         path = f"/events/{_known(event_id)}/retry"
-        with self._session(PATIENCE) as http:
+        with self._session(TIMEOUT) as http:
             self._ask(http, "POST", path)
         self._forget()
 
     def retry_failed(self) -> int:
         """One more attempt of each event that has failed, now; about how many those are."""
         body = {"query": {"status": "FAILED"}}
-        with self._session(PATIENCE) as http:
+        with self._session(TIMEOUT) as http:
             answer = self._ask(http, "POST", "/bulk/events/retry", json=body)
         self._forget()
-        count = answer.get("estimated_count")
-        return count if isinstance(count, int) else 0
+        return count(answer.get("estimated_count")) or 0
 
     def _forget(self) -> None:
         with self._lock:
             self._seen.clear()
 
-    def _session(self, patience: float) -> httpx.Client:
+    def _session(self, timeout: float) -> httpx.Client:
         return httpx.Client(
             base_url=self._base_url,
             headers={"Authorization": f"Bearer {self._key}"},
-            timeout=patience,
+            timeout=timeout,
             verify=self._tls,
         )
 
@@ -197,14 +187,6 @@ class Gateway:
 
 def _known(identity: str) -> str:
     """An id that may stand in a path."""
-    if not _ID.fullmatch(identity):
+    if not ID.fullmatch(identity):
         raise RequestRefused("The gateway has no such id.")
     return identity
-
-
-def _cursor(paging: Mapping[str, Any]) -> Callable[[str], str | None]:
-    def read(name: str) -> str | None:
-        value = paging.get(name)
-        return value if isinstance(value, str) and _ID.fullmatch(value) else None
-
-    return read

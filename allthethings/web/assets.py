@@ -17,7 +17,7 @@ from allthethings.assets import transcripts
 from allthethings.assets.asset import Asset
 from allthethings.assets.transcripts import Group, Line
 from allthethings.errors import BadInput, NoSuchAsset
-from allthethings.hookdeck.deliveries import Watched
+from allthethings.hookdeck.records import Watched
 from allthethings.store.documents import now
 from allthethings.web.services import services
 from allthethings.web.status_text import standing

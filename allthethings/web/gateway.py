@@ -14,8 +14,8 @@ from flask.typing import ResponseReturnValue
 
 from allthethings.assets.asset import is_asset_id
 from allthethings.errors import IndexingError
-from allthethings.hookdeck.deliveries import Attempt, Event, Request
-from allthethings.hookdeck.gateway import Gateway, Page, Query
+from allthethings.hookdeck.gateway import Gateway, Query
+from allthethings.hookdeck.records import Attempt, Event, Listing, Request
 from allthethings.web.services import services
 from allthethings.web.view_models import shown, wants_json
 
@@ -35,7 +35,7 @@ MAX_ATTEMPTS = 255
 class Shown:
     """A page of one list. `latest` holds the last attempt of each event that was attempted."""
 
-    page: Page[Event] | Page[Attempt] | Page[Request] = field(default_factory=Page)
+    page: Listing[Event] | Listing[Attempt] | Listing[Request] = field(default_factory=Listing)
     latest: Mapping[str, Attempt] = field(default_factory=dict)
 
     def things(self) -> set[str]:
@@ -129,7 +129,7 @@ def _list(gateway: Gateway, kind: str, given: Mapping[str, str]) -> Shown:
     return _events(gateway, gateway.events(query))
 
 
-def _events(gateway: Gateway, page: Page[Event]) -> Shown:
+def _events(gateway: Gateway, page: Listing[Event]) -> Shown:
     """Events with their last attempts: only an attempt tells which asset it was for."""
     tried = [event.id for event in page.entries if event.attempts]
     if not tried:

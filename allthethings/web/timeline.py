@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from allthethings.assets.asset import Asset, AssetStatus
-from allthethings.hookdeck.deliveries import Attempt, Event, Request, Watched, cause_of, subject
+from allthethings.hookdeck.deliveries import subject
+from allthethings.hookdeck.records import Attempt, Event, Request, Watched, cause_of
 from allthethings.web.formatting import counted
 
 S = AssetStatus

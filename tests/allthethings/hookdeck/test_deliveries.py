@@ -1,4 +1,4 @@
-"""What is kept of a delivery, and what is taken from the gateway's answers."""
+"""What is noted of a delivery, and what a callback is for."""
 
 from __future__ import annotations
 
@@ -8,17 +8,8 @@ from typing import Any
 import pytest
 from bson import BSON
 
-from allthethings.errors import ServiceUnavailable
-from allthethings.hookdeck.deliveries import (
-    answer_of,
-    attempt_of,
-    callback_of,
-    cause_of,
-    event_of,
-    moment,
-    noted,
-    request_of,
-)
+from allthethings.hookdeck.deliveries import callback_of, noted
+from allthethings.hookdeck.values import moment
 
 AT = datetime(2025, 3, 1, 12, 30, tzinfo=UTC)
 THING = "0123456789abcdef01234567"
@@ -92,24 +83,3 @@ def test_what_is_no_time(text: object) -> None:
 def test_what_a_callback_is_for(url: str, asset_id: str | None, subject: str) -> None:
     found = callback_of(url)
     assert (found.asset_id, found.subject) == (asset_id, subject)
-
-
-@pytest.mark.parametrize("read", [event_of, attempt_of, request_of])
-@pytest.mark.parametrize(
-    "model", [None, [], "x", {}, {"id": 5}, {"id": "a", "status": "FAILED", "created_at": "soon"}]
-)
-def test_what_is_no_record_of_the_gateway(read: Any, model: object) -> None:
-    with pytest.raises(ServiceUnavailable, match="The gateway"):
-        read(model)
-
-
-def test_answers_in_words() -> None:
-    assert answer_of(503, None) == "answered 503"
-    assert answer_of(None, "CONNECTION_REFUSED") == "connection refused"
-    assert answer_of(None, None) == "no answer yet"
-
-
-def test_causes_in_words() -> None:
-    assert cause_of("BULK_RETRY") == "tried again with others"
-    assert cause_of("SOMETHING_NEW") == "something new"
-    assert cause_of(None) == ""

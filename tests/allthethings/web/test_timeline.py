@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from allthethings.assets.asset import Asset, AssetStatus
-from allthethings.hookdeck.deliveries import Attempt, Callback, Event, Request, Watched
+from allthethings.hookdeck.deliveries import Callback
+from allthethings.hookdeck.records import Attempt, Event, Request, Watched
 from allthethings.web.timeline import Hop, build
 
 BEGAN = datetime(2025, 3, 1, 12, 30, tzinfo=UTC)
@@ -52,7 +53,7 @@ def make_event(identity: str, status: str = "SUCCESSFUL", **more: Any) -> Event:
         "next_at": None,
         "successful_at": at(5.1) if status == "SUCCESSFUL" else None,
     }
-    return Event(identity, status, **{**given, **more})
+    return Event(id=identity, status=status, **{**given, **more})
 
 
 def make_attempt(
@@ -207,7 +208,7 @@ def test_what_is_not_delivered_yet(status: str, what: str) -> None:
 
 
 def test_what_the_gateway_refused() -> None:
-    refused = Request("req_1", False, "VERIFICATION_FAILED", 0, at(3))
+    refused = Request("req_1", at(3), False, "VERIFICATION_FAILED")
     hop = build(make_asset(*STORY[:2]), [], Watched(rejected=[refused]))[-1]
     assert (hop.what, hop.details, hop.failed) == (
         "Callback refused",
