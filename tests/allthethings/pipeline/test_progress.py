@@ -17,7 +17,7 @@ RUNNING = Prediction("p", "processing")
 
 
 def test_many_who_watch_are_one_who_asks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "PATIENCE", 30.0)
+    monkeypatch.setattr(progress, "SECONDS_TO_WAIT", 30.0)
     asked: list[str] = []
 
     def get(prediction_id: str) -> Prediction:
@@ -32,8 +32,8 @@ def test_many_who_watch_are_one_who_asks(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_it_is_asked_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "PATIENCE", 30.0)
-    monkeypatch.setattr(progress, "EVERY", 0.0)
+    monkeypatch.setattr(progress, "SECONDS_TO_WAIT", 30.0)
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN", 0.0)
     told = iter([RUNNING, Prediction("p", "succeeded")])
     answers = Answers(lambda _prediction_id: next(told))
     statuses = [answers.latest("p"), answers.latest("p")]
@@ -41,7 +41,7 @@ def test_it_is_asked_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_nobody_waits_for_one_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "PATIENCE", 0.01)
+    monkeypatch.setattr(progress, "SECONDS_TO_WAIT", 0.01)
     go, asked = threading.Event(), []
 
     def get(prediction_id: str) -> Prediction:
@@ -62,8 +62,8 @@ def test_nobody_waits_for_one_that_does_not_answer(monkeypatch: pytest.MonkeyPat
 def test_an_answer_of_before_is_kept_while_replicate_is_away(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(progress, "PATIENCE", 30.0)
-    monkeypatch.setattr(progress, "EVERY", 0.0)
+    monkeypatch.setattr(progress, "SECONDS_TO_WAIT", 30.0)
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN", 0.0)
     asked = []
 
     def get(prediction_id: str) -> Prediction:
@@ -78,8 +78,8 @@ def test_an_answer_of_before_is_kept_while_replicate_is_away(
 
 
 def test_what_was_watched_long_ago_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "PATIENCE", 30.0)
-    monkeypatch.setattr(progress, "KEPT", 2)
+    monkeypatch.setattr(progress, "SECONDS_TO_WAIT", 30.0)
+    monkeypatch.setattr(progress, "MAX_ANSWERS", 2)
     asked: list[str] = []
 
     def get(prediction_id: str) -> Prediction:

@@ -103,7 +103,7 @@ def test_a_model_that_cannot_be_loaded_leaves_the_queries_to_replicate(
     model.load().join(20)
     assert model.embed(["ab"]) == model.embed(["ab"]) == [[-1.0, -1.0]]
     assert len(cloud.asked) == 2
-    assert caplog.text.count("the embedding model cannot be loaded") == 1
+    assert caplog.text.count("the local embedding model cannot be loaded") == 1
 
 
 def test_a_query_that_it_fails_at_goes_to_replicate(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from allthethings.assets.passages import MODEL_LIMIT
 from allthethings.errors import ServiceUnavailable
-from allthethings.search.query_vectors import MAX_WORDS, MAX_KEPT, QueryVectors, mean
+from allthethings.search.query_vectors import MAX_KEPT, MAX_WORDS, QueryVectors, mean
 
 
 def words(texts: Sequence[str]) -> list[int]:
