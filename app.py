@@ -7,6 +7,7 @@ from datetime import timedelta
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from allthethings.assets.locators import clock
 from allthethings.assets.passages import Shape
 from allthethings.assets.tokens import load_counter
 from allthethings.generators import AsyncEmbeddingsGenerator, SyncEmbeddingsGenerator
@@ -114,7 +115,7 @@ def create_web(settings: Settings, services: Services) -> Flask:
     for part in (home, assets, search, feeds, gateway, examples, webhooks, health_pages):
         app.register_blueprint(part.blueprint)
     app.add_template_test(security.is_web_url, "web_url")
-    for each in (formatting.clock, formatting.size, formatting.span, formatting.when):
+    for each in (clock, formatting.size, formatting.span, formatting.when):
         app.add_template_filter(each)
     _protect(app, settings)
     register_error_handlers(app)

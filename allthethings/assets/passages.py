@@ -6,13 +6,14 @@ a word. A passage is made of whole sentences, and says where in the thing it sta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil
-from typing import Any
 
 from sentencex import segment
+
+from allthethings.assets.locators import WHOLE, Locator
 
 MODEL_LIMIT = 384 - 2
 TOO_SHORT = 48
@@ -28,13 +29,10 @@ CountTokens = Callable[[Sequence[str]], Sequence[int]]
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of a thing as its processor found it: a paragraph, or a spoken segment.
-
-    `locator` is {"heading": str} or {"start": seconds, "end": seconds} or empty.
-    """
+    """A part of a thing as its processor found it: a paragraph, or a spoken segment."""
 
     text: str
-    locator: Mapping[str, Any] = field(default_factory=dict)
+    locator: Locator = WHOLE
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ class Passage:
 
     position: int
     text: str
-    locator: Mapping[str, Any]
+    locator: Locator
     before: str = ""
 
 
@@ -66,7 +64,7 @@ class Passage:
 class _Sentence:
     text: str  # with the space behind it, if there is one: joined they are the text
     tokens: int
-    locator: Mapping[str, Any]
+    locator: Locator
     ends_piece: bool
 
 
@@ -94,7 +92,7 @@ def cut(
             Passage(
                 position,
                 "".join(sentence.text for sentence in group).strip(),
-                _span([sentence.locator for sentence in group]),
+                group[0].locator.through([sentence.locator for sentence in group[1:]]),
                 " ".join(filter(None, [head, *last])),
             )
         )
@@ -116,26 +114,19 @@ def _group(sentences: Iterable[_Sentence], enough: int, limit: int) -> Iterator[
     group: list[_Sentence] = []
     size = 0
     for sentence in sentences:
-        elsewhere = group and group[-1].locator.get("heading") != sentence.locator.get("heading")
+        elsewhere = group and not group[-1].locator.reaches(sentence.locator)
         if group and (size + sentence.tokens > limit or (elsewhere and size >= TOO_SHORT)):
             yield group
             group, size = [], 0
         group.append(sentence)
         size += sentence.tokens
         if size >= enough or (
-            sentence.ends_piece and size >= TOO_SHORT and "start" not in sentence.locator
+            sentence.ends_piece and size >= TOO_SHORT and not sentence.locator.runs_on
         ):
             yield group
             group, size = [], 0
     if group:
         yield group
-
-
-def _span(locators: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    first = dict(locators[0])
-    if "start" in first:
-        first["end"] = max(locator.get("end", first["start"]) for locator in locators)
-    return first
 
 
 def _sentences(

@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+
+from allthethings.assets.locators import Locator, TimeSpan
 
 ARROW = re.compile("-{2,}>")
 """In a text of SubRip it would look like the times of a cue; there is no way to escape it."""
@@ -72,24 +73,26 @@ def unpack(text: str, packed: bytes) -> list[Line]:
     return lines
 
 
-def from_locators(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Line]:
+def from_locators(rows: Iterable[tuple[str, Locator]]) -> list[Line]:
     """The lines among texts with locators, be they a recording's pieces or its passages."""
     return [
-        Line(locator["start"], locator["end"], text)
+        Line(locator.start, locator.end, text)
         for text, locator in rows
-        if "start" in locator and "end" in locator
+        if isinstance(locator, TimeSpan)
     ]
 
 
 # -- shown
 
 
-def grouped(lines: Sequence[Line], starts: Sequence[float]) -> list[Group]:
-    """The lines by the passages that begin at `starts`, which are numbered from 0.
+def grouped(lines: Sequence[Line], passages: Iterable[Locator]) -> list[Group]:
+    """The lines by the passages at these places, which are numbered from 0.
 
-    A long line can be several passages: they all begin with it.
+    A long line can be several passages: they all begin with it. A passage of no known time
+    begins with the first line.
     """
     groups: list[tuple[list[int], list[Line]]] = [([], [])]
+    starts = [place.start if isinstance(place, TimeSpan) else 0.0 for place in passages]
     waiting = list(enumerate(starts))
     for line in lines:
         if waiting and waiting[0][1] <= line.start and groups[-1][1]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 from allthethings.assets.asset import Asset
+from allthethings.assets.locators import TimeSpan
 from allthethings.assets.passages import Piece
 from allthethings.assets.transcripts import Line
 from allthethings.assets.urls import sites_of
@@ -197,4 +198,4 @@ def _accepting(content_type: str) -> type[Processor] | None:
 
 
 def _spoken(segment: Line) -> Piece:
-    return Piece(segment.text, {"start": segment.start, "end": segment.end})
+    return Piece(segment.text, TimeSpan(segment.start, segment.end))

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from allthethings.assets import locators
 from allthethings.assets.passages import Piece
 from allthethings.sources.markup import MAX_TITLE
 
@@ -69,4 +70,4 @@ def _paragraphs(body: Element) -> Iterator[Piece]:
         if element.tag == "head":
             heading = text[:MAX_TITLE]
         elif text:
-            yield Piece(text, {"heading": heading} if heading else {})
+            yield Piece(text, locators.under(heading))

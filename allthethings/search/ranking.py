@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from allthethings.assets import locators
 from allthethings.search.results import Hit
 from allthethings.store.documents import Document
 
@@ -64,7 +65,7 @@ def fuse(text: str, near: Sequence[Document], matching: Sequence[Document]) -> l
                 asset_id=str(row["asset_id"]),
                 position=row["position"],
                 text=row["text"],
-                locator=row["locator"],
+                locator=locators.read(row["locator"]),
                 score=score,
                 similarity=cosines.get(key),
                 words=words,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from allthethings.assets.asset import Asset
+from allthethings.assets.locators import Locator
 
 # Cosine from which on a passage answers the query. On XQuAD's articles 77% of the answers are
 # that near to their question, and 2% of the nearest passages of other articles.
@@ -27,7 +27,7 @@ class Hit:
     asset_id: str
     position: int
     text: str
-    locator: Mapping[str, Any]
+    locator: Locator
     score: float
     similarity: float | None
     words: tuple[str, ...] = ()

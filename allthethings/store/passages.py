@@ -11,6 +11,7 @@ from bson.binary import Binary, BinaryVectorDtype
 from pymongo import ASCENDING, ReplaceOne, UpdateOne
 from pymongo.collection import Collection
 
+from allthethings.assets import locators
 from allthethings.assets.passages import Passage
 from allthethings.store.documents import Document, available
 
@@ -70,7 +71,7 @@ class PassageStore:
                         "position": passage.position,
                         "text": passage.text,
                         "before": passage.before,
-                        "locator": dict(passage.locator),
+                        "locator": passage.locator.stored(),
                         **about.fields(),
                         "replicate_embedding_id": None,
                     },
@@ -85,8 +86,8 @@ class PassageStore:
                 self.collection.delete_many({"asset_id": key, "position": {"$gte": len(passages)}})
 
     def of(self, asset_id: str) -> list[Document]:
-        """The passages in reading order: position, `before`, text, locator, whether `embedded`,
-        and `replicate_embedding_id`."""
+        """The passages in reading order: position, `before`, text, locator (a Locator), whether
+        `embedded`, and `replicate_embedding_id`."""
         key = ObjectId(asset_id)
         with available():
             documents = list(
@@ -103,7 +104,7 @@ class PassageStore:
                 "position": document["position"],
                 "before": document.get("before", ""),
                 "text": document["text"],
-                "locator": document["locator"],
+                "locator": locators.read(document["locator"]),
                 "embedded": document["position"] not in waiting,
                 "replicate_embedding_id": document.get("replicate_embedding_id"),
             }

@@ -154,7 +154,7 @@ def _stem(name: str) -> str:
 
 
 def _grouped(lines: Sequence[Line], rows: Rows) -> list[Group]:
-    return transcripts.grouped(lines, [row["locator"].get("start", 0.0) for row in rows])
+    return transcripts.grouped(lines, [row["locator"] for row in rows])
 
 
 def _as_text(thing: Asset, rows: Rows, lines: Sequence[Line]) -> str:
@@ -168,5 +168,6 @@ def _as_json(seen: Mapping[str, Any], rows: Rows, lines: Sequence[Line]) -> dict
     told = {name: seen[name] for name in ("id", "url", "title", "kind", "text")}
     if lines:
         return {**told, "segments": [asdict(line) for line in lines]}
-    passages = [{"text": row["text"], "heading": row["locator"].get("heading")} for row in rows]
+    # `heading` is null where there is none, as it always was; other places have their own names.
+    passages = [{"text": row["text"], "heading": None, **row["locator"].stored()} for row in rows]
     return {**told, "passages": passages}

@@ -14,13 +14,6 @@ def when(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
 
 
-def clock(seconds: float) -> str:
-    """A place in a recording: 0:07, 1:02:03."""
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
 def span(seconds: float) -> str:
     """A length of time in two units at most: 0.12 s, 3.4 s, 2 min 05 s, 3 h 07 min, 2 d 4 h."""
     if seconds < 0:

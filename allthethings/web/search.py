@@ -17,7 +17,7 @@ from allthethings.search.results import Found, Hit, Result
 from allthethings.search.search import LAST_PAGE, PER_PAGE
 from allthethings.search.syntax import FIELDS, Query, parse
 from allthethings.web.services import services
-from allthethings.web.view_models import number_of, place_in, shown, wants_json
+from allthethings.web.view_models import number_of, shown, wants_json
 
 blueprint = Blueprint("search", __name__)
 
@@ -77,6 +77,7 @@ def _as_json(
     answer = {
         **{name: value for name, value in given.items() if value or name == "query"},
         **told,
+        "results": [_plain(result) for result in told["results"]],
         "close": bool(found and found.close),
         "words_alone": bool(found and found.words_alone),
     }
@@ -91,7 +92,13 @@ def _like(like: str, query: Query, page: int) -> Found:
     return services().search.like(asset_id, number, replace(query, text=""), page)
 
 
+def _plain(result: Mapping[str, Any]) -> dict[str, Any]:
+    passages = [{**each, "locator": each["locator"].stored()} for each in result["passages"]]
+    return {**result, "passages": passages}
+
+
 def _result(result: Result) -> dict[str, Any]:
+    """A result as the template wants it."""
     seen: Mapping[str, Any] = shown(result.asset)
     return {
         "asset_id": seen["id"],
@@ -117,6 +124,6 @@ def _passage(url: str, hit: Hit) -> dict[str, Any]:
         "parts": hit.parts,
         "score": hit.score,
         "similarity": hit.similarity,
-        "locator": dict(hit.locator),
-        "link": place_in(url, hit.locator, hit.text),
+        "locator": hit.locator,
+        "link": hit.locator.link(url, hit.text),
     }

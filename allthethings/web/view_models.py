@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from flask import request
 
 from allthethings.assets.asset import Asset
 from allthethings.processors import is_spoken, kind_of
-
-FIRST_WORDS, LAST_WORDS = 6, 4
-"""Of a passage, that a link names to have the browser look for it."""
 
 
 def wants_json() -> bool:
@@ -70,19 +67,3 @@ def shown(asset: Asset) -> dict[str, Any]:
 def entry_of(entry: Mapping[str, Any]) -> dict[str, Any]:
     """An entry of a thing's history as JSON."""
     return {**entry, "at": entry["at"].isoformat()}
-
-
-def place_in(url: str, locator: Mapping[str, Any], text: str) -> str:
-    """A link into the original at the passage: a recording at its second (Media Fragments URI
-    1.0), a page at its words (URL Fragment Text Directives)."""
-    if "start" in locator:
-        seconds = f"{locator['start']:.3f}".rstrip("0").rstrip(".")
-        return f"{url}#t={seconds}"
-    words = text.split()
-    if len(words) <= FIRST_WORDS + LAST_WORDS:
-        return f"{url}#:~:text={_directive(words)}"
-    return f"{url}#:~:text={_directive(words[:FIRST_WORDS])},{_directive(words[-LAST_WORDS:])}"
-
-
-def _directive(words: list[str]) -> str:
-    return quote(" ".join(words), safe="").replace("-", "%2D")

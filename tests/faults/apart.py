@@ -10,6 +10,7 @@ from typing import Any
 from bson import ObjectId
 
 from allthethings.assets.asset import Asset
+from allthethings.assets.locators import WHOLE
 from allthethings.assets.passages import Passage, Shape
 from allthethings.generators import AsyncEmbeddingsGenerator
 from allthethings.mongo import Database
@@ -85,7 +86,7 @@ def in_parts(database: Database, number: int, url: str = "http://127.0.0.1/parts
     """A thing whose text is there, in so many passages; the model waits with their vectors."""
     ago = timedelta(minutes=1)
     asset_id = left(database, "PROCESSED", ago, url=url, url_key=url, text="vectors:wait")
-    parts = [Passage(position, f"vectors:wait {position}", {}) for position in range(number)]
+    parts = [Passage(position, f"vectors:wait {position}", WHOLE) for position in range(number)]
     database.passages.put(asset_id, about(existing(database, asset_id), None), parts)
     return asset_id
 

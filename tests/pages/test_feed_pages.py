@@ -9,12 +9,13 @@ import pytest
 from lxml import etree, html
 
 from allthethings.assets.asset import AssetStatus as S
+from allthethings.assets.locators import WHOLE
 from allthethings.web.security import HEADERS
 from tests.pages.world import HOSTILE, Memory, hostile_world, make_app, make_asset, make_hit
 from tests.support.atom import NAMES, check
 
 PATHS = ["/feed.atom", "/search.atom?query=x", "/opensearch.xml", "/tools"]
-ROW = {"position": 0, "text": "The bee dances.", "locator": {}, "embedded": True}
+ROW = {"position": 0, "text": "The bee dances.", "locator": WHOLE, "embedded": True}
 
 
 def feed(memory: Memory, path: str, **settings: Any) -> Any:
@@ -82,7 +83,7 @@ def test_a_reader_that_has_the_feed_is_told_so() -> None:
 
 def test_the_feed_of_a_search_has_its_matches_newest_first() -> None:
     things = [make_asset(number, S.SEARCHABLE) for number in (2, 3, 1)]
-    memory = Memory(things, hits=[make_hit("A dance.", 0.7, {})])
+    memory = Memory(things, hits=[make_hit("A dance.", 0.7)])
     root = feed(memory, "/search.atom?query=bees&kind=audio&site=radio.test&after=2025&before=2026")
     check_over_http(root)
     assert ids(root) == [f"{number:024x}" for number in (3, 2, 1)]
@@ -92,7 +93,7 @@ def test_the_feed_of_a_search_has_its_matches_newest_first() -> None:
     assert root.xpath("a:link[@rel='self']/@href", namespaces=NAMES) == [
         "https://things.test/search.atom?query=bees&kind=audio&site=radio.test&after=2025&before=2026"
     ]
-    far = Memory(things, hits=[make_hit("A dance.", 0.01, {})])
+    far = Memory(things, hits=[make_hit("A dance.", 0.01)])
     assert not ids(feed(far, "/search.atom?query=bees"))
 
 
@@ -105,7 +106,7 @@ def test_a_bad_search_is_refused_in_words(query: str) -> None:
 
 
 def test_pages_tell_of_the_feeds_and_of_the_search() -> None:
-    memory = Memory([make_asset(1, S.SEARCHABLE)], hits=[make_hit("A dance.", 0.7, {})])
+    memory = Memory([make_asset(1, S.SEARCHABLE)], hits=[make_hit("A dance.", 0.7)])
     client = make_app(memory).test_client()
     tree = html.document_fromstring(client.get("/search?query=bees&kind=audio").text)
     assert tree.xpath("//head/link[@rel='alternate']/@href") == [
@@ -126,7 +127,7 @@ def test_pages_tell_of_the_feeds_and_of_the_search() -> None:
 
 
 def test_a_feed_looks_for_matches_on_some_pages_only() -> None:
-    memory = Memory([make_asset(1, S.SEARCHABLE)], hits=[make_hit("A dance.", 0.7, {})], more=True)
+    memory = Memory([make_asset(1, S.SEARCHABLE)], hits=[make_hit("A dance.", 0.7)], more=True)
     assert len(ids(feed(memory, "/search.atom?query=bees"))) == 1
     assert len(memory.asked) == 3
 

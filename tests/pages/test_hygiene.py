@@ -10,6 +10,7 @@ from lxml import html
 
 import app as application
 from allthethings.assets.asset import AssetStatus as S
+from allthethings.assets.locators import TimeSpan
 from allthethings.hosts import host_of, is_loopback
 from allthethings.web import webhooks
 from allthethings.web.security import HEADERS, is_web_url
@@ -241,7 +242,7 @@ def test_other_urls(url: object) -> None:
 @pytest.mark.parametrize("path", ["/", f"/assets/{1:024x}", "/search?query=x"])
 def test_only_web_urls_become_links(path: str) -> None:
     thing = make_asset(1, S.SEARCHABLE, url="javascript:alert(1)")
-    place = {"start": 61.5, "end": 70.0}
+    place = TimeSpan(61.5, 70.0)
     rows = [{"position": 0, "text": "said", "locator": place, "embedded": True}]
     memory = Memory([thing], rows, [make_hit("said", 0.5, place)])
     page = html.document_fromstring(make_app(memory).test_client().get(path).text)

@@ -9,6 +9,7 @@ import pytest
 from lxml import html
 
 from allthethings.assets.asset import AssetStatus as S
+from allthethings.assets.locators import TimeSpan
 from tests.pages.world import (
     EXAMPLE,
     HOSTILE,
@@ -109,7 +110,7 @@ def test_an_empty_page_says_what_to_do(memory: Memory, path: str, words: str) ->
 
 
 def test_a_result_leads_to_its_thing_and_to_the_second() -> None:
-    hits = [make_hit("A dance.", 0.7, {"start": 61.5, "end": 70}), make_hit("A meadow.", 0.6, {})]
+    hits = [make_hit("A dance.", 0.7, TimeSpan(61.5, 70)), make_hit("A meadow.", 0.6)]
     tree = rendered(Memory([make_asset(1, S.SEARCHABLE)], hits=hits), "/search?query=bees")
     (result,) = tree.xpath("//*[@data-result]")
     assert result.xpath(".//a/@href")[0] == f"/assets/{1:024x}"

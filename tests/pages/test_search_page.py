@@ -18,7 +18,7 @@ JSON = {"Accept": "application/json"}
 
 def memory(*, more: bool = False) -> Memory:
     found = [make_asset(1, S.SEARCHABLE)]
-    return Memory(found, hits=[make_hit("A dance of bees.", 0.7, {})], more=more)
+    return Memory(found, hits=[make_hit("A dance of bees.", 0.7)], more=more)
 
 
 def page_of(world: Memory, **parameters: object) -> html.HtmlElement:
@@ -99,7 +99,7 @@ def test_too_many_phrases_are_refused() -> None:
 def test_matching_words_are_marked_and_the_rest_is_text() -> None:
     world = memory()
     text = "<mark>Bees</mark> dance; <b>bees</b> & wasps."
-    hit = make_hit(text, 0.7, {})
+    hit = make_hit(text, 0.7)
     world.hits = [type(hit)(**{**vars(hit), "words": ("Bees", "bees", "b")})]
     tree = page_of(world, query="bees")
     assert tree.xpath("//mark/text()") == ["Bees", "b", "bees", "b"]

@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 
 from allthethings.assets.asset import Asset
 from allthethings.assets.asset import AssetStatus as S
+from allthethings.assets.locators import WHOLE, Heading, TimeSpan
 from allthethings.assets.transcripts import Line, pack
 from allthethings.errors import BadInput
 from allthethings.replicate.predictions import Prediction
@@ -37,13 +38,13 @@ SAID = [
 TEXT = " ".join(line.text for line in SAID)
 ROWS: list[dict[str, Any]] = [
     {"position": 0, "text": " ".join(line.text for line in SAID[:2]),
-     "locator": {"start": 0.0, "end": 4.0}, "embedded": True},
-    {"position": 1, "text": HOSTILE, "locator": {"start": 61.5, "end": 70.0}, "embedded": False},
+     "locator": TimeSpan(0.0, 4.0), "embedded": True},
+    {"position": 1, "text": HOSTILE, "locator": TimeSpan(61.5, 70.0), "embedded": False},
 ]  # fmt: skip
 READ: list[dict[str, Any]] = [
-    {"position": 0, "text": "First <i>words</i>.", "locator": {"heading": HOSTILE},
+    {"position": 0, "text": "First <i>words</i>.", "locator": Heading(HOSTILE),
      "embedded": True},
-    {"position": 1, "text": "More words.", "locator": {}, "embedded": True},
+    {"position": 1, "text": "More words.", "locator": WHOLE, "embedded": True},
 ]  # fmt: skip
 
 

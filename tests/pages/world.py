@@ -12,6 +12,7 @@ from lxml import html
 
 import app as application
 from allthethings.assets.asset import Asset, AssetStatus
+from allthethings.assets.locators import WHOLE, Heading, Locator, TimeSpan
 from allthethings.assets.urls import clean_url
 from allthethings.errors import UnusableThing
 from allthethings.pipeline.imports import Submissions
@@ -53,7 +54,7 @@ def make_asset(number: int, status: AssetStatus, **changed: Any) -> Asset:
     )
 
 
-def make_hit(text: str, similarity: float, locator: Mapping[str, Any]) -> Hit:
+def make_hit(text: str, similarity: float, locator: Locator = WHOLE) -> Hit:
     """A passage found by its meaning."""
     return Hit(f"{1:024x}", 0, text, locator, similarity, similarity)
 
@@ -211,8 +212,8 @@ def hostile_world() -> Memory:
     )
     found = make_asset(2, AssetStatus.SEARCHABLE, title=HOSTILE, content_type="text/html")
     hits = [
-        make_hit(HOSTILE, 0.5, {"heading": HOSTILE}),
-        make_hit(HOSTILE, 0.5, {"start": 61.5, "end": 70}),
+        make_hit(HOSTILE, 0.5, Heading(HOSTILE)),
+        make_hit(HOSTILE, 0.5, TimeSpan(61.5, 70)),
     ]
     rows = [
         {"position": position, "text": hit.text, "locator": hit.locator, "embedded": True}

@@ -21,6 +21,7 @@ import numpy as np
 from bson import ObjectId
 from pymongo.database import Database
 
+from allthethings.assets.locators import Heading, TimeSpan
 from allthethings.assets.passages import Passage
 from allthethings.assets.urls import sites_of, url_key
 from allthethings.store.passages import About, PassageStore
@@ -114,7 +115,7 @@ class Library:
         about = About(thing.title, thing.content_type, kind, sites_of(url), thing.added)
         spoken = kind == "audio"
         places = [
-            {"start": 5.0 * n, "end": 5.0 * n + 5} if spoken else {"heading": f"Part {n}"}
+            TimeSpan(5.0 * n, 5.0 * n + 5) if spoken else Heading(f"Part {n}")
             for n in range(len(thing.texts))
         ]
         passages = [

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from allthethings.assets.locators import Heading, Page, Sheet, TimeSpan
 from allthethings.assets.passages import MODEL_LIMIT, Passage, Piece, Shape, cut
 
 
@@ -25,9 +26,9 @@ def test_nothing_gives_nothing() -> None:
 
 
 def test_a_short_text_is_one_passage() -> None:
-    [passage] = cut([Piece("One thing. Another thing.", {"heading": "Things"})], words)
+    [passage] = cut([Piece("One thing. Another thing.", Heading("Things"))], words)
     assert (passage.position, passage.text) == (0, "One thing. Another thing.")
-    assert passage.locator == {"heading": "Things"}
+    assert passage.locator == Heading("Things")
 
 
 def test_passages_end_with_sentences_and_lose_nothing() -> None:
@@ -52,20 +53,31 @@ def test_short_paragraphs_share_a_passage() -> None:
 
 
 def test_a_heading_starts_a_new_passage() -> None:
-    pieces = [Piece(sentence(n, 60), {"heading": f"H{n}"}) for n in range(2)]
-    assert [passage.locator["heading"] for passage in cut(pieces, words)] == ["H0", "H1"]
+    pieces = [Piece(sentence(n, 60), Heading(f"H{n}")) for n in range(2)]
+    assert [passage.locator.label for passage in cut(pieces, words)] == ["H0", "H1"]
 
 
 def test_spoken_segments_keep_their_first_start_and_last_end() -> None:
     segments = [
-        Piece(sentence(number, 20), {"start": number * 10.0, "end": number * 10.0 + 9})
+        Piece(sentence(number, 20), TimeSpan(number * 10.0, number * 10.0 + 9))
         for number in range(30)
     ]
-    passages = cut(segments, words)
-    assert passages[0].locator["start"] == 0.0
-    assert passages[-1].locator["end"] == 299.0
-    for before, after in pairwise(passages):
-        assert before.locator["end"] == after.locator["start"] - 1
+    spans = [passage.locator.stored() for passage in cut(segments, words)]
+    assert spans[0]["start"] == 0.0
+    assert spans[-1]["end"] == 299.0
+    for before, after in pairwise(spans):
+        assert before["end"] == after["start"] - 1
+
+
+def test_a_passage_may_go_on_to_the_next_page() -> None:
+    pieces = [Piece(sentence(n, 40), Page(n + 1)) for n in range(2)]
+    assert [passage.locator for passage in cut(pieces, words)] == [Page(1)]
+
+
+@pytest.mark.parametrize("place", [Heading, Sheet])
+def test_a_passage_does_not_reach_into_another_place(place: type[Heading] | type[Sheet]) -> None:
+    pieces = [Piece(sentence(n, 60), place(f"{n}")) for n in range(2)]
+    assert [passage.locator for passage in cut(pieces, words)] == [place("0"), place("1")]
 
 
 def test_a_sentence_longer_than_the_model_reads_is_cut_between_words() -> None:

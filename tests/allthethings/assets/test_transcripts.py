@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from html import unescape
 from itertools import pairwise
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from allthethings.assets.locators import WHOLE, Heading, TimeSpan
 from allthethings.assets.transcripts import (
     LONGEST_NAME,
     MAX_PACKED,
@@ -142,11 +142,7 @@ def test_lines_without_end_do_not_fill_the_document() -> None:
 
 
 def test_the_lines_among_passages() -> None:
-    rows: list[tuple[str, dict[str, Any]]] = [
-        ("said", {"start": 1.5, "end": 2}),
-        ("read", {"heading": "H"}),
-        ("x", {"start": 1}),
-    ]
+    rows = [("said", TimeSpan(1.5, 2)), ("read", Heading("H")), ("x", WHOLE)]
     assert from_locators(rows) == [Line(1.5, 2, "said")]
 
 
@@ -166,14 +162,14 @@ LINES = [Line(number, number + 1, str(number)) for number in range(4)]
 def test_lines_stand_under_their_passages(
     starts: list[float], positions: list[tuple[int, ...]], held: list[str]
 ) -> None:
-    groups = grouped(LINES, starts)
+    groups = grouped(LINES, [TimeSpan(start, start) for start in starts])
     assert [group.positions for group in groups] == positions
     assert ["".join(line.text for line in group.lines) for group in groups] == held
 
 
 @given(lines, st.lists(seconds))
 def test_every_line_and_every_passage_has_its_place(said: list[Line], starts: list[float]) -> None:
-    groups: list[Group] = grouped(said, starts)
+    groups: list[Group] = grouped(said, [TimeSpan(start, start) for start in starts])
     assert [line for group in groups for line in group.lines] == said
     assert [number for group in groups for number in group.positions] == list(range(len(starts)))
 

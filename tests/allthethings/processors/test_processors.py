@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from allthethings.assets.locators import TimeSpan
 from allthethings.errors import UnusableThing
 from allthethings.processors import (
     AudioProcessor,
@@ -74,9 +75,9 @@ def test_a_transcript_becomes_pieces_with_their_times() -> None:
         }
     )
     assert content.text == "One. Two."
-    assert [(piece.text, piece.locator["start"]) for piece in content.pieces] == [
-        ("One.", 0.0),
-        ("Two.", 1.0),
+    assert [(piece.text, piece.locator) for piece in content.pieces] == [
+        ("One.", TimeSpan(0.0, 1.0)),
+        ("Two.", TimeSpan(1.0, 2.0)),
     ]
 
 
@@ -95,8 +96,8 @@ def test_a_page_becomes_its_main_text_by_headings() -> None:
     assert content.title == "Herons"
     assert "Home" not in content.text
     assert "All rights" not in content.text
-    headings = [piece.locator.get("heading") for piece in content.pieces]
-    assert headings[0] in ("Herons", None)
+    headings = [piece.locator.label for piece in content.pieces]
+    assert headings[0] in ("Herons", "")
     assert headings[-1] == "Nests & young"
     assert sum(piece.text.count("A heron stands") for piece in content.pieces) == 8
 
@@ -105,7 +106,7 @@ def test_what_every_passage_keeps_of_a_page_is_short() -> None:
     page = PAGE.replace("<title>Herons", f"<title>{'Herons ' * 1_000}")
     page = page.replace("Nests &amp; young", "Nests and young " * 10_000)
     content = HtmlProcessor(TOOLS).read(Download("https://e.example/h", page.encode(), "utf-8"))
-    headings = [piece.locator.get("heading", "") for piece in content.pieces]
+    headings = [piece.locator.label for piece in content.pieces]
     assert headings[-1].startswith("Nests and young Nests")
     assert max(map(len, [*headings, content.title or ""])) == MAX_TITLE
 

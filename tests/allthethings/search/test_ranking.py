@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from allthethings.assets.asset import Asset, AssetStatus
+from allthethings.assets.locators import WHOLE
 from allthethings.errors import RequestRefused, ServiceUnavailable, UnusableThing
 from allthethings.search.query_vectors import QueryVectors
 from allthethings.search.ranking import fuse, similarity
@@ -115,14 +116,14 @@ def test_the_cosine_of_a_score(cosine: float, score: float) -> None:
 
 @given(st.text(), st.lists(st.text(min_size=1), max_size=5))
 def test_parts_join_to_the_text(text: str, words: list[str]) -> None:
-    hit = Hit("a", 0, text, {}, 0.5, None, tuple(words))
+    hit = Hit("a", 0, text, WHOLE, 0.5, None, tuple(words))
     assert "".join(part for part, _ in hit.parts) == text
     assert {part for part, matches in hit.parts if matches} <= set(words)
 
 
 @given(st.lists(st.sampled_from(["lamp", "lamps", "Lamp", "clamp", "a", "<b>"]), min_size=1))
 def test_whole_words_are_marked_and_no_others(words: list[str]) -> None:
-    hit = Hit("a", 0, " ".join(words), {}, 0.5, None, ("lamp", "lamps"))
+    hit = Hit("a", 0, " ".join(words), WHOLE, 0.5, None, ("lamp", "lamps"))
     marked = [part for part, matches in hit.parts if matches]
     assert marked == [word for word in words if word in ("lamp", "lamps")]
 
@@ -143,7 +144,7 @@ def test_whole_words_are_marked_and_no_others(words: list[str]) -> None:
 def test_a_result_says_what_matched(
     cosines: list[float | None], by_words: bool, matched: str, strength: str
 ) -> None:
-    hits = [Hit("a", 0, TEXT, {}, 0.5, cosine, by_words=by_words) for cosine in cosines]
+    hits = [Hit("a", 0, TEXT, WHOLE, 0.5, cosine, by_words=by_words) for cosine in cosines]
     result = Result(asset_of("a" * 24), hits)
     assert (result.matched, result.strength) == (matched, strength)
 
@@ -248,4 +249,4 @@ def test_a_fault_of_ours_is_not_hidden() -> None:
 
 
 def test_passages_without_words_are_marked_nowhere() -> None:
-    assert Hit("a", 0, TEXT, {}, 0.5, 0.5).parts == [(TEXT, False)]
+    assert Hit("a", 0, TEXT, WHOLE, 0.5, 0.5).parts == [(TEXT, False)]

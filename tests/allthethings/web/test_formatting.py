@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from allthethings.web.formatting import clock, counted, size, span, when
+from allthethings.web.formatting import counted, size, span, when
 
 
 @pytest.mark.parametrize(
@@ -34,11 +34,10 @@ def test_sizes(count: int | None, words: str) -> None:
     assert size(count) == words
 
 
-def test_moments_and_places() -> None:
+def test_moments() -> None:
     east = timezone(timedelta(hours=2))
     assert when(datetime(2025, 3, 1, 1, 30, tzinfo=east)) == "2025-02-28 23:30"
     assert when(datetime(2025, 3, 1, 12, 30, 59, tzinfo=UTC)) == "2025-03-01 12:30"
-    assert [clock(seconds) for seconds in (0, 67.9, 3_723)] == ["0:00", "1:07", "1:02:03"]
 
 
 def test_one_and_many() -> None:
