@@ -6,8 +6,7 @@ import json
 from collections.abc import Sequence
 
 from allthethings.assets.asset import Asset
-from allthethings.errors import ServiceUnavailable
-from allthethings.replicate.client import SERVICE, ReplicateClient
+from allthethings.replicate.client import ReplicateClient, unavailable
 from allthethings.replicate.predictions import parse_embeddings
 
 EMBEDDING_VERSION = "b6b7585c9640cd7a9572c6e129c9549d79c9c31f0d3fdce7baac7c67ca38f305"
@@ -50,9 +49,9 @@ class SyncEmbeddingsGenerator:
         values = {"text": texts[0]} if len(texts) == 1 else _batch(texts)
         prediction = self._replicate.run(EMBEDDING_VERSION, values)
         if not prediction.finished:
-            raise ServiceUnavailable(SERVICE, "the query was not embedded in time")
+            raise unavailable("the query was not embedded in time")
         if not prediction.succeeded:
-            raise ServiceUnavailable(SERVICE, prediction.why_it_failed())
+            raise unavailable(prediction.why_it_failed())
         return parse_embeddings(prediction.output, len(texts))
 
 

@@ -14,7 +14,7 @@ import httpx
 
 from .addresses import Allow
 from .decoding import ACCEPTED, decoder_for
-from .errors import BadAnswer, BadUrl, TooLarge, TooManyRedirects, Unreachable
+from .errors import BadAnswer, BadRedirect, BadUrl, TooLarge, TooManyRedirects, Unreachable
 from .limits import Deadline, Limits, Pace, readable_size
 from .network import Exchange, GuardedBackend, Resolver, system_resolve, vetted_addresses
 from .urls import Target, join_url, parse_url
@@ -207,7 +207,7 @@ def _redirect_target(target: Target, stream: Stream) -> Target | None:
     try:
         return join_url(target, location)
     except BadUrl as error:
-        raise BadUrl(f"The server redirects to a URL that is not fetched: {error}") from error
+        raise BadRedirect(f"The server redirects to a URL that is not fetched: {error}") from error
 
 
 def _headers_for(following: Target, target: Target, headers: httpx.Headers) -> httpx.Headers:

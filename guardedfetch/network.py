@@ -17,10 +17,10 @@ from .addresses import Allow, is_public
 from .errors import (
     AddressRefused,
     FetchError,
+    HeadersTooLarge,
     InsecureServer,
     LookupFailed,
     NameNotFound,
-    TooLarge,
     TooSlow,
     Unreachable,
 )
@@ -264,5 +264,5 @@ class GuardedStream(httpcore.NetworkStream):
         room = self._exchange.max_header_bytes - self._exchange.header_bytes
         if room <= 0:
             size = readable_size(self._exchange.max_header_bytes)
-            raise TooLarge(f"The server sent more than {size} of headers")
+            raise HeadersTooLarge(f"The server sent more than {size} of headers")
         return room

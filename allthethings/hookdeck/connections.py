@@ -18,6 +18,8 @@ from allthethings.errors import RequestRefused, ServiceUnavailable
 from allthethings.redaction import without
 
 API_VERSION = "2025-07-01"
+# `count` is the number of retries after the first attempt, so a callback is delivered up to six
+# times; `interval` is in milliseconds and doubles with each retry.
 RETRY_RULE: Mapping[str, Any] = {
     "type": "retry",
     "strategy": "exponential",

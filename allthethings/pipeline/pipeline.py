@@ -19,6 +19,7 @@ from allthethings.assets.transcripts import from_locators, pack
 from allthethings.assets.urls import clean_url, url_key
 from allthethings.errors import (
     BadInput,
+    ErrorCode,
     IndexingError,
     MalformedPrediction,
     NoSuchAsset,
@@ -121,7 +122,8 @@ class Pipeline:
         seen = probe(self._fetcher, url)
         if get_asset_processor(seen.content_type, self._tools) is None:
             raise UnusableThing(
-                f"This is of type {seen.content_type}. The kinds that work: {', '.join(kinds())}."
+                f"This is of type {seen.content_type}. The kinds that work: {', '.join(kinds())}.",
+                ErrorCode.UNSUPPORTED_TYPE,
             )
         return url, key, seen
 
@@ -175,7 +177,10 @@ class Pipeline:
     def _processor(self, asset: Asset) -> Processor:
         processor = get_asset_processor(asset.content_type, self._tools)
         if processor is None:
-            raise UnusableThing(f"Things of type {asset.content_type} are not processed any more.")
+            raise UnusableThing(
+                f"Things of type {asset.content_type} are not processed any more.",
+                ErrorCode.UNSUPPORTED_TYPE,
+            )
         return processor
 
     # -- text

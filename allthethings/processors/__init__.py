@@ -17,7 +17,7 @@ from allthethings.assets.locators import TimeSpan
 from allthethings.assets.passages import Piece
 from allthethings.assets.transcripts import Line
 from allthethings.assets.urls import sites_of
-from allthethings.errors import ServiceUnavailable, UnusableThing
+from allthethings.errors import ErrorCode, ServiceUnavailable, UnusableThing
 from allthethings.processors.pages import read_page
 from allthethings.processors.sandbox import Starved, run_within
 from allthethings.replicate.client import ReplicateClient
@@ -123,7 +123,7 @@ class AudioProcessor:
     def read(self, output: Any) -> Content:
         transcript = parse_transcript(output)
         if not transcript.text:
-            raise UnusableThing("No speech was heard in this recording.")
+            raise UnusableThing("No speech was heard in this recording.", ErrorCode.NO_SPEECH)
         whole = Piece(transcript.text)
         pieces = tuple(map(_spoken, transcript.segments)) or (whole,)
         return Content(pieces, transcript.text)
@@ -151,12 +151,14 @@ class HtmlProcessor:
         except Starved as error:
             raise ServiceUnavailable("The reader of pages", "this machine is too busy") from error
         except TimeoutError as error:
-            raise UnusableThing("This page is too tangled to be read in time.") from error
+            raise UnusableThing(
+                "This page is too tangled to be read in time.", ErrorCode.DOCUMENT_TOO_COMPLEX
+            ) from error
         except Exception as error:  # a parser for all the pages of the world: anything may come
             log.exception("the page at %s cannot be parsed", output.url)
             raise UnusableThing("This page could not be read.") from error
         if not page.pieces:
-            raise UnusableThing("No text was found on this page.")
+            raise UnusableThing("No text was found on this page.", ErrorCode.NO_TEXT)
         return Content(page.pieces, "\n\n".join(piece.text for piece in page.pieces), page.title)
 
 

@@ -17,7 +17,12 @@ from replicate.client import Client
 from replicate.exceptions import ReplicateError
 from replicate.prediction import Prediction as SdkPrediction
 
-from allthethings.errors import RequestRefused, ServiceUnavailable
+from allthethings.errors import (
+    PASSING_STATUSES,
+    ErrorCode,
+    RequestRefused,
+    ServiceUnavailable,
+)
 from allthethings.redaction import without
 from allthethings.replicate.predictions import (
     UNDER_WAY,
@@ -36,7 +41,8 @@ POLL_INTERVAL = 0.5
 CLOCK_SKEW = timedelta(minutes=1)
 PAGES_TO_SEARCH = 10
 """A page holds 100 predictions, and the queries of searches are among them."""
-PASSING = {408, 425, 429}
+# Statuses for a token that is refused or an account that cannot pay.
+ACCOUNT_STATUSES = frozenset({401, 402, 403})
 
 
 class ReplicateClient:
@@ -133,21 +139,21 @@ class ReplicateClient:
             detail = without(detail, {self._token})
             if status == 404 and prediction_id:
                 raise _NotFound from error
-            if status >= 500 or status in PASSING:
-                raise ServiceUnavailable(SERVICE, f"it answered {status}") from error
-            raise RequestRefused(f"Replicate refused the request ({status}): {detail}") from error
+            if status >= 500 or status in PASSING_STATUSES:
+                raise unavailable(f"it answered {status}") from error
+            raise _refused(status, detail) from error
         except httpx.HTTPError as error:
-            raise ServiceUnavailable(SERVICE, "no answer from its API") from error
+            raise unavailable("no answer from its API") from error
         except ValidationError as error:
             # The SDK has no `aborted` among its statuses; Replicate's API has.
             given = [part.get("ctx", {}).get("given") for part in error.errors()]
             if prediction_id and "aborted" in given:
                 raise _Aborted(prediction_id) from error
-            raise ServiceUnavailable(SERVICE, "its answer was not understood") from error
+            raise unavailable("its answer was not understood") from error
         except json.JSONDecodeError as error:
-            raise ServiceUnavailable(SERVICE, "its answer was not JSON") from error
+            raise unavailable("its answer was not JSON") from error
         except ValueError as error:  # a list of another shape, a time that is none
-            raise ServiceUnavailable(SERVICE, "its answer was not understood") from error
+            raise unavailable("its answer was not understood") from error
 
     @contextlib.contextmanager
     def one_list(self) -> Iterator[None]:
@@ -193,6 +199,17 @@ class _List:
 
 
 _list: ContextVar[_List] = ContextVar("list")
+
+
+def unavailable(reason: str) -> ServiceUnavailable:
+    """The error for a Replicate that does not answer, or not in time."""
+    return ServiceUnavailable(SERVICE, reason, ErrorCode.REPLICATE_UNAVAILABLE)
+
+
+def _refused(status: int, detail: str) -> RequestRefused:
+    account = status in ACCOUNT_STATUSES
+    code = ErrorCode.REPLICATE_ACCOUNT if account else ErrorCode.REPLICATE_REFUSED
+    return RequestRefused(f"Replicate refused the request ({status}): {detail}", code)
 
 
 class _NotFound(Exception):

@@ -25,7 +25,7 @@ from pydantic import (
 )
 
 from allthethings.assets.transcripts import Line
-from allthethings.errors import MalformedPrediction, UnusableThing
+from allthethings.errors import ErrorCode, MalformedPrediction, UnusableThing
 
 # Numbers in a vector of all-mpnet-base-v2.
 DIMENSIONS = 768
@@ -198,7 +198,7 @@ def parse_transcript(output: object) -> Transcript:
     try:
         found = _WhisperOutput.model_validate(output)
     except ValidationError:
-        raise UnusableThing("Whisper answered without a transcription.") from None
+        raise _unusable("Whisper answered without a transcription.") from None
     segments = (Line(one.start, one.end, one.text) for one in found.segments)
     return Transcript(found.transcription.strip(), tuple(segments))
 
@@ -207,14 +207,18 @@ def parse_embeddings(output: object, count: int) -> list[list[float]]:
     """`count` vectors of 768 numbers that fit float32; raises UnusableThing for anything else."""
     items = output if isinstance(output, list) else []
     if len(items) != count:
-        raise UnusableThing(f"The embedding model answered {len(items)} vectors for {count} texts.")
+        raise _unusable(f"The embedding model answered {len(items)} vectors for {count} texts.")
     try:
         return [item.embedding for item in _EMBEDDINGS.validate_python(items)]
     except ValidationError as error:
         in_a_vector = any(len(place) == 3 for place in _places(error))
     if in_a_vector:
-        raise UnusableThing("The embedding model answered a vector with no finite numbers in it.")
-    raise UnusableThing(f"The embedding model answered without a vector of {DIMENSIONS}.")
+        raise _unusable("The embedding model answered a vector with no finite numbers in it.")
+    raise _unusable(f"The embedding model answered without a vector of {DIMENSIONS}.")
+
+
+def _unusable(sentence: str) -> UnusableThing:
+    return UnusableThing(sentence, ErrorCode.MODEL_OUTPUT_UNUSABLE)
 
 
 def _places(error: ValidationError) -> list[tuple[int | str, ...]]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import httpx
 
-from allthethings.errors import UnusableThing
+from allthethings.errors import ErrorCode, UnusableThing, code_of_status
 from guardedfetch import Fetched, Fetcher, FetchError, Limits, TooSlow
 
 GONE = {404, 410}
@@ -88,7 +88,10 @@ def probe(fetcher: Fetcher, url: str) -> Probe:
     _require_success(answer.status)
     content_type = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
     if not 0 < len(content_type) <= LONGEST_TYPE:
-        raise UnusableThing("The server does not say what kind of thing this is (Content-Type).")
+        raise UnusableThing(
+            "The server does not say what kind of thing this is (Content-Type).",
+            ErrorCode.NO_CONTENT_TYPE,
+        )
     return Probe(content_type, _length(answer.headers))
 
 
@@ -125,17 +128,20 @@ def _request(limits: Limits) -> Iterator[Limits]:
     except FetchError as error:
         if isinstance(error, TooSlow) and time.monotonic() - began >= time_left.left - 0.1:
             words = "The server took too long over all requests."
-            raise UnusableThing(words, retryable=True) from error
-        raise UnusableThing(f"{error}.", retryable=not error.permanent) from error
+            raise UnusableThing(words, ErrorCode.TOO_SLOW) from error
+        raise UnusableThing(f"{error}.", ErrorCode(error.code.value)) from error
     finally:
         time_left.left -= time.monotonic() - began
 
 
 def _require_success(status: int) -> None:
-    if status in GONE:
-        raise UnusableThing(f"There is nothing at this URL: the server answered {status}.")
-    if not 200 <= status < 300:
-        raise UnusableThing(f"The server answered {status}.", retryable=status >= 500)
+    if 200 <= status < 300:
+        return
+    code = code_of_status(status)
+    said = f"The server answered {status}."
+    if code is ErrorCode.NOT_FOUND:
+        said = f"There is nothing at this URL: the server answered {status}."
+    raise UnusableThing(said, code)
 
 
 def _length(headers: httpx.Headers) -> int | None:

@@ -19,7 +19,7 @@ from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
 from allthethings.assets.asset import COMES_FROM, UNFINISHED, Asset, AssetStatus
-from allthethings.errors import IndexingError
+from allthethings.errors import ErrorCode, IndexingError
 from allthethings.store.asset_list import WITHOUT_TEXT, Place, Wanted, read_page
 from allthethings.store.documents import Document, available, now
 from allthethings.store.tallies import BLOCK, Tallies, Tally, mark
@@ -38,6 +38,8 @@ MARKED_DELETED: Document = {"$gte": "deleted ", "$lt": "deleted!"}
 
 class AlreadyIndexed(IndexingError):
     """The URL, in one spelling or another, has an asset."""
+
+    code = ErrorCode.ALREADY_INDEXED
 
     def __init__(self, asset: Asset) -> None:
         super().__init__("This URL has already been indexed.")

@@ -18,6 +18,7 @@ from allthethings.errors import (
     IndexingError,
     MalformedPrediction,
     NoSuchAsset,
+    ServiceUnavailable,
 )
 from allthethings.hookdeck.deliveries import noted
 from allthethings.hookdeck.signatures import verify_hookdeck
@@ -82,6 +83,6 @@ def _answer_to(error: IndexingError) -> tuple[int, dict[str, str]]:
         return 401, {}
     if isinstance(error, NoSuchAsset):
         return 404, {}
-    if error.retryable:
+    if error.retryable or isinstance(error, ServiceUnavailable):
         return 503, {"Retry-After": str(RETRY_AFTER)}
     return 400, {}

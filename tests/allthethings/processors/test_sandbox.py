@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from allthethings.errors import UnusableThing
+from allthethings.errors import ErrorCode, UnusableThing
 from allthethings.processors import sandbox as bounded
 from allthethings.processors.sandbox import MEMORY, Starved, run_within
 
@@ -34,7 +34,7 @@ def swell(size: int) -> int:
 
 
 def refuse(why: str) -> None:
-    raise UnusableThing(why, retryable=True)
+    raise UnusableThing(why, ErrorCode.TOO_SLOW)
 
 
 def test_it_gives_what_the_function_gives() -> None:
@@ -44,6 +44,7 @@ def test_it_gives_what_the_function_gives() -> None:
 def test_it_raises_what_the_function_raises_and_tells_where() -> None:
     with pytest.raises(UnusableThing, match="too blue") as caught:
         run_within(60, refuse, "too blue")
+    assert caught.value.code is ErrorCode.TOO_SLOW
     assert caught.value.retryable
     assert "in refuse" in "".join(caught.value.__notes__)
 

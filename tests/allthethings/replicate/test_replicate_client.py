@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from allthethings.errors import ServiceUnavailable
+from allthethings.errors import ErrorCode, RequestRefused, ServiceUnavailable
 from allthethings.replicate.client import ReplicateClient
 from tests.support.site import Page, running_site
 
@@ -82,3 +82,32 @@ def test_it_asks_once_and_lets_others_wait() -> None:
         with pytest.raises(ServiceUnavailable, match="it answered 503"):
             ReplicateClient("r8_token", site.address).get("p1")
         assert site.requests == [("GET", "/v1/predictions/p1")]
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (401, ErrorCode.REPLICATE_ACCOUNT),
+        (402, ErrorCode.REPLICATE_ACCOUNT),
+        (403, ErrorCode.REPLICATE_ACCOUNT),
+        (422, ErrorCode.REPLICATE_REFUSED),
+    ],
+)
+def test_a_refusal_is_no_passing_fault(status: int, code: ErrorCode) -> None:
+    with running_site() as site:
+        said = json.dumps({"title": "No", "detail": "no", "status": status}).encode()
+        site.add("/v1/predictions/p1", Page(said, "application/json", status=status))
+        with pytest.raises(RequestRefused, match=rf"the request \({status}\): no") as caught:
+            ReplicateClient("r8_token", site.address).get("p1")
+        assert caught.value.code is code
+        assert not caught.value.retryable
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 503])
+def test_a_replicate_that_is_busy_is_away(status: int) -> None:
+    with running_site() as site:
+        site.add("/v1/predictions/p1", Page(b"{}", "application/json", status=status))
+        with pytest.raises(ServiceUnavailable) as caught:
+            ReplicateClient("r8_token", site.address).get("p1")
+        assert caught.value.code is ErrorCode.REPLICATE_UNAVAILABLE
+        assert caught.value.retryable

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from allthethings.errors import UnusableThing
+from allthethings.errors import ErrorCode, UnusableThing
 from allthethings.sources.fetch import Probe, download, probe, within
 from guardedfetch import Fetcher, parse_allow
 from tests.guardedfetch.servers import Server, serving
@@ -52,29 +52,38 @@ def test_a_redirect_is_followed(site: Site, fetcher: Fetcher) -> None:
 
 
 @pytest.mark.parametrize(
-    ("page", "word", "retryable"),
+    ("page", "word", "code"),
     [
-        (Page(status=404), "404", False),
-        (Page(status=410), "410", False),
-        (Page(status=403), "403", False),
-        (Page(status=503), "503", True),
-        (Page(b"x", content_type=None), "Content-Type", False),
-        (Page(b"x", content_type=" "), "Content-Type", False),
-        (Page(b"x", content_type=f"audio/{'x' * 255}"), "Content-Type", False),
+        (Page(status=404), "404", ErrorCode.NOT_FOUND),
+        (Page(status=410), "410", ErrorCode.NOT_FOUND),
+        (Page(status=403), "403", ErrorCode.ACCESS_DENIED),
+        (Page(status=503), "503", ErrorCode.SERVER_UNAVAILABLE),
+        (Page(b"x", content_type=None), "Content-Type", ErrorCode.NO_CONTENT_TYPE),
+        (Page(b"x", content_type=" "), "Content-Type", ErrorCode.NO_CONTENT_TYPE),
+        (Page(b"x", content_type=f"audio/{'x' * 255}"), "Content-Type", ErrorCode.NO_CONTENT_TYPE),
     ],
 )
 def test_what_cannot_be_used_is_said_in_words(
-    site: Site, fetcher: Fetcher, page: Page, word: str, retryable: bool
+    site: Site, fetcher: Fetcher, page: Page, word: str, code: ErrorCode
 ) -> None:
     with pytest.raises(UnusableThing, match=word) as caught:
         probe(fetcher, site.add("/bad", page))
-    assert caught.value.retryable is retryable
+    assert caught.value.code is code
 
 
-@pytest.mark.parametrize("url", ["http://no-such-host.invalid/", "http://127.0.0.1:1/"])
-def test_an_unreachable_server_is_said_in_words(fetcher: Fetcher, url: str) -> None:
-    with pytest.raises(UnusableThing, match=r"\.$"):
+@pytest.mark.parametrize(
+    ("url", "codes"),
+    [
+        ("http://no-such-host.invalid/", {ErrorCode.NAME_NOT_FOUND, ErrorCode.LOOKUP_FAILED}),
+        ("http://127.0.0.1:1/", {ErrorCode.ADDRESS_REFUSED}),
+    ],
+)
+def test_an_unreachable_server_is_said_in_words(
+    fetcher: Fetcher, url: str, codes: set[ErrorCode]
+) -> None:
+    with pytest.raises(UnusableThing, match=r"\.$") as caught:
         probe(fetcher, url)
+    assert caught.value.code in codes
 
 
 def test_a_document_comes_with_its_encoding(site: Site, fetcher: Fetcher) -> None:
@@ -116,7 +125,7 @@ def test_all_requests_share_the_time_of_one_answer(
 ) -> None:
     with within(seconds), pytest.raises(UnusableThing, match="too long over all") as caught:
         look_and_download(unhurried)
-    assert caught.value.retryable
+    assert caught.value.code is ErrorCode.TOO_SLOW
     assert unhurried.connections == requests
     assert look_and_download(unhurried) == b"yes"  # the next answer has a time of its own
 
