@@ -181,7 +181,7 @@ class Gateway:
             raise ServiceUnavailable(SERVICE, f"it answered {code} without an object")
         if code >= 300:
             said = without(str(answer.get("message", ""))[:200], {self._key})
-            raise RequestRefused(f"The gateway said no ({code}): {said}")
+            raise RequestRefused(f"The gateway refused the request ({code}): {said}")
         return answer
 
 

@@ -22,9 +22,9 @@ SERVICE = "The gateway"
 # What started an attempt, in words, by Hookdeck's `trigger`.
 TRIGGERS = {
     "INITIAL": "first delivery",
-    "AUTOMATIC": "tried again by itself",
-    "MANUAL": "tried again by hand",
-    "BULK_RETRY": "tried again with others",
+    "AUTOMATIC": "automatic retry",
+    "MANUAL": "manual retry",
+    "BULK_RETRY": "bulk retry",
     "UNPAUSE": "after a pause",
 }
 # What an id of Hookdeck's looks like, and so what may stand in a path of its API.

@@ -138,7 +138,7 @@ def listed_in(file: bytes) -> Listed:
     except Starved as error:
         raise ServiceUnavailable("The reader of files", "this machine is too busy") from error
     except (TimeoutError, MemoryError, ChildProcessError) as error:
-        raise BadInput("This file of bookmarks is too tangled to be read.") from error
+        raise BadInput("This bookmarks file is too complex to read.") from error
     lines = [address for address in addresses if not SCHEME.match(address)]
     return Listed(lines, len(addresses) - len(lines))
 
@@ -148,7 +148,7 @@ def _text(file: bytes) -> str:
         if file.startswith(sign):
             return file.decode(encoding, "replace")
     if b"\0" in file:
-        raise BadInput("This file is neither a text nor a browser's bookmarks.")
+        raise BadInput("This file is neither text nor exported bookmarks.")
     try:
         return file.decode("utf-8")
     except UnicodeDecodeError:

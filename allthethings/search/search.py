@@ -48,7 +48,7 @@ class Search:
     def search(self, query: Query, page: int = 1) -> Found:
         """The things for a query. Raises BadInput, ServiceUnavailable."""
         if not query.text:
-            raise BadInput("Say also what to look for: a word or a question.")
+            raise BadInput("Add what to look for: a word or a question.")
         if len(query.text.split()) > MAX_WORDS:
             raise BadInput(f"A query may have {MAX_WORDS:,} words at most.")
         if len(query.text) > MAX_CHARACTERS:

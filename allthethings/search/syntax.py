@@ -57,9 +57,7 @@ def parse(text: str, fields: Mapping[str, str], kinds: Sequence[str]) -> Query:
         if term["quoted"] is not None and not field:
             query = replace(query, phrases=(*query.phrases, value))
     if len(query.phrases) + len(query.without) > MAX_TERMS:
-        raise BadInput(
-            f"A query may have {MAX_TERMS} exact phrases and excluded words at the most."
-        )
+        raise BadInput(f"A query may have at most {MAX_TERMS} exact phrases and excluded words.")
     return replace(query, text=" ".join(words))
 
 
@@ -72,7 +70,9 @@ def _filtered(
         if negative:
             filters = replace(filters, not_kinds=(*filters.not_kinds, kind))
         elif filters.kinds and kind not in filters.kinds:
-            raise BadInput(f"A thing is of one kind: not both {filters.kinds[0]} and {kind}.")
+            raise BadInput(
+                f"A thing has one kind: it cannot be both {filters.kinds[0]} and {kind}."
+            )
         else:
             filters = replace(filters, kinds=(kind,))
     elif name == "site":
@@ -82,7 +82,7 @@ def _filtered(
         else:
             filters = replace(filters, sites=(*filters.sites, site))
     elif negative:
-        raise BadInput(f"There is no -{name}: say before: or after: without the minus.")
+        raise BadInput(f"-{name}: is not supported. Use before: or after: without the minus.")
     else:
         moment = _moment(name, value)
         if name == "after":
@@ -98,7 +98,7 @@ def _kind(value: str, kinds: Sequence[str]) -> str:
     for kind in kinds:
         if wanted == kind or wanted in kind.split():
             return kind
-    raise BadInput(f"There is no kind {value!r}. The kinds of things: {', '.join(kinds)}.")
+    raise BadInput(f"There is no kind {value!r}. The kinds are: {', '.join(kinds)}.")
 
 
 def _site(value: str) -> str:
@@ -108,7 +108,7 @@ def _site(value: str) -> str:
     except ValueError:  # UnicodeError is one
         site = ""
     if not site or not re.fullmatch(r"[a-z0-9._:-]+", site):
-        raise BadInput(f"{value!r} is no site: it should look like site:example.org.")
+        raise BadInput(f"{value!r} is not a site. Write it like site:example.org.")
     return site.rstrip(".")
 
 
@@ -122,6 +122,6 @@ def _moment(name: str, value: str) -> datetime:
         return datetime(year, month, day, tzinfo=UTC)
     except ValueError:
         raise BadInput(
-            f"{value!r} is no date: it should look like {name}:2025, {name}:2025-03 "
+            f"{value!r} is not a date. Write it like {name}:2025, {name}:2025-03 "
             f"or {name}:2025-03-31."
         ) from None

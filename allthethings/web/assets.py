@@ -73,13 +73,13 @@ def look(asset_id: str) -> ResponseReturnValue:
 def transcript(asset_id: str, form: str) -> ResponseReturnValue:
     thing = _found(services().database.assets.get(asset_id))
     if form not in MEDIA_TYPES:
-        abort(404, f"There are transcripts as {', '.join(MEDIA_TYPES)}; not as {form[:20]}.")
+        abort(404, f"Transcripts come as {', '.join(MEDIA_TYPES)}, not as {form[:20]}.")
     rows = services().database.passages.of(thing.id)
     if not rows or thing.text is None:
-        abort(404, "There is no text of it yet.")
+        abort(404, "It has no text yet.")
     lines = spoken(thing, rows)
     if form in TIMED and not lines:
-        abort(404, "Nobody knows when its words were said: it has no subtitles.")
+        abort(404, "Its text has no times, so it has no subtitles.")
     seen = shown(thing)
     if form == "json":
         body = json.dumps(_as_json(seen, rows, lines), ensure_ascii=False, indent=1)
@@ -97,12 +97,12 @@ def transcript(asset_id: str, form: str) -> ResponseReturnValue:
 
 @blueprint.post("/assets/<asset_id>/retry")
 def retry(asset_id: str) -> ResponseReturnValue:
-    return _act(asset_id, services().pipeline.retry, "It is tried again.")
+    return _act(asset_id, services().pipeline.retry, "Trying again.")
 
 
 @blueprint.post("/assets/<asset_id>/cancel")
 def cancel(asset_id: str) -> ResponseReturnValue:
-    return _act(asset_id, services().pipeline.cancel, "It was cancelled.")
+    return _act(asset_id, services().pipeline.cancel, "Cancelled.")
 
 
 @blueprint.post("/assets/<asset_id>/delete")
@@ -110,7 +110,7 @@ def delete(asset_id: str) -> ResponseReturnValue:
     services().pipeline.delete(asset_id)
     if wants_json():
         return jsonify(deleted=asset_id)
-    flash("The thing was deleted.", "success")
+    flash("Deleted.", "success")
     return redirect(url_for("home.index"), 303)
 
 

@@ -25,8 +25,8 @@ PAGES: Mapping[int, tuple[str, str]] = {
         f"{size(MAX_FORM * UPLOADS)}. This was more.",
     ),
     500: (
-        "A fault of this app",
-        "Something went wrong in this app. Whoever runs it finds the details in its log.",
+        "Internal error",
+        "Something went wrong in this app. Its log has the details.",
     ),
 }
 

@@ -50,7 +50,7 @@ def newest() -> Response:
 def of_search() -> Response:
     given = {name: request.args.get(name, "").strip() for name in PARAMETERS}
     if not given["query"]:
-        raise BadInput("Say what to look for, in the parameter query.")
+        raise BadInput("The parameter query is missing: what to look for.")
     matches = _matches(parse(given["query"], given, kinds()))
     newest_first = sorted(matches.values(), key=_became_searchable, reverse=True)
     entries = [_entry(one.asset, one.passages[0].text) for one in newest_first]

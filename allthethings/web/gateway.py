@@ -86,7 +86,7 @@ def retry(event_id: str) -> ResponseReturnValue:
         gateway.retry(event_id)
     except IndexingError as error:
         return _refused(error)
-    return _done("The event is delivered again.")
+    return _done("The event is being delivered again.")
 
 
 @blueprint.post("/gateway/retry-failed")
@@ -98,7 +98,7 @@ def retry_failed() -> ResponseReturnValue:
         return _refused(error)
     if not count:
         return _done("No event has failed.")
-    return _done(f"{count:,} {'event is' if count == 1 else 'events are'} delivered again.")
+    return _done(f"{count:,} {'event is' if count == 1 else 'events are'} being delivered again.")
 
 
 @blueprint.app_context_processor

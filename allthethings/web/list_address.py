@@ -41,9 +41,9 @@ def asked_for(kinds: Collection[str]) -> ListAddress:
     kind = request.args.get("kind", "").strip()
     sort = request.args.get("sort", "").strip() or SORTS[0]
     if kind and kind not in kinds:
-        raise BadInput(f"There is no kind “{kind}”; there are: {', '.join(kinds)}.")
+        raise BadInput(f"There is no kind “{kind}”. The kinds are: {', '.join(kinds)}.")
     if sort not in SORTS:
-        raise BadInput(f"Things are sorted by {' or '.join(SORTS)} first, not by “{sort}”.")
+        raise BadInput(f"Things can be sorted {' or '.join(SORTS)} first, not “{sort}”.")
     size = number_of("per_page", PER_PAGE, MAX_PER_PAGE)
     chosen = {"status": status, "kind": kind, "sort": "" if sort == SORTS[0] else sort}
     if size != PER_PAGE:
@@ -65,7 +65,7 @@ def _statuses(name: str) -> frozenset[AssetStatus]:
         return frozenset({AssetStatus(name.upper())})
     except ValueError:
         known = ", ".join([*GROUPS, *AssetStatus])
-        raise BadInput(f"There is no status “{name}”; there are: {known}.") from None
+        raise BadInput(f"There is no status “{name}”. The statuses are: {known}.") from None
 
 
 def _number(name: str) -> int | None:

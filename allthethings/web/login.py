@@ -34,7 +34,7 @@ WINDOW = 60.0
 PER_ADDRESS = 10
 IN_ALL = 100
 SIGNED_IN = "signed_in"
-WRONG = "This is not the password."
+WRONG = "Wrong password."
 # Basic would have browsers open a dialogue of their own over a page that only looks for news.
 CHALLENGE = WWWAuthenticate("FormBased", {"realm": "Index All The Things"})
 

@@ -59,8 +59,8 @@ def refuse_other_hosts(app: Flask, names: Collection[str], *, exempt: Sequence[s
         if not name or not (is_loopback(name) or name in names):
             abort(
                 400,
-                "This app does not answer to the host name of the request. Whoever runs it can "
-                "tell its name in APP_URL, or where it listens in HOST.",
+                "This app does not answer to this host name. Whoever runs it can set the "
+                "name in APP_URL, or the address that it listens on in HOST.",
             )
 
 
@@ -77,8 +77,8 @@ def refuse_other_machines(app: Flask, *, exempt: Sequence[str]) -> None:
         if address and not is_loopback(address) and not request.path.startswith(tuple(exempt)):
             abort(
                 403,
-                "No password protects this app, so it answers only to its own machine. Whoever "
-                "runs it can set APP_PASSWORD, or ALLOW_OPEN=1 if all who reach it may use it.",
+                "This app has no password, so it answers only its own machine. Whoever runs it "
+                "can set APP_PASSWORD, or ALLOW_OPEN=1 to let in whoever reaches it.",
             )
 
 

@@ -92,7 +92,9 @@ def sent() -> Sent:
             continue
         lines += found.lines
         if found.left_out:
-            notes.append(f"{found.left_out:,} of the links lead to no web page and were left out.")
+            notes.append(
+                f"{found.left_out:,} of the links are not web addresses and were left out."
+            )
     kept = [*lines[MAX_LINES:], *lines_of(request.form.get("keep", ""))]
     return Sent(lines[:MAX_LINES], kept, notes, len(lines) > MAX_LINES)
 
@@ -103,9 +105,9 @@ def answered(answers: Sequence[Answer], done: str, what: Sent) -> Form:
     fitting = _fitting([*left, *what.kept])
     notes = list(what.notes)
     if more := len({*left, *what.kept}) - len(fitting):
-        notes.append(f"{more:,} more URLs do not fit into the field: send them by themselves.")
+        notes.append(f"{more:,} more URLs do not fit in the field. Send them separately.")
     if len(answers) > MOST:
-        notes.append(f"{MOST} URLs are looked at at a time; the others are in the field above.")
+        notes.append(f"{MOST} URLs are checked at a time. The rest are in the field above.")
     ready = [answer.url for answer in answers if answer.outcome is Outcome.READY]
     others = [line for line in fitting if line not in set(ready)]
     return Form("\n".join(fitting), False, answers, done, notes, ready, others)

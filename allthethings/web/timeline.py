@@ -17,10 +17,10 @@ APP, MODEL, GATEWAY = "app", "model", "gateway"
 # Replicate's spelling of a status, and ours.
 SPELT = {"canceled": "cancelled"}
 WAITING = {
-    "SCHEDULED": "Delivery is planned",
-    "QUEUED": "Delivery waits for its turn",
-    "HOLD": "Delivery is held back: the connection is paused",
-    "CANCELLED": "Delivery was called off",
+    "SCHEDULED": "Delivery scheduled",
+    "QUEUED": "Delivery queued",
+    "HOLD": "Delivery on hold: the connection is paused",
+    "CANCELLED": "Delivery cancelled",
 }
 
 
@@ -70,18 +70,18 @@ def _of_the_app(asset: Asset, rows: Sequence[Mapping[str, Any]]) -> Iterator[Hop
         status, at, failed = entry["status"], entry["at"], False
         details: tuple[str, ...] = ()
         if status == S.SUBMITTED:
-            what, requested = "Tried again" if entry.get("again") else "Submitted", False
+            what, requested = "Retried" if entry.get("again") else "Submitted", False
         elif status == S.PROCESSING:
-            what, requested, details = "Text asked for", True, _of_prediction(entry)
+            what, requested, details = "Text requested", True, _of_prediction(entry)
         elif status == S.PROCESSED and entry.get("again"):
-            what = "Vectors tried again"
+            what = "Vectors retried"
         elif status == S.PROCESSED:
-            what = "Text recorded" if requested else "Fetched, and its text recorded"
+            what = "Text received" if requested else "Fetched and read"
             details = (counted(entry.get("passages") or len(rows), "passage") + " cut",)
         elif status == S.GENERATING_EMBEDDINGS:
-            what, details = "Vectors asked for", (counted(embedded, "prediction"),)
+            what, details = "Vectors requested", (counted(embedded, "prediction"),)
         elif status == S.SEARCHABLE:
-            what = "Every passage embedded: searchable"
+            what = "All passages embedded: searchable"
         else:
             what, failed = "Text failed" if status == S.PROCESSING_ERROR else "Vectors failed", True
             if entry.get("cancelled"):
@@ -135,7 +135,7 @@ def _of_the_gateway(asset: Asset, watched: Watched) -> Iterator[Hop]:
     for attempt in sorted(watched.attempts, key=lambda attempt: attempt.at):
         tries.setdefault(attempt.event_id, []).append(attempt)
     for event in watched.events:
-        yield Hop(event.created_at, GATEWAY, "Callback taken in and queued", (), event=event.id)
+        yield Hop(event.created_at, GATEWAY, "Callback accepted and queued", (), event=event.id)
         yield from _tries(event, tries.get(event.id, []), received)
         if event.status in WAITING:
             at = event.last_at or event.created_at
@@ -169,7 +169,7 @@ def _tries(
             attempt.at,
             GATEWAY,
             "Delivery failed",
-            (*details, attempt.answer, *(["not tried again by itself"] if final else [])),
+            (*details, attempt.answer, *(["no more automatic attempts"] if final else [])),
             attempt.seconds,
             event.id,
             failed=True,
@@ -181,7 +181,7 @@ def _refusal(request: Request) -> Hop:
     why = request.refusal or "no reason given"
     if request.verified is False and request.rejection != "VERIFICATION_FAILED":
         why += ", not verified"
-    return Hop(request.at, GATEWAY, "Callback refused", (why,), failed=True)
+    return Hop(request.at, GATEWAY, "Callback rejected", (why,), failed=True)
 
 
 def _attempt(number: int | None, cause: str) -> list[str]:

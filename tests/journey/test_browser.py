@@ -365,12 +365,12 @@ def test_a_things_page_needs_no_script(
     with held() as url:
         page.goto(f"{cloud.address}/assets/{person.submit(url)}")
         page.get_by_role("button", name="Cancel").click()
-        expect(page.get_by_text("It was cancelled.")).to_be_visible()
+        expect(page.get_by_text("Cancelled.")).to_be_visible()
         expect(page.locator("[data-trouble]")).to_contain_text("Cancelled by you")
         expect(page.get_by_role("button", name="Retry")).to_be_visible()
         page.locator("summary", has_text="Delete this thing").click()
         page.get_by_role("button", name="Delete for good").click()
-        expect(page.get_by_text("The thing was deleted.")).to_be_visible()
+        expect(page.get_by_text("Deleted.")).to_be_visible()
 
     page.goto(f"{cloud.address}/assets/{things.spoken}")
     expect(page.locator("audio")).to_be_visible()

@@ -74,16 +74,16 @@ def test_a_recording_shows_every_hop_of_its_way(person: Person, site: Site) -> N
     wanted = [
         ("Submitted",),
         ("Prediction created: text",),
-        ("Text asked for", "prediction "),
+        ("Text requested", "prediction "),
         ("Model started: text",),
         ("Model finished: text", " in "),
-        ("Callback taken in and queued", "evt_"),
+        ("Callback accepted and queued", "evt_"),
         ("Callback received: text", "evt_", "attempt 1", "signature valid", "sender verified"),
-        ("Text recorded", "1 passage cut"),
-        ("Vectors asked for", "1 prediction"),
+        ("Text received", "1 passage cut"),
+        ("Vectors requested", "1 prediction"),
         ("Model finished: the vector of passage 1",),
         ("Callback received: the vector of passage 1", "evt_", "attempt 1", "signature valid"),
-        ("Every passage embedded: searchable",),
+        ("All passages embedded: searchable",),
     ]
     for words in wanted:
         assert [hop for hop in story if all(word in hop for word in words)], (words, story)
@@ -153,7 +153,7 @@ def test_a_delivery_that_failed_is_shown_and_retried(person: Person, cloud: Clou
     def told() -> bool:
         story = hops(person, asset_id)
         event_id = str(event.get("data-entry"))
-        again = ("Callback received: text", event_id, "attempt 2", "tried again by hand")
+        again = ("Callback received: text", event_id, "attempt 2", "manual retry")
         return any(all(words in hop for words in again) for hop in story)
 
     wait_for(told, "the second attempt in the timeline")
@@ -165,7 +165,7 @@ def test_a_callback_that_nobody_signed_is_shown_as_refused(
     asset = person.index(spoken(site, "forged"))
     url = f"{cloud.endpoints['AUDIO_WEBHOOK_URL']}/{asset['id']}"
     assert httpx.post(url, json={"id": "p1", "status": "succeeded"}).status_code >= 400
-    wanted = ("Callback refused", "verification failed")
+    wanted = ("Callback rejected", "verification failed")
     wait_for(
         lambda: [hop for hop in hops(person, asset["id"]) if all(word in hop for word in wanted)],
         "the refusal in the timeline",
@@ -211,7 +211,7 @@ def test_the_pages_in_a_narrow_browser(tab: Tab, person: Person, cloud: Cloud, s
     tab.goto(f"{cloud.address}/gateway?status=FAILED&thing={asset_id}")
     tab.get_by_role("button", name="Retry evt_").click()
     expect(
-        tab.get_by_role("status").filter(has_text="The event is delivered again.")
+        tab.get_by_role("status").filter(has_text="The event is being delivered again.")
     ).to_be_visible()
     assert person.finished(asset_id)["status"] == "SEARCHABLE"
     tab.goto(f"{cloud.address}/assets/{asset_id}")

@@ -105,7 +105,7 @@ def test_an_event_that_failed_is_listed_with_its_thing_and_retried(world: World)
     second, first = text_of(tries, "//*[@data-entry]")
     assert "answered 503" in first
     assert "attempt 2" in second
-    assert "tried again by hand" in second
+    assert "manual retry" in second
 
 
 def test_all_that_failed_are_retried_at_once(world: World) -> None:

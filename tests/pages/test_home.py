@@ -154,7 +154,7 @@ def test_a_file_of_bookmarks_is_read() -> None:
     assert listed.left_out == 2
     tree = post(world(), "/process", file=(io.BytesIO(BOOKMARKS), "bookmarks.html"))
     assert len(tree.xpath("//*[@data-answer='indexed']")) == 2
-    assert "2 of the links lead to no web page" in text_of(tree, "//section")[0]
+    assert "2 of the links are not web addresses" in text_of(tree, "//section")[0]
 
 
 def test_a_file_of_text_is_read() -> None:
@@ -167,7 +167,7 @@ def test_a_file_that_is_no_list_holds_up_nothing() -> None:
     file = (io.BytesIO(b"\x00\x01\x02" * 50), HOSTILE)
     tree = post(world(), "/process", urls="http://new.test/", file=file)
     assert len(tree.xpath("//*[@data-answer='indexed']")) == 1
-    assert "neither a text nor" in text_of(tree, "//section")[0]
+    assert "neither text nor" in text_of(tree, "//section")[0]
 
 
 def test_more_than_is_looked_at_stays_in_the_field() -> None:
@@ -188,7 +188,7 @@ def test_a_line_without_an_end_is_not_repeated_whole() -> None:
     assert shown == f"{line[:499]}…"
     assert tree.get_element_by_id("url").value.strip() == ""
     (note,) = text_of(tree, "//section[@class='answers']/p")
-    assert "do not fit into the field" in note
+    assert "do not fit in the field" in note
 
 
 def test_more_than_one_form_takes_is_told() -> None:
@@ -270,8 +270,8 @@ def test_a_bad_address_is_answered_in_words(address: str, words: str) -> None:
     ("address", "words"),
     [
         ("/?status=failed", "Nothing has failed"),
-        ("/?status=under-way", "put in an address above"),
-        ("/?kind=web+page", "nothing of this status and kind"),
+        ("/?status=under-way", "Add an address above"),
+        ("/?kind=web+page", "No things have this status and kind"),
     ],
 )
 def test_an_empty_list_says_what_to_do(address: str, words: str) -> None:

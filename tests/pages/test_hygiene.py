@@ -78,9 +78,9 @@ def test_headers_are_on_every_answer(
         ("GET", "/none", "Not found", "There is no such page."),
         ("GET", "/process", "Not allowed", "This page does not accept that kind of request."),
         ("POST", "/process", "Too large", "a file of 8 MB"),
-        ("GET", "/broken", "A fault of this app", "Something went wrong"),
+        ("GET", "/broken", "Internal error", "Something went wrong"),
         ("GET", "/assets/none", "Not found", "There is no such thing, or there is none any more."),
-        ("GET", f"/assets/{1:024x}/transcript.pdf", "Not found", "There are transcripts as txt"),
+        ("GET", f"/assets/{1:024x}/transcript.pdf", "Not found", "Transcripts come as txt"),
     ],
 )
 def test_a_refusal_is_in_our_words(

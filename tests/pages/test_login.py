@@ -94,7 +94,7 @@ def test_without_a_password_there_is_no_login() -> None:
 def test_another_password_is_refused(client: FlaskClient, wrong: str) -> None:
     answer = sign_in(client, wrong)
     assert answer.status_code == 401
-    assert "This is not the password." in answer.text
+    assert "Wrong password." in answer.text
     assert client.get("/").status_code == 303
 
 

@@ -95,10 +95,10 @@ def test_syntax_and_parameters(
 
 
 BAD = [
-    ("kind:film", {"kind": "film"}, "The kinds of things: audio, web page"),
-    ("site:???", {"site": "???"}, "is no site"),
+    ("kind:film", {"kind": "film"}, "The kinds are: audio, web page"),
+    ("site:???", {"site": "???"}, "is not a site"),
     ("before:noon", {"before": "noon"}, "before:2025-03"),
-    ("after:2025-02-30", {"after": "2025-02-30"}, "is no date"),
+    ("after:2025-02-30", {"after": "2025-02-30"}, "is not a date"),
     ("-after:2025", {"after": "25"}, ""),
     ("kind:audio kind:page", {"kind": "audio film"}, ""),
 ]

@@ -115,6 +115,6 @@ def test_answers_in_words() -> None:
 
 
 def test_causes_in_words() -> None:
-    assert cause_of("BULK_RETRY") == "tried again with others"
+    assert cause_of("BULK_RETRY") == "bulk retry"
     assert cause_of("SOMETHING_NEW") == "something new"
     assert cause_of(None) == ""

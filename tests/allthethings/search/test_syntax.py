@@ -64,14 +64,14 @@ def test_fields_and_text_have_to_hold_both() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("kind:video", "The kinds of things: audio, web page"),
-        ("kind:audio kind:page", "of one kind"),
+        ("kind:video", "The kinds are: audio, web page"),
+        ("kind:audio kind:page", "has one kind"),
         ("after:yesterday", "after:2025-03"),
-        ("before:2024-13", "is no date"),
-        ("before:0000", "is no date"),
+        ("before:2024-13", "is not a date"),
+        ("before:0000", "is not a date"),
         ("-before:2024", "without the minus"),
-        ("site:?", "is no site"),
-        ("site:http://[", "is no site"),
+        ("site:?", "is not a site"),
+        ("site:http://[", "is not a site"),
         ("tea" + ' -milk "tea"' * 11, "20 exact phrases and excluded words"),
     ],
 )

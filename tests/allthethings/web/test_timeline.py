@@ -99,15 +99,15 @@ def test_a_recording_from_its_submission_to_the_search() -> None:
     assert whats(hops) == [
         "Submitted",
         "Prediction created: text",
-        "Text asked for",
+        "Text requested",
         "Model started: text",
         "Model finished: text",
-        "Callback taken in and queued",
+        "Callback accepted and queued",
         "Callback received: text",
-        "Text recorded",
-        "Vectors asked for",
+        "Text received",
+        "Vectors requested",
         "Callback received: the vectors of passages 1 to 3",
-        "Every passage embedded: searchable",
+        "All passages embedded: searchable",
     ]
     finished, received = hops[4], hops[6]
     assert (finished.seconds, finished.details) == (3.5, ("prediction p1",))
@@ -144,12 +144,12 @@ def test_a_page_is_fetched_and_a_failed_thing_tried_again() -> None:
     hops = build(make_asset(*history, error="No vectors."), ROWS[:1], Watched())
     assert whats(hops) == [
         "Submitted",
-        "Text asked for",
+        "Text requested",
         "Text failed",
-        "Tried again",
-        "Fetched, and its text recorded",
+        "Retried",
+        "Fetched and read",
         "Vectors failed",
-        "Vectors tried again",
+        "Vectors retried",
         "Vectors failed",
     ]
     assert [hop.what for hop in hops if hop.failed] == [whats(hops)[n] for n in (2, 5, 7)]
@@ -165,7 +165,7 @@ def test_failed_attempts_say_how_they_were_answered_and_when_the_next_is() -> No
     first, second = (hop for hop in hops if hop.failed)
     assert first.details == ("attempt 1", "first delivery", "connection refused")
     assert first.next_at is None
-    assert second.details == ("attempt 2", "tried again by itself", "answered 503")
+    assert second.details == ("attempt 2", "automatic retry", "answered 503")
     assert (second.next_at, second.seconds, second.event) == (at(60), 0.05, "evt_1")
 
 
@@ -174,7 +174,7 @@ def test_a_delivery_that_is_given_up_says_so() -> None:
     hops = build(
         make_asset(*STORY[:2]), [], Watched([given_up], [make_attempt("evt_1", 1, 5, 404)])
     )
-    assert hops[-1].details[-1] == "not tried again by itself"
+    assert hops[-1].details[-1] == "no more automatic attempts"
 
 
 def test_a_delivery_stands_there_once_whoever_noted_it() -> None:
@@ -183,23 +183,23 @@ def test_a_delivery_stands_there_once_whoever_noted_it() -> None:
     deliveries = (make_delivery("evt_1", 35, attempt=2, trigger="AUTOMATIC"),)
     known = whats(build(make_asset(*STORY[:2], deliveries=deliveries), [], watched))
     assert known[-3:] == [
-        "Callback taken in and queued",
+        "Callback accepted and queued",
         "Delivery failed",
         "Callback received: text",
     ]
     unknown = whats(build(make_asset(*STORY[:2]), [], watched))
     assert unknown[-2:] == ["Delivery failed", "Delivered"]
     at_once = whats(build(make_asset(*STORY[:2]), [], Watched([make_event("evt_1")])))
-    assert at_once[-2:] == ["Callback taken in and queued", "Delivered"]
+    assert at_once[-2:] == ["Callback accepted and queued", "Delivered"]
 
 
 @pytest.mark.parametrize(
     ("status", "what"),
     [
-        ("QUEUED", "Delivery waits for its turn"),
-        ("SCHEDULED", "Delivery is planned"),
-        ("HOLD", "Delivery is held back: the connection is paused"),
-        ("CANCELLED", "Delivery was called off"),
+        ("QUEUED", "Delivery queued"),
+        ("SCHEDULED", "Delivery scheduled"),
+        ("HOLD", "Delivery on hold: the connection is paused"),
+        ("CANCELLED", "Delivery cancelled"),
     ],
 )
 def test_what_is_not_delivered_yet(status: str, what: str) -> None:
@@ -211,7 +211,7 @@ def test_what_the_gateway_refused() -> None:
     refused = Request("req_1", at(3), False, "VERIFICATION_FAILED")
     hop = build(make_asset(*STORY[:2]), [], Watched(rejected=[refused]))[-1]
     assert (hop.what, hop.details, hop.failed) == (
-        "Callback refused",
+        "Callback rejected",
         ("verification failed",),
         True,
     )
