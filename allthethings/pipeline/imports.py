@@ -1,4 +1,4 @@
-"""Many URLs at once: found in what a person pasted or chose, each judged and answered by itself."""
+"""Many URLs at once, typed or in a file: each is judged and answered on its own."""
 
 from __future__ import annotations
 
@@ -21,22 +21,23 @@ from allthethings.store.assets import AlreadyIndexed
 
 log = logging.getLogger(__name__)
 
-MOST = 200
-"""URLs that are looked at for one request."""
-TOGETHER = 8
-"""URLs that one process looks at at the same time."""
-NO_MORE_AFTER = 16.0
-"""Seconds from the request's begin: one that is begun then has its answer before PATIENCE ends."""
-PATIENCE = 25.0
-"""Seconds a person waits at most."""
+# URLs of one request that are looked at; the rest are answered with NOT_YET.
+MAX_URLS = 200
+# URLs that one process looks at at the same time.
+MAX_LOOKS = 8
+# Seconds after which a request looks at no further URL. One that was begun by then is answered
+# before ANSWER_SECONDS are over.
+LAST_LOOK_SECONDS = 16.0
+# Seconds after which a request is answered, whatever is still under way.
+ANSWER_SECONDS = 25.0
+# CPU seconds to read a file of bookmarks.
 FILE_SECONDS = 10
-"""Of a processor, to read a file of bookmarks."""
 
+# Bytes at the beginning of a file that show whether it holds bookmarks.
 TOP = 64 * 1024
-"""Bytes of a file in which it shows whether it is one of bookmarks."""
 BOOKMARKS = re.compile(rb"<!doctype netscape-bookmark|<a\s[^>]{0,200}href", re.IGNORECASE)
+# Ends of lines. Unicode has more of them, which a text field does not show as such.
 NEW_LINE = re.compile(r"\r\n|\r|\n")
-"""And not what else Unicode calls one: a line is what the field shows as one."""
 SCHEME = re.compile(r"(?!https?:)[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -45,8 +46,11 @@ BYTE_ORDER_MARKS = (
 )
 
 
+UNEXPECTED = "Something went wrong in this app; its log has the details."
+
+
 class Outcome(StrEnum):
-    """What became of a URL; `READY` is what a check says of one that can be indexed."""
+    """What became of a URL. `READY` is the answer of a check for a URL that can be indexed."""
 
     INDEXED = "indexed"
     KNOWN = "already indexed"
@@ -57,8 +61,11 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Answer:
-    """What there is to say of one URL. `code` is the HTTP status that it alone would be answered
-    with; `times` how often the list names it, in one spelling or another."""
+    """The answer for one URL.
+
+    `code` is the HTTP status with which the URL alone would be answered. `times` counts its
+    lines in the list, in any spelling.
+    """
 
     url: str
     outcome: Outcome
@@ -71,7 +78,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Listed:
-    """The URLs of a list or a file, a line each; `left_out` are links that lead to no web page."""
+    """The URLs of a list or a file. `left_out` counts its links that are no http or https URLs."""
 
     lines: Sequence[str] = field(default=())
     left_out: int = 0
@@ -81,18 +88,18 @@ Judge = Callable[[str], Answer]
 
 
 class Submissions:
-    """One serves any number of threads, which share the few that look."""
+    """Indexes and checks lists of URLs. One serves any number of threads."""
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
-        self._threads = ThreadPoolExecutor(TOGETHER, thread_name_prefix="submissions")
+        self._threads = ThreadPoolExecutor(MAX_LOOKS, thread_name_prefix="submissions")
 
     def index(self, lines: Sequence[str]) -> list[Answer]:
-        """Index each; the answers in the order of the lines, one for all spellings of a URL."""
+        """Index each URL. One answer for all spellings of a URL, in the order of the lines."""
         return self._judge(lines, self._index)
 
     def check(self, lines: Sequence[str]) -> list[Answer]:
-        """What `index` would make of each; nothing is kept."""
+        """As `index`, but nothing is stored."""
         return self._judge(lines, self._check)
 
     def _index(self, url: str) -> Answer:
@@ -107,30 +114,30 @@ class Submissions:
         began = time.monotonic()
 
         def look(url: str) -> Answer:
-            if time.monotonic() - began > NO_MORE_AFTER:
+            if time.monotonic() - began > LAST_LOOK_SECONDS:
                 return _not_yet(url)
             return _answered(url, judge)
 
         named = _once(lines)
         urls = list(named)
-        looks = [self._threads.submit(look, named[key][0]) for key in urls[:MOST]]
-        wait(looks, began + PATIENCE - time.monotonic())
+        looks = [self._threads.submit(look, named[key][0]) for key in urls[:MAX_URLS]]
+        wait(looks, began + ANSWER_SECONDS - time.monotonic())
         answers = [
             replace(_outcome(looking, named[key][0]), times=len(named[key]))
             for looking, key in zip(looks, urls, strict=False)
         ]
-        rest = [named[key] for key in urls[MOST:]]
+        rest = [named[key] for key in urls[MAX_URLS:]]
         return answers + [replace(_not_yet(each[0]), times=len(each)) for each in rest]
 
 
 def lines_of(text: str) -> list[str]:
-    """The lines that say something; those that begin with # are comments."""
+    """The lines that are neither empty nor comments, which begin with #."""
     lines = (line.strip() for line in NEW_LINE.split(text))
     return [line for line in lines if line and not line.startswith("#")]
 
 
 def listed_in(file: bytes) -> Listed:
-    """The URLs in a text file or in a browser's bookmarks. Raises BadInput, ServiceUnavailable."""
+    """The URLs in a text file or in exported bookmarks. Raises BadInput, ServiceUnavailable."""
     if not BOOKMARKS.search(file, 0, TOP):
         return Listed(lines_of(_text(file)))
     try:
@@ -156,7 +163,7 @@ def _text(file: bytes) -> str:
 
 
 def _once(lines: Sequence[str]) -> dict[str, list[str]]:
-    """The lines by what makes them the same, each with all its spellings."""
+    """The lines by their URL's key, each with all its spellings."""
     named: dict[str, list[str]] = {}
     for line in lines:
         try:
@@ -168,7 +175,7 @@ def _once(lines: Sequence[str]) -> dict[str, list[str]]:
 
 
 def _answered(url: str, judge: Judge) -> Answer:
-    """One that fails in a way nobody foresaw must not hold up all the others."""
+    """The answer for one URL, whatever goes wrong with it: the others still get theirs."""
     try:
         return judge(url)
     except AlreadyIndexed as error:
@@ -177,8 +184,8 @@ def _answered(url: str, judge: Judge) -> Answer:
         code = 503 if isinstance(error, ServiceUnavailable) else 422
         return Answer(url, Outcome.REFUSED, str(error), code)
     except Exception:
-        log.exception("%r could not be judged", url)
-        return Answer(url, Outcome.REFUSED, "Something went wrong that nobody foresaw.", 500)
+        log.exception("no answer for %r", url)
+        return Answer(url, Outcome.REFUSED, UNEXPECTED, 500)
 
 
 def _outcome(looking: Future[Answer], url: str) -> Answer:
@@ -186,9 +193,9 @@ def _outcome(looking: Future[Answer], url: str) -> Answer:
         return looking.result()
     if looking.cancel():
         return _not_yet(url)
-    words = "It takes longer than the others. Send it again to see what became of it."
+    words = "It takes longer than the others. Send it again to see the result."
     return Answer(url, Outcome.NOT_YET, words, 503)
 
 
 def _not_yet(url: str) -> Answer:
-    return Answer(url, Outcome.NOT_YET, "It was not looked at yet. Send it again.", 503)
+    return Answer(url, Outcome.NOT_YET, "There was no time left to look at it. Send it again.", 503)

@@ -18,7 +18,7 @@ from flask.typing import ResponseReturnValue
 from allthethings.assets.asset import UNFINISHED, Asset, AssetStatus, is_asset_id
 from allthethings.assets.urls import NO_URL
 from allthethings.errors import BadInput, IndexingError, ServiceUnavailable
-from allthethings.pipeline.imports import MOST, Answer
+from allthethings.pipeline.imports import MAX_URLS, Answer
 from allthethings.processors import kinds
 from allthethings.store.assets import AlreadyIndexed, Page
 from allthethings.store.tallies import Tally
@@ -110,7 +110,7 @@ def _home(form: Form, code: int = 200) -> ResponseReturnValue:
         examples=services().examples,
         kinds=kinds(),
         form=form,
-        most=MOST,
+        most=MAX_URLS,
         **around,
     ), code
 

@@ -35,7 +35,7 @@ PER_ADDRESS = 10
 IN_ALL = 100
 SIGNED_IN = "signed_in"
 WRONG = "Wrong password."
-# Basic would have browsers open a dialogue of their own over a page that only looks for news.
+# The scheme Basic would make browsers open a dialogue over a page that polls.
 CHALLENGE = WWWAuthenticate("FormBased", {"realm": "Index All The Things"})
 
 
@@ -43,7 +43,7 @@ blueprint = Blueprint("login", __name__)
 
 
 class Tries:
-    """Counts the wrong passwords of the last minute; serves any number of threads."""
+    """Counts the wrong passwords of the last minute. One serves any number of threads."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -51,8 +51,8 @@ class Tries:
         self._counted: deque[tuple[float, str]] = deque()
 
     def begin(self, address: str) -> tuple[float, str]:
-        """Count a try as wrong until it is forgiven. Raises TooManyRequests when it is one too
-        many; the password must not be looked at then."""
+        """Count an attempt as wrong, until `forgive` takes it back. Raises TooManyRequests if
+        there were too many: the password must not be looked at then."""
         with self._lock:
             now = self._clock()
             while self._counted and self._counted[0][0] <= now - WINDOW:
@@ -73,13 +73,14 @@ class Tries:
             return now, address
 
     def forgive(self, one: tuple[float, str]) -> None:
+        """Do not count this attempt: its password was right."""
         with self._lock:
             if one in self._counted:
                 self._counted.remove(one)
 
 
 class Gate:
-    """Whether a request comes with the password, or with a session that once did."""
+    """Tells whether a request has the password, or a session that was opened with it."""
 
     def __init__(self, password: str, secret_key: str, tries: Tries) -> None:
         self._key = secret_key.encode("utf-8", "surrogateescape")
@@ -91,7 +92,7 @@ class Gate:
         return hmac.new(self._key, given, hashlib.sha256).hexdigest()
 
     def accepts(self, password: str) -> bool:
-        """Compares in constant time. Raises TooManyRequests."""
+        """Whether this is the password, compared in constant time. Raises TooManyRequests."""
         counted = self._tries.begin(request.remote_addr or "")
         right = hmac.compare_digest(self._digest(password), self._mark)
         if right:
@@ -99,15 +100,16 @@ class Gate:
         return right
 
     def enter(self) -> None:
+        """Open a session. Another password makes it invalid."""
         session.clear()
-        session[SIGNED_IN] = self._mark  # another password makes another mark
+        session[SIGNED_IN] = self._mark
 
     def has_entered(self) -> bool:
         return hmac.compare_digest(str(session.get(SIGNED_IN, "")).encode(), self._mark.encode())
 
 
 def local_path(text: str) -> str:
-    """The text if it is a path of this site, with a query at most; else the home page."""
+    """The text if it is a path of this site, with or without a query; else `/`."""
     strange = "\\" in text or not text.isprintable() or any(letter.isspace() for letter in text)
     return text if text.startswith("/") and not text.startswith("//") and not strange else "/"
 
@@ -191,7 +193,7 @@ def _form(
 
 
 def _here() -> str:
-    """The page that was asked for; home when it was a form that was sent."""
+    """The path and query of the request, to return to after the login; `/` for a sent form."""
     if request.method not in ("GET", "HEAD"):
         return "/"
     query = quote(request.query_string, safe="/?:@!$&'()*+,;=%-._~")

@@ -1,4 +1,4 @@
-"""What every answer says to the browser, and which requests are not taken from other sites."""
+"""Security headers on every answer, and the requests that are refused."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ WEB_URL = re.compile(r"https?://[^/?#\s]", re.IGNORECASE)
 
 
 def is_web_url(text: object) -> bool:
-    """Whether a link may lead there: javascript: and its like are addresses too."""
+    """Whether a page may link to it: an http or https URL, not javascript: and its like."""
     return isinstance(text, str) and WEB_URL.match(text) is not None
 
 
 class Sessions(SecureCookieSessionInterface):
-    """Cookies are Secure over https; behind a proxy that speaks it, `always` says so."""
+    """Session cookies, Secure over https. `always`: a proxy speaks https for the app."""
 
     def __init__(self, *, always: bool) -> None:
         self._always = always
@@ -45,10 +45,11 @@ class Sessions(SecureCookieSessionInterface):
 
 
 def refuse_other_hosts(app: Flask, names: Collection[str], *, exempt: Sequence[str]) -> None:
-    """Answer only to `names` and to loopback ones, but for the paths that begin with `exempt`.
+    """Answer only to the host `names` and to loopback names. Paths that begin with one of
+    `exempt` are answered under any name.
 
-    A page of a stranger whose name leads to this machine (DNS rebinding) is to the browser of
-    the same origin as the app; its name in the Host header gives it away.
+    This stops DNS rebinding: a stranger's page whose host name is made to point at this machine
+    has the app's origin in the browser, but its own name in the Host header.
     """
 
     @app.before_request
@@ -65,10 +66,10 @@ def refuse_other_hosts(app: Flask, names: Collection[str], *, exempt: Sequence[s
 
 
 def refuse_other_machines(app: Flask, *, exempt: Sequence[str]) -> None:
-    """Answer only to this machine, but for the paths that begin with `exempt`.
+    """Answer only to this machine, except for paths that begin with one of `exempt`.
 
-    HOST is what the app is told; where its server really listens, that alone knows. A socket
-    file gives no address: only this machine reaches it.
+    HOST says where the app should listen, but only its server knows where it does. A request
+    over a socket file has no address, and comes from this machine.
     """
 
     @app.before_request
@@ -83,11 +84,11 @@ def refuse_other_machines(app: Flask, *, exempt: Sequence[str]) -> None:
 
 
 def protect(app: Flask, *, exempt: str) -> None:
-    """Add the headers to every answer, and refuse forms that another site sends.
+    """Add HEADERS to every answer, and refuse forms that another site sends.
 
-    `exempt` is the beginning of the paths that are not for browsers. A browser says where a
-    request comes from in Sec-Fetch-Site, or in Origin; one that says neither comes from no
-    browser, so no person's cookies are with it.
+    Paths that begin with `exempt` are not for browsers. A browser says where a request comes
+    from, in Sec-Fetch-Site or Origin. A request with neither comes from a script, and carries no
+    person's cookies.
     """
 
     @app.before_request
@@ -106,6 +107,6 @@ def protect(app: Flask, *, exempt: str) -> None:
     def add_headers(response: Response) -> Response:
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
-        # Pages tell what is so now; a browser must not show an older one.
+        # A page shows the current state; a browser must not show an older copy.
         response.headers.setdefault("Cache-Control", "no-store")
         return response

@@ -10,7 +10,7 @@ from typing import Any
 from flask import request
 
 from allthethings.errors import IndexingError
-from allthethings.pipeline.imports import MOST, Answer, Outcome, lines_of, listed_in
+from allthethings.pipeline.imports import MAX_URLS, Answer, Outcome, lines_of, listed_in
 from allthethings.web.view_models import listed
 
 # Bytes of a form without a file.

@@ -11,7 +11,7 @@ from lxml import html
 
 from allthethings.assets.asset import AssetStatus as S
 from allthethings.errors import ServiceUnavailable
-from allthethings.pipeline.imports import MOST, lines_of, listed_in
+from allthethings.pipeline.imports import MAX_URLS, lines_of, listed_in
 from allthethings.store.asset_list import Place, Wanted
 from allthethings.store.assets import Page
 from allthethings.web.submission_form import MAX_LINES
@@ -172,12 +172,12 @@ def test_a_file_that_is_no_list_holds_up_nothing() -> None:
 
 def test_more_than_is_looked_at_stays_in_the_field() -> None:
     memory = world()
-    lines = [f"http://new.test/{number}" for number in range(MOST + 30)]
+    lines = [f"http://new.test/{number}" for number in range(MAX_URLS + 30)]
     tree = post(memory, "/process", urls="\n".join(lines))
-    assert len(memory.submitted) == MOST
-    assert tree.get_element_by_id("url").value.splitlines() == lines[MOST:]
-    assert f"{MOST} indexed, 30 not looked at yet" in text_of(tree, "//h2[@id='answers']")
-    assert len(tree.xpath("//*[@data-answer]")) == MOST
+    assert len(memory.submitted) == MAX_URLS
+    assert tree.get_element_by_id("url").value.splitlines() == lines[MAX_URLS:]
+    assert f"{MAX_URLS} indexed, 30 not looked at yet" in text_of(tree, "//h2[@id='answers']")
+    assert len(tree.xpath("//*[@data-answer]")) == MAX_URLS
 
 
 def test_a_line_without_an_end_is_not_repeated_whole() -> None:
