@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
 
 from allthethings.assets.asset import Asset
@@ -81,15 +82,27 @@ class Result:
         return "strong" if strong else "weak"
 
 
+class Away(StrEnum):
+    """A part of the search by meaning: the model that embeds the query, or the vector search."""
+
+    MODEL = "model"
+    VECTOR_SEARCH = "vector_search"
+
+
 @dataclass(frozen=True)
 class Found:
     """One page of results, and whether there are more. `about` is the thing whose like was looked
-    for; `words_alone` says that the meaning could not be asked for."""
+    for; `away` is the part of the search by meaning that did not answer."""
 
     results: Sequence[Result]
     more: bool = False
     about: Asset | None = None
-    words_alone: bool = False
+    away: Away | None = None
+
+    @property
+    def words_alone(self) -> bool:
+        """Whether the results match by words alone, because the search by meaning was away."""
+        return self.away is not None
 
     @property
     def close(self) -> bool:

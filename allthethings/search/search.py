@@ -12,12 +12,13 @@ from itertools import islice
 
 from allthethings.assets.asset import Asset, AssetStatus
 from allthethings.assets.urls import clean_url, url_key
-from allthethings.errors import BadInput, IndexingError, NoSuchAsset
+from allthethings.errors import BadInput, IndexingError, NoSuchAsset, ServiceUnavailable
 from allthethings.mongo import Database
 from allthethings.search.query_vectors import MAX_CHARACTERS, MAX_WORDS, QueryVectors, mean
 from allthethings.search.ranking import fuse
-from allthethings.search.results import Found, Hit, Result
+from allthethings.search.results import Away, Found, Hit, Result
 from allthethings.search.syntax import Query
+from allthethings.store.documents import Document
 from allthethings.store.passage_index import MOST, Scope
 
 log = logging.getLogger(__name__)
@@ -55,23 +56,32 @@ class Search:
             raise BadInput(f"A query may have {MAX_CHARACTERS:,} characters at most.")
         if asset := self._named(query.text):
             return self._like(asset, None, query, page)
-        scope, alone = self._scope(query), False
+        scope, away = self._scope(query), None
 
         def candidates(limit: int) -> tuple[list[Hit], bool]:
-            nonlocal alone
+            nonlocal away
             words = self._beside.submit(
                 self._index.matching, query.text, query.phrases, scope, limit
             )
-            try:
-                near = self._index.nearest(self._vectors.of(query.text), scope, limit)
-            except IndexingError as error:  # away, or it refuses, or answers nonsense
-                log.warning("searched by words alone: %s", error)
-                near, alone = [], True
+            near, away = self._nearest(query.text, scope, limit)
             matching = words.result()
             return fuse(query.text, near, matching), limit not in (len(near), len(matching))
 
         results, more = self._page(candidates, page)
-        return Found(results, more, words_alone=alone)
+        return Found(results, more, away=away)
+
+    def _nearest(self, text: str, scope: Scope, limit: int) -> tuple[list[Document], Away | None]:
+        """The nearest passages, or none and what was away."""
+        try:
+            vector = self._vectors.of(text)
+        except IndexingError as error:  # away, or it refuses, or answers nonsense
+            log.warning("searched by words alone, without the model: %s", error)
+            return [], Away.MODEL
+        try:
+            return self._index.nearest(vector, scope, limit), None
+        except ServiceUnavailable as error:
+            log.warning("searched by words alone, without the vector search: %s", error)
+            return [], Away.VECTOR_SEARCH
 
     def like(self, asset_id: str, position: int | None, query: Query, page: int = 1) -> Found:
         """Other things like this one, or like that passage of it; the query's filters hold.

@@ -80,6 +80,7 @@ def _as_json(
         "results": [_plain(result) for result in told["results"]],
         "close": bool(found and found.close),
         "words_alone": bool(found and found.words_alone),
+        "away": found.away if found else None,
     }
     return jsonify({**answer, "error": error} if error else answer)
 

@@ -8,6 +8,7 @@ import pytest
 from lxml import html
 
 from allthethings.assets.asset import AssetStatus as S
+from allthethings.search.results import Away
 from allthethings.search.search import LAST_PAGE
 from allthethings.search.syntax import MAX_TERMS, Query
 from allthethings.store.passage_index import Filters
@@ -106,3 +107,24 @@ def test_matching_words_are_marked_and_the_rest_is_text() -> None:
     assert not tree.xpath("//mark//*")
     [shown] = tree.xpath("//div[@class='hit']/p[mark]")
     assert shown.text_content().strip() == text
+
+
+@pytest.mark.parametrize(
+    ("away", "said"),
+    [
+        (Away.MODEL, "The model that reads queries is not available"),
+        (Away.VECTOR_SEARCH, "The search by meaning is not available"),
+    ],
+)
+def test_what_was_away_is_named(away: Away, said: str) -> None:
+    world = memory()
+    world.away = away
+    assert said in page_of(world, query="bees").text_content()
+    answer = make_app(world).test_client().get("/search?query=bees", headers=JSON).get_json()
+    assert (answer["away"], answer["words_alone"]) == (away.value, True)
+
+
+def test_nothing_is_said_to_be_away_when_all_was_there() -> None:
+    assert "not available" not in page_of(memory(), query="bees").text_content()
+    answer = make_app(memory()).test_client().get("/search?query=bees", headers=JSON).get_json()
+    assert (answer["away"], answer["words_alone"]) == (None, False)

@@ -20,7 +20,7 @@ from allthethings.pipeline.pipeline import Preview
 from allthethings.pipeline.progress import Watch
 from allthethings.processors import kind_of
 from allthethings.replicate.predictions import Prediction
-from allthethings.search.results import Found, Hit, Result
+from allthethings.search.results import Away, Found, Hit, Result
 from allthethings.search.syntax import Query
 from allthethings.store.asset_list import Place, Wanted
 from allthethings.store.assets import AlreadyIndexed, Page
@@ -80,6 +80,7 @@ class Memory:
     hits: Sequence[Hit] = ()
     examples: Sequence[Example] = ()
     more: bool = False
+    away: Away | None = None
     replicate: Told = field(default_factory=Told)
     submitted: list[str] = field(default_factory=list)
     refusals: Mapping[str, str] = field(default_factory=dict)
@@ -133,7 +134,8 @@ class Memory:
     def search(self, query: Query, page: int = 1) -> Found:
         assert page
         self.asked.append(query)
-        return Found([Result(thing, self.hits) for thing in self.things if self.hits], self.more)
+        results = [Result(thing, self.hits) for thing in self.things if self.hits]
+        return Found(results, self.more, away=self.away)
 
     def submit(self, url: str) -> Asset:
         self.submitted.append(clean_url(url))

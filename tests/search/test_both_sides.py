@@ -92,7 +92,7 @@ def test_where_nothing_is_close_the_page_says_so(search: Searcher) -> None:
 @pytest.mark.parametrize("end", ["fail", "null", "wrong"])
 def test_words_alone_where_the_model_fails(search: Searcher, by_words: str, end: str) -> None:
     answer = search.answer(f"{CODE} vectors:{end}")
-    assert answer["words_alone"]
+    assert (answer["words_alone"], answer["away"]) == (True, "model")
     assert [result["asset_id"] for result in answer["results"]] == [by_words]
 
 
@@ -110,7 +110,8 @@ def test_words_alone_find_and_the_page_says_so(away: Searcher, by_words: str) ->
     assert answer["words_alone"]
     assert [result["asset_id"] for result in answer["results"]] == [by_words]
     assert answer["results"][0]["matched"] == "words"
-    assert "match by words alone" in away.page(CODE)
+    assert "The model that reads queries is not available" in away.page(CODE)
+    assert answer["away"] == "model"
 
 
 def test_pages_and_filters_work_all_the_same(away: Searcher, library: Library) -> None:
@@ -126,7 +127,7 @@ def test_pages_and_filters_work_all_the_same(away: Searcher, library: Library) -
 
 def test_what_needs_no_model_is_whole(away: Searcher, by_words: str) -> None:
     answer = away.answer(like=by_words)
-    assert not answer["words_alone"]
+    assert (answer["words_alone"], answer["away"]) == (False, None)
     assert answer["results"]
 
 

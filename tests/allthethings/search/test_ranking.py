@@ -18,7 +18,7 @@ from allthethings.assets.locators import WHOLE
 from allthethings.errors import RequestRefused, ServiceUnavailable, UnusableThing
 from allthethings.search.query_vectors import QueryVectors
 from allthethings.search.ranking import fuse, similarity
-from allthethings.search.results import Hit, Result
+from allthethings.search.results import Away, Hit, Result
 from allthethings.search.search import PER_PAGE, SHOWN_PASSAGES, Search
 from allthethings.search.syntax import Query
 from allthethings.store.documents import Document
@@ -239,7 +239,21 @@ def test_the_pages_are_one_row_of_all_things(seed: int) -> None:
 def test_without_vectors_the_words_find(problem: Exception) -> None:
     memory = some_world(1)
     found = search_in(memory, problem).search(Query("lamps"))
-    assert found.words_alone
+    assert (found.away, found.words_alone) == (Away.MODEL, True)
+    assert {result.matched for result in found.results} == {"words"}
+
+
+class WithoutVectors(Memory):
+    """Its vector search is away."""
+
+    def nearest(self, _vector: Sequence[float], _scope: Scope, limit: int) -> list[Document]:
+        raise ServiceUnavailable("MongoDB", f"no {limit} passages")
+
+
+def test_without_the_vector_search_the_words_find() -> None:
+    there = some_world(1)
+    found = search_in(WithoutVectors(there.things, there.near, there.texts)).search(Query("lamps"))
+    assert (found.away, found.words_alone) == (Away.VECTOR_SEARCH, True)
     assert {result.matched for result in found.results} == {"words"}
 
 
