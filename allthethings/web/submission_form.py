@@ -106,8 +106,8 @@ def answered(answers: Sequence[Answer], done: str, what: Sent) -> Form:
     notes = list(what.notes)
     if more := len({*left, *what.kept}) - len(fitting):
         notes.append(f"{more:,} more URLs do not fit in the field. Send them separately.")
-    if len(answers) > MOST:
-        notes.append(f"{MOST} URLs are checked at a time. The rest are in the field above.")
+    if len(answers) > MAX_URLS:
+        notes.append(f"{MAX_URLS} URLs are checked at a time. The rest are in the field above.")
     ready = [answer.url for answer in answers if answer.outcome is Outcome.READY]
     others = [line for line in fitting if line not in set(ready)]
     return Form("\n".join(fitting), False, answers, done, notes, ready, others)
