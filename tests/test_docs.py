@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from werkzeug.routing import MapAdapter
 
-from tests.pages.world import Memory, make_app
+from tests.allthethings.web.in_memory import Memory, make_app
 from tests.test_layers import ROOT
 
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 from collections import Counter
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from tests.faults.stock import Stocked
-from tests.faults.world import Document, goes_forward, predictions, unlike_its_text
+from tests.faults.things import Document, goes_forward, predictions, unlike_its_text
 from tests.support.cloud import Cloud
 from tests.support.person import FINISHED, Person
 from tests.support.waiting import wait_for
@@ -88,7 +89,7 @@ def wrongs(cloud: Cloud, database: Database[Document], things: Mapping[str, Stoc
     found += [f"{url} has {times} assets" for url, times in urls.items() if times > 1]
     owners = {str(each) for each in database["passages"].distinct("asset_id")}
     found += [f"passages of {asset_id}, which is not there" for asset_id in owners - assets.keys()]
-    return found + _paid_twice(cloud)
+    return found + _paid_twice(cloud, things)
 
 
 def _wrongs_of(
@@ -107,14 +108,17 @@ def _wrongs_of(
     return found
 
 
-def _paid_twice(cloud: Cloud) -> list[str]:
-    """What Replicate was asked for more than once, although it had not failed."""
+def _paid_twice(cloud: Cloud, things: Mapping[str, Stocked]) -> list[str]:
+    """What Replicate was asked for more than once for these things, although it had not failed."""
+    urls = {stocked.url for stocked in things.values()}
+    names = {stocked.thing.name for stocked in things.values()}
     asked: dict[str, list[str]] = {}
     for prediction in predictions(cloud):
         given = prediction["input"]
         what = given.get("audio") or given.get("text_batch")
+        ours = given.get("audio") in urls or names & {*re.findall(r"\bof (\S+) begins", str(what))}
         # A search asks without a webhook.
-        if what and "webhook" in prediction and prediction["status"] != "failed":
+        if ours and "webhook" in prediction and prediction["status"] != "failed":
             when = f"{prediction['id']} {prediction['status']} {prediction['created_at']}"
             asked.setdefault(str(what), []).append(when)
     return [f"asked for again: {what[:90]} {ids}" for what, ids in asked.items() if len(ids) > 1]

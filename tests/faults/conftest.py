@@ -9,8 +9,8 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from tests.faults.aftermath import database_of
-from tests.faults.world import COPY, Document
-from tests.support.cloud import Cloud, running_cloud
+from tests.faults.things import Document
+from tests.support.cloud import Cloud
 from tests.support.person import Person
 from tests.support.site import Site, running_site
 
@@ -41,9 +41,8 @@ def figure(pytestconfig: pytest.Config) -> Report:
 
 
 @pytest.fixture(scope="session")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    with running_cloud(tmp_path_factory.mktemp("cloud") / "var", COPY) as cloud:
-        yield cloud
+def cloud(quick_copy: Cloud) -> Cloud:
+    return quick_copy
 
 
 @pytest.fixture(scope="session")
@@ -67,16 +66,16 @@ def database(cloud: Cloud) -> Iterator[Database[Document]]:
 
 
 @pytest.fixture(scope="module")
-def kept(victim: Cloud) -> Iterator[Database[Document]]:
-    """The database of the copy that a module harms: its fixture `victim`."""
-    database = database_of(victim)
+def kept(victim_copy: Cloud) -> Iterator[Database[Document]]:
+    """The database of the copy whose parts are killed."""
+    database = database_of(victim_copy)
     yield database
     database.client.close()
 
 
 @pytest.fixture(scope="module")
-def someone(victim: Cloud) -> Iterator[Person]:
+def someone(victim_copy: Cloud) -> Iterator[Person]:
     """Who uses that copy."""
-    person = Person(victim)
+    person = Person(victim_copy)
     yield person
     person.http.close()

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from tests.faults.gateway import Gateway
-from tests.faults.world import Document, Thing, predictions, rank
+from tests.faults.things import Document, Thing, predictions, rank
 from tests.support.cloud import Cloud
 from tests.support.person import FINISHED, Person
 from tests.support.site import Site
@@ -175,13 +175,19 @@ class Mender:
 
 
 class Repeater:
-    """Replays a request, any one, through the gateway: the same body under a new event id."""
+    """Replays a request, any one since it began, through the gateway: the same body under a new
+    event id."""
 
     def __init__(self, gateway: Gateway, draw: random.Random) -> None:
         self._gateway = gateway
         self._draw = draw
+        self._before = {*gateway.requests()}
         self.replayed = 0
 
     def look(self) -> None:
-        if received := self._gateway.requests():
+        if received := self.received():
             self.replayed += len(self._gateway.send_again(self._draw.choice(received)))
+
+    def received(self) -> list[str]:
+        """The ids of the requests since it began, oldest first."""
+        return [each for each in self._gateway.requests() if each not in self._before]

@@ -15,8 +15,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 from allthethings.hookdeck.connections import create_connections
-from tests.faults.world import SIZES
 from tests.support.cloud import Cloud
+from tests.support.sizes import SIZES
 
 FAULTS = ("repeated", "reordered", "delayed", "500", "503", "acknowledgement lost")
 SHARE = 0.1

@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 
 from tests.faults.stock import Stock, Stocked
-from tests.faults.world import rank
+from tests.faults.things import rank
 from tests.support.cloud import Cloud
 from tests.support.person import JSON
 from tests.support.waiting import PATIENCE

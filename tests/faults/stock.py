@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-from tests.faults.world import Thing, make_thing, recording
+from tests.faults.things import Thing, make_thing, recording
 from tests.support.site import Site
 
 LONG = 40

@@ -29,7 +29,7 @@ from tests.faults.apart import (
     own_database,
     pipeline_of,
 )
-from tests.faults.world import Document, make_thing, passages, predictions, recording
+from tests.faults.things import Document, make_thing, passages, predictions, recording
 from tests.guardedfetch.servers import answer, serving
 from tests.support.cloud import Cloud
 from tests.support.person import Person

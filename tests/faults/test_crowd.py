@@ -12,10 +12,11 @@ from typing import Any
 from urllib.parse import quote
 
 from tests.faults.conftest import Report
-from tests.faults.world import SIZES, Thing, make_thing, predictions, tracebacks
+from tests.faults.things import Thing, make_thing, predictions, tracebacks
 from tests.support.cloud import Cloud
 from tests.support.person import FINISHED, Person
 from tests.support.site import Page, Site
+from tests.support.sizes import SIZES
 from tests.support.waiting import wait_for
 
 CROWD = 50

@@ -25,10 +25,12 @@ from tests.faults.conftest import Report
 from tests.faults.kills import frozen, kept_away, let_pass, wait_until_well
 from tests.faults.load import under_load
 from tests.faults.stock import Stock, Stocked
-from tests.faults.world import COPY, SIZES, Document, predictions
+from tests.faults.things import Document, predictions
 from tests.support.cloud import Cloud, running_cloud
+from tests.support.copies import QUICK
 from tests.support.person import Person
 from tests.support.site import Site
+from tests.support.sizes import SIZES
 from tests.support.waiting import wait_for
 
 OUTAGE = 10.0
@@ -46,26 +48,19 @@ GONE = 404
 WAITING = {"starting", "processing"}
 
 
-@pytest.fixture(scope="module")
-def victim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    """A copy of this module's own, whose parts are away by turns."""
-    with running_cloud(tmp_path_factory.mktemp("victim") / "var", COPY) as cloud:
-        yield cloud
-
-
 def test_a_database_that_is_away_loses_nothing(
-    victim: Cloud, kept: Database[Document], someone: Person, site: Site, figure: Report
+    victim_copy: Cloud, kept: Database[Document], someone: Person, site: Site, figure: Report
 ) -> None:
     turns = [OUTAGES[turn % len(OUTAGES)] for turn in range(max(2, SIZES.outages))]
-    _outages(victim, kept, someone, Stock(site, "away"), turns, figure)
+    _outages(victim_copy, kept, someone, Stock(site, "away"), turns, figure)
 
 
 def test_a_replicate_that_is_away_is_waited_for(
-    victim: Cloud, kept: Database[Document], someone: Person, site: Site, figure: Report
+    victim_copy: Cloud, kept: Database[Document], someone: Person, site: Site, figure: Report
 ) -> None:
     each: list[Outage] = [kept_away, frozen]
     turns: Turns = [(each[turn % 2], ("Replicate",)) for turn in range(max(1, SIZES.outages // 4))]
-    _outages(victim, kept, someone, Stock(site, "unheard"), turns, figure)
+    _outages(victim_copy, kept, someone, Stock(site, "unheard"), turns, figure)
 
 
 def _outages(
@@ -109,7 +104,7 @@ def _outages(
 @pytest.fixture(scope="module")
 def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """A copy that gives a prediction a few seconds."""
-    with running_cloud(tmp_path_factory.mktemp("hasty") / "var", {**COPY, **HASTY}) as cloud:
+    with running_cloud(tmp_path_factory.mktemp("hasty") / "var", {**QUICK, **HASTY}) as cloud:
         yield cloud
 
 
@@ -150,7 +145,7 @@ STAGES = [
 
 @pytest.mark.parametrize(("stage", "kind"), STAGES, ids=[stage for stage, _ in STAGES])
 def test_a_thing_deleted_stays_away(
-    victim: Cloud,
+    victim_copy: Cloud,
     kept: Database[Document],
     someone: Person,
     site: Site,
@@ -160,12 +155,12 @@ def test_a_thing_deleted_stays_away(
     stocked = Stock(site, f"deleted-{stage}".lower()).make(**kind)  # type: ignore[arg-type]
     asset_id = someone.submit(stocked.url)
     wait_for(lambda: someone.asset(asset_id)["status"] == stage, stage)
-    _delete_for_good(victim, kept, someone, asset_id, stocked)
+    _delete_for_good(victim_copy, kept, someone, asset_id, stocked)
 
 
 @pytest.mark.parametrize(("audio", "stage"), [(True, "SUBMITTED"), (False, "PROCESSED")])
 def test_a_thing_deleted_while_replicate_is_away_stays_away(
-    victim: Cloud,
+    victim_copy: Cloud,
     kept: Database[Document],
     someone: Person,
     site: Site,
@@ -173,12 +168,12 @@ def test_a_thing_deleted_while_replicate_is_away_stays_away(
     stage: str,
 ) -> None:
     stocked = waiting(Stock(site, f"deleted-{stage}".lower()), audio=audio)
-    with kept_away(victim, "Replicate"):
+    with kept_away(victim_copy, "Replicate"):
         asset_id = someone.submit(stocked.url)
         assert someone.asset(asset_id)["status"] == stage
         someone.http.post(f"/assets/{asset_id}/delete").raise_for_status()
-    wait_until_well(victim)
-    _is_gone(victim, kept, someone, asset_id, [stocked])
+    wait_until_well(victim_copy)
+    _is_gone(victim_copy, kept, someone, asset_id, [stocked])
 
 
 def _delete_for_good(
@@ -216,7 +211,7 @@ def _is_gone(
 
 
 def test_things_deleted_at_random_moments_stay_away(
-    victim: Cloud, kept: Database[Document], someone: Person, site: Site, figure: Report
+    victim_copy: Cloud, kept: Database[Document], someone: Person, site: Site, figure: Report
 ) -> None:
     draw, stock = random.Random(3), Stock(site, "fleeting")
     things = [waiting(stock, audio=number % 2 == 0) for number in range(5 * SIZES.kills_at_a_point)]
@@ -230,10 +225,10 @@ def test_things_deleted_at_random_moments_stay_away(
         ids.append(str(document["_id"]))
         accepted.result()
         submitting.shutdown()
-    left = len(_running(victim, things))
+    left = len(_running(victim_copy, things))
     figure("deleted at random moments, predictions left running", f"{len(things)}, {left}")
     wait_for(lambda: not _left(kept, ids), "nothing of them left")
-    wait_for(lambda: not _running(victim, things), "every prediction at an end")
+    wait_for(lambda: not _running(victim_copy, things), "every prediction at an end")
 
 
 def _left(kept: Database[Document], ids: list[str]) -> list[Document]:

@@ -17,9 +17,9 @@ from pymongo.database import Database
 
 from tests.faults import waiting_things
 from tests.faults.conftest import Report
+from tests.faults.things import Document
 from tests.faults.waiting_things import Waiting
 from tests.faults.wire import Wire
-from tests.faults.world import Document
 from tests.support.cloud import Cloud
 from tests.support.signing import SECOND_SIGNATURE, SIGNATURE, signature
 

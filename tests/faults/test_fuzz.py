@@ -15,13 +15,14 @@ from pymongo.database import Database
 
 from tests.faults import strange, waiting_things
 from tests.faults.conftest import Report
+from tests.faults.things import Document, tracebacks
 from tests.faults.waiting_things import Waiting
 from tests.faults.wire import Wire
-from tests.faults.world import SIZES, Document, tracebacks
 from tests.support.cloud import Cloud
 from tests.support.person import Person
 from tests.support.signing import SECOND_SIGNATURE, SIGNATURE, signature
 from tests.support.site import Page, Site
+from tests.support.sizes import SIZES
 
 stable = settings(
     max_examples=SIZES.fuzz_bodies,

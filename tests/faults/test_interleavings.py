@@ -15,7 +15,7 @@ from allthethings.pipeline.reconciler import STUCK, Reconciler
 from allthethings.processors import WHISPER_VERSION
 from allthethings.store.passages import PassageStore
 from tests.faults.apart import PATIENCE, OwnReplicate, left, own_database, pipeline_of
-from tests.faults.world import recording
+from tests.faults.things import recording
 from tests.support.cloud import Cloud
 from tests.support.site import Site
 from tests.support.waiting import wait_for

@@ -30,10 +30,12 @@ from tests.faults.kills import (
 )
 from tests.faults.load import Load, under_load
 from tests.faults.stock import Stock, Stocked
-from tests.faults.world import COPY, SIZES, Document
-from tests.support.cloud import Cloud, running_cloud
+from tests.faults.things import Document
+from tests.support.cloud import Cloud
+from tests.support.copies import FAILPOINTS
 from tests.support.person import Person
 from tests.support.site import Site
+from tests.support.sizes import SIZES
 from tests.support.waiting import wait_for
 
 BURST = 8
@@ -43,52 +45,43 @@ PAUSE = 4.0
 WAVE = 4 if SIZES.kills_at_a_point > 1 else len(failpoints.POINTS)
 """Kills at points before everything is given the time to converge. A small wave tells how long
 each point takes by itself: the kills that follow in the same wave disturb the earlier things."""
-WITH_POINTS = {"GUNICORN_CMD_ARGS": "--config tests/faults/gunicorn_conf.py"}
 SPOKEN = {"before a prediction is recorded", "before the text is acknowledged"}
 """The points that only a recording comes to."""
 
 
-@pytest.fixture(scope="module")
-def armoury(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture
+def armoury(victim_copy: Cloud) -> Path:
     """The folder in which points are armed."""
-    return tmp_path_factory.mktemp("points")
-
-
-@pytest.fixture(scope="module")
-def victim(tmp_path_factory: pytest.TempPathFactory, armoury: Path) -> Iterator[Cloud]:
-    """A copy of this module's own, whose parts die."""
-    env = {**COPY, **WITH_POINTS, failpoints.FOLDER: str(armoury)}
-    with running_cloud(tmp_path_factory.mktemp("victim") / "var", env) as cloud:
-        yield cloud
+    return victim_copy.data_dir / FAILPOINTS
 
 
 def test_kills_at_random_moments_lose_and_repeat_nothing(
-    victim: Cloud, kept: Database[Document], someone: Person, site: Site, figure: Report
+    victim_copy: Cloud, kept: Database[Document], someone: Person, site: Site, figure: Report
 ) -> None:
     draw = random.Random(200)
-    before = parts_of(victim)
+    before = parts_of(victim_copy)
     done: Counter[str] = Counter()
     convergence = Convergence()
-    with under_load(victim, Stock(site, "killed")) as load:
+    with under_load(victim_copy, Stock(site, "killed")) as load:
         wait_for(lambda: len(load.accepted) >= 4, "things under way")
         while done.total() < SIZES.kills:
-            restart = _burst(victim, draw, min(BURST, SIZES.kills - done.total()), done)
+            restart = _burst(victim_copy, draw, min(BURST, SIZES.kills - done.total()), done)
             found = converge(kept, dict.fromkeys(load.accepted_before(restart), restart))
             convergence.add(found)
             print(f"{done.total()} kills: {found}", flush=True)
     things = load.accepted_before(time.time())
     converge(kept, dict.fromkeys(things, time.time()))
-    wait_until_well(victim)
+    wait_until_well(victim_copy)
 
     figure("kills at random moments", ", ".join(f"{n} of {part}" for part, n in done.items()))
     figure("convergence after the last restart of a burst", str(convergence))
     figure("things submitted meanwhile, answers", f"{len(things)}, {_told(load)}")
-    figure("callbacks not delivered", str(dict(undelivered(victim))))
+    figure("callbacks not delivered", str(dict(undelivered(victim_copy))))
     assert load.wrong == []
-    assert wrongs(victim, kept, things) == []
+    assert wrongs(victim_copy, kept, things) == []
     assert not_found(someone, kept, things) == []
-    wait_for(lambda: not strays(victim), "the end of what nobody waits for")
-    assert parts_of(victim) == before
+    wait_for(lambda: not strays(victim_copy), "the end of what nobody waits for")
+    assert parts_of(victim_copy) == before
 
 
 def _burst(cloud: Cloud, draw: random.Random, number: int, done: Counter[str]) -> float:
@@ -108,14 +101,14 @@ def _told(load: Load) -> str:
 
 
 def test_a_kill_at_each_point_is_made_good(
-    victim: Cloud,
+    victim_copy: Cloud,
     armoury: Path,
     kept: Database[Document],
     someone: Person,
     site: Site,
     figure: Report,
 ) -> None:
-    stock, load = Stock(site, "points"), Load(victim.address)
+    stock, load = Stock(site, "points"), Load(victim_copy.address)
     things: dict[str, Stocked] = {}
     own = {point: Convergence() for point in failpoints.POINTS}
     for round_ in range(SIZES.kills_at_a_point):
@@ -125,9 +118,9 @@ def test_a_kill_at_each_point_is_made_good(
             for point in wave:
                 audio = point in SPOKEN or round_ % 2 == 0
                 stocked = stock.make(audio=audio, paragraphs=8)
-                asset_id = _die_at(victim, load, armoury, point, stocked)
+                asset_id = _die_at(victim_copy, load, armoury, point, stocked)
                 things[asset_id], points[asset_id] = stocked, point
-                restarts[asset_id] = wait_until_well(victim)
+                restarts[asset_id] = wait_until_well(victim_copy)
             converge(kept, dict.fromkeys(restarts, max(restarts.values())))
             for asset_id, restart in restarts.items():
                 own[points[asset_id]].add(converge(kept, {asset_id: restart}))
@@ -135,7 +128,7 @@ def test_a_kill_at_each_point_is_made_good(
     for point, convergence in own.items():
         figure(f"kill {point}, from its restart", str(convergence))
     assert load.wrong == []
-    assert wrongs(victim, kept, things) == []
+    assert wrongs(victim_copy, kept, things) == []
     assert not_found(someone, kept, things) == []
 
 

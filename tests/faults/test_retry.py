@@ -9,7 +9,7 @@ from random import Random
 from pymongo.database import Database
 
 from allthethings.pipeline.pipeline import BATCH
-from tests.faults.world import Document, make_thing, passages, predictions
+from tests.faults.things import Document, make_thing, passages, predictions
 from tests.support.cloud import Cloud
 from tests.support.person import Person
 from tests.support.site import Site

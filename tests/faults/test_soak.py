@@ -19,8 +19,7 @@ from tests.faults.conftest import Report
 from tests.faults.drivers import Canceller, Mender, Repeater, Watcher, beside
 from tests.faults.gateway import Gateway
 from tests.faults.line import FaultyLine, faulty_line
-from tests.faults.world import (
-    SIZES,
+from tests.faults.things import (
     Document,
     Thing,
     goes_forward,
@@ -33,6 +32,7 @@ from tests.faults.world import (
 from tests.support.cloud import Cloud
 from tests.support.person import FINISHED, Person
 from tests.support.site import Site
+from tests.support.sizes import SIZES
 from tests.support.waiting import wait_for
 
 ENDS = ["fail", "wait", "null", "wrong"]
@@ -148,7 +148,7 @@ def test_every_thing_comes_to_its_own_end_once(
         drained = time.monotonic() - began
 
         assets, kept = run.assets(), run.kept()
-        again = _send_much_again(run, gateway, line)
+        again = _send_much_again(run, gateway, line, repeater.received())
         assert not _changed(assets, run.assets())
         assert not _changed(kept, run.kept())
 
@@ -206,11 +206,10 @@ def _changed(before: Mapping[str, object], after: Mapping[str, object]) -> dict[
     return {each: told for each, told in before.items() if after[each] != told}
 
 
-def _send_much_again(run: Run, gateway: Gateway, line: FaultyLine) -> int:
-    """Replay a tenth of all requests, and post signed copies of another tenth by ourselves."""
+def _send_much_again(run: Run, gateway: Gateway, line: FaultyLine, received: list[str]) -> int:
+    """Replay a tenth of the requests, and post signed copies of another tenth by ourselves."""
     line.broken = False
     draw = random.Random(run.seed)
-    received = gateway.requests()
     some = draw.sample(received, len(received) // 5)
     chosen = [each for each in some if _is_of(run, gateway.received(each)[0])]
     replayed, copied = chosen[::2], chosen[1::2]

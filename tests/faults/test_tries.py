@@ -30,7 +30,7 @@ from tests.faults.apart import (
     own_database,
     pipeline_of,
 )
-from tests.faults.world import recording
+from tests.faults.things import recording
 from tests.support.cloud import Cloud
 from tests.support.site import Site
 from tests.support.waiting import wait_for

@@ -10,7 +10,7 @@ from typing import Any
 from bson import ObjectId
 from pymongo.database import Database
 
-from tests.faults.world import Document
+from tests.faults.things import Document
 
 A_DAY = timedelta(days=1)
 TEXTS = (

@@ -1,26 +1,24 @@
-"""For each module a copy of the whole project, and a web site for it to index.
-
-A copy of its own, because the modules index the same recordings under other URLs.
-"""
+"""A copy with the real models, a web site for it to index, and a browser."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.support.chromium import running_browser
-from tests.support.cloud import Cloud, running_cloud
+from tests.support.cloud import Cloud
 from tests.support.person import Person
 from tests.support.site import Site, running_site
+from tests.support.waiting import PATIENCE
+
+expect.set_options(timeout=1000 * PATIENCE)
 
 
 @pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    env = {"FETCH_ALLOW": "127.0.0.1", "RECONCILE_AFTER": "5"}
-    with running_cloud(tmp_path_factory.mktemp("cloud") / "var", env) as cloud:
-        yield cloud
+def cloud(real_copy: Cloud) -> Cloud:
+    return real_copy
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +47,7 @@ def page(browser: Browser) -> Iterator[Page]:
     An answer of 422 to a form is a console error to Chromium, and as it should be to us.
     """
     context = browser.new_context()
+    context.set_default_timeout(1000 * PATIENCE)
     page = context.new_page()
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))

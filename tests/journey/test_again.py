@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.journey.world import EXAMPLES
+from tests.journey.examples import EXAMPLES
 from tests.support.person import Person
 from tests.support.site import Page, Site
 from tests.support.waiting import wait_for

@@ -13,23 +13,15 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.guardedfetch.servers import answer, serving
-from tests.journey.world import LISTED
+from tests.journey.examples import LISTED
 from tests.support.chromium import needs_browser
-from tests.support.cloud import Cloud, running_cloud
+from tests.support.cloud import Cloud
 from tests.support.person import Person
 from tests.support.site import Page as Served
 from tests.support.site import Site
 from tests.support.waiting import wait_for
 
 pytestmark = needs_browser
-
-
-@pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    """With short passages, so that a recording of fifty seconds has several."""
-    env = {"FETCH_ALLOW": "127.0.0.1", "RECONCILE_AFTER": "5", "PASSAGE_SIZE": "50"}
-    with running_cloud(tmp_path_factory.mktemp("cloud") / "var", env) as cloud:
-        yield cloud
 
 
 def test_an_example_is_indexed_watched_and_found_by_clicking(page: Page, cloud: Cloud) -> None:
@@ -40,7 +32,7 @@ def test_an_example_is_indexed_watched_and_found_by_clicking(page: Page, cloud: 
         page.locator("[data-asset]", has_text=example["title"])
     )
     status = row.first.locator("[data-status]")
-    expect(status).to_have_attribute("data-status", "SEARCHABLE", timeout=90_000)
+    expect(status).to_have_attribute("data-status", "SEARCHABLE")
 
     page.get_by_role("link", name="Search", exact=True).click()
     page.get_by_role("searchbox").fill(example["query"])
@@ -157,7 +149,7 @@ def test_a_link_opens_the_page_at_its_words(page: Page, cloud: Cloud, things: Th
     expect(hit).to_contain_text(KITE)
     hit.get_by_role("link", name="read it there").click()
     paragraph = page.get_by_text(KITE)
-    expect(paragraph).to_be_in_viewport(ratio=1, timeout=15_000)
+    expect(paragraph).to_be_in_viewport(ratio=1)
     assert page.evaluate("scrollY") > page.viewport_size["height"]  # type: ignore[index]
     # Without the directive the page opens at its top.
     page.goto(page.url.partition("#")[0])
@@ -257,13 +249,13 @@ def test_a_line_is_heard_by_a_click_and_marked(page: Page, cloud: Cloud, things:
         line, start, end = line_of(page, number)
         assert start > 1
         line.click()
-        expect(line).to_have_attribute("aria-current", "true", timeout=30_000)
+        expect(line).to_have_attribute("aria-current", "true")
         assert start <= player.evaluate("it => it.currentTime") < end + 1
         expect(page.locator("[aria-current='true']")).to_have_count(1)
     line, start, end = line_of(page, 4)
     line.focus()
     page.keyboard.press("Enter")
-    expect(line).to_have_attribute("aria-current", "true", timeout=30_000)
+    expect(line).to_have_attribute("aria-current", "true")
     player.evaluate("it => { it.pause(); it.currentTime = it.duration; }")
     expect(line).not_to_have_attribute("aria-current", "true")
 
@@ -281,7 +273,7 @@ def test_the_spoken_line_is_kept_in_view_until_somebody_scrolls(
     line_of(page, 0)[0].click()
     seconds = last.get_attribute("data-start")
     player.evaluate("(it, to) => { it.pause(); it.currentTime = to; }", float(seconds or "nan"))
-    expect(last).to_have_attribute("aria-current", "true", timeout=30_000)
+    expect(last).to_have_attribute("aria-current", "true")
     expect(last).to_be_in_viewport(ratio=1)
     expect(player).to_be_in_viewport(ratio=1)
     top = player.evaluate("it => it.getBoundingClientRect().bottom") if size[0] < 500 else 0
@@ -343,13 +335,11 @@ def test_a_page_that_is_open_says_how_far_its_thing_is(
         asset_id = person.submit(url)
         page.goto(f"{cloud.address}/assets/{asset_id}")
         page.evaluate("window.kept = true")
-        expect(page.locator("[data-doing]")).to_contain_text("Waiting for a model", timeout=30_000)
+        expect(page.locator("[data-doing]")).to_contain_text("Waiting for a model")
         expect(page.get_by_role("progressbar")).to_have_attribute("value", "5")
         page.get_by_role("button", name="Cancel").focus()
         assert person.http.post(f"/assets/{asset_id}/cancel").status_code == 202
-        expect(page.locator("[data-status]")).to_have_attribute(
-            "data-status", "PROCESSING_ERROR", timeout=30_000
-        )
+        expect(page.locator("[data-status]")).to_have_attribute("data-status", "PROCESSING_ERROR")
         expect(page.locator("[data-trouble]")).to_contain_text("Cancelled by you")
         expect(page.get_by_role("button", name="Retry")).to_be_visible()
         expect(page.get_by_role("progressbar")).to_have_count(0)

@@ -16,11 +16,10 @@ from playwright.sync_api import Browser, expect
 from playwright.sync_api import Page as Tab
 from pymongo import MongoClient
 
-from tests.faults.world import COPY
 from tests.localcloud.hookdeck.world import signed
 from tests.support.atom import NAMES, check
 from tests.support.chromium import needs_browser
-from tests.support.cloud import Cloud, running_cloud
+from tests.support.cloud import Cloud
 from tests.support.person import Person
 from tests.support.site import Page, Site
 from tests.support.waiting import wait_for
@@ -30,9 +29,8 @@ TEXT = "The swift sleeps on the wing and lands only to nest under the eaves of o
 
 
 @pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    with running_cloud(tmp_path_factory.mktemp("cloud") / "var", COPY) as cloud:
-        yield cloud
+def cloud(quick_copy: Cloud) -> Cloud:
+    return quick_copy
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,9 @@ from playwright.sync_api import Browser, Page, expect
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from tests.faults.world import COPY, make_thing
+from tests.faults.things import make_thing
 from tests.support.chromium import needs_browser
-from tests.support.cloud import Cloud, running_cloud
+from tests.support.cloud import Cloud
 from tests.support.person import Person
 from tests.support.site import Page as Served
 from tests.support.site import Site
@@ -24,11 +24,8 @@ HTML = {"Accept": "text/html"}
 
 
 @pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    """With models that answer at once."""
-    env = {**COPY, "EXAMPLES": "0"}
-    with running_cloud(tmp_path_factory.mktemp("cloud") / "var", env) as cloud:
-        yield cloud
+def cloud(quick_copy: Cloud) -> Cloud:
+    return quick_copy
 
 
 def pages(site: Site, *names: str) -> list[str]:
@@ -195,7 +192,7 @@ def test_enter_sends_one_line_and_the_row_comes_to_its_end(
     page.get_by_role("textbox").first.fill(url)
     page.keyboard.press("Enter")
     status = page.locator("[data-asset]").first.locator("[data-status]")
-    expect(status).to_have_attribute("data-status", "SEARCHABLE", timeout=60_000)
+    expect(status).to_have_attribute("data-status", "SEARCHABLE")
     page.get_by_role("link", name="Failed").click()
     page.wait_for_url("**/?status=failed")
     page.locator("select[name=status]").select_option("searchable")

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from tests.journey.world import EXAMPLES, LISTED
+from tests.journey.examples import EXAMPLES, LISTED
 from tests.support.cloud import Cloud
 from tests.support.person import Person
 from tests.support.reference import MISSING, REFERENCE

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from itertools import count
 
 import httpx
 import pytest
 
-from tests.journey.world import EXAMPLES
-from tests.support.cloud import Cloud
+from tests.journey.examples import EXAMPLES
+from tests.support.cloud import Cloud, running_cloud
 from tests.support.person import Person
 from tests.support.site import Page, Site
 from tests.support.waiting import wait_for
@@ -32,6 +33,14 @@ THINGS = {
     "GENERATING_EMBEDDINGS": Page(f"<html><body><article>{TEA}</article></body></html>".encode()),
 }
 fresh = count()
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """A copy of this module's own, whose parts die."""
+    env = {"FETCH_ALLOW": "127.0.0.1", "RECONCILE_AFTER": "5"}
+    with running_cloud(tmp_path_factory.mktemp("cloud") / "var", env) as cloud:
+        yield cloud
 
 
 def kill(cloud: Cloud, part: str) -> None:

@@ -9,9 +9,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
-from tests.faults.world import COPY
 from tests.support.chromium import needs_browser
-from tests.support.cloud import Cloud, running_cloud
+from tests.support.cloud import Cloud
 from tests.support.person import Person
 from tests.support.site import Page as Served
 from tests.support.site import Site
@@ -30,9 +29,8 @@ LONG = "a-very-long-name-without-any-place-to-break-it-" * 4
 
 
 @pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    with running_cloud(tmp_path_factory.mktemp("cloud") / "var", COPY) as cloud:
-        yield cloud
+def cloud(quick_copy: Cloud) -> Cloud:
+    return quick_copy
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from pymongo.database import Database
 from replicate.client import Client
 
 from allthethings.processors import WHISPER_VERSION
-from tests.journey.world import EXAMPLES
+from tests.journey.examples import EXAMPLES
 from tests.support.cloud import Cloud
 from tests.support.person import Person
 from tests.support.site import Page, Site

@@ -7,7 +7,7 @@ from itertools import count
 
 import pytest
 
-from tests.faults.world import predictions
+from tests.faults.things import predictions
 from tests.support.cloud import Cloud
 from tests.support.person import Person
 from tests.support.site import Page, Site

@@ -28,7 +28,7 @@ from tests.support.chromium import needs_browser
 from tests.support.cloud import Cloud
 from tests.support.payloads import DORMANT, LIVE, PAYLOADS
 from tests.support.person import Person
-from tests.support.waiting import wait_for
+from tests.support.waiting import PATIENCE, wait_for
 
 pytestmark = needs_browser
 
@@ -57,7 +57,7 @@ class Watched:
         context.expose_function("report", lambda what: self.happened.append(what))
         context.add_init_script(WATCH)
         self.page = context.new_page()
-        self.page.set_default_timeout(15_000)
+        self.page.set_default_timeout(1000 * PATIENCE)
         self.page.on("dialog", self._asked)
         self.page.on("pageerror", lambda error: self.happened.append(f"error: {error}"))
         self.page.on("console", self._heard)
@@ -362,6 +362,6 @@ def test_what_the_script_shows_when_it_arrives(
     assert person.call_back(f"audio/{thing}", told).status_code == 200
     person.finished(thing)
     badge = watched.page.locator("[data-status=SEARCHABLE]")
-    badge.first.wait_for(timeout=30_000)
+    badge.first.wait_for()
     assert watched.settled() == []
     assert "<script>marked()</script>" in watched.page.locator(".passages").inner_text()

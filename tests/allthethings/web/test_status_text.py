@@ -17,7 +17,7 @@ from allthethings.pipeline.reconciler import FORGOTTEN, STUCK, UNASKED, UNFORESE
 from allthethings.replicate.predictions import WHY, Prediction
 from allthethings.web.status_text import NEXT, advice, standing
 from guardedfetch import errors as fetch_errors
-from tests.pages.world import BEGAN, make_asset
+from tests.allthethings.web.in_memory import BEGAN, make_asset
 
 AWAY = str(ServiceUnavailable("Replicate", "no answer from its API"))
 PAGE = {"content_type": "text/html"}

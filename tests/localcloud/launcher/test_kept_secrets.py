@@ -19,14 +19,14 @@ from pymongo import MongoClient
 
 from localcloud.ports import pick_port
 from tests.guardedfetch.servers import Script, serving
-from tests.support.cloud import ROOT, Cloud, clean_environment, running_cloud
+from tests.support.cloud import ROOT, Cloud, clean_environment
+from tests.support.copies import PASSWORD
 from tests.support.person import Person
 from tests.support.site import Page, Site, running_site
-from tests.support.waiting import wait_for
+from tests.support.waiting import PATIENCE, wait_for
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")
 
-PASSWORD = "sesame-0d1f6a7b"
 NOBODY = "0" * 24
 # Of an app of its own whose services are away, refuse or repeat what they are told.
 OWN = {
@@ -47,10 +47,8 @@ def site() -> Iterator[Site]:
 
 
 @pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    env = {"APP_PASSWORD": PASSWORD, "FETCH_ALLOW": "127.0.0.1", "RECONCILE_AFTER": "5"}
-    with running_cloud(tmp_path_factory.mktemp("cloud") / "var", env) as cloud:
-        yield cloud
+def cloud(locked_copy: Cloud) -> Cloud:
+    return locked_copy
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +149,7 @@ def do_good_and_bad(person: Person, site: Site, secrets: Mapping[str, str]) -> N
         for body in (b"", b"{", b"\xff", {"id": "p", "status": "failed"}):
             assert person.call_back(path, body).status_code in (400, 404)
             assert person.call_back(path, body, secret="wrong").status_code == 401
-    with httpx.Client(base_url=person.cloud.address, timeout=60.0) as stranger:
+    with httpx.Client(base_url=person.cloud.address, timeout=PATIENCE) as stranger:
         assert stranger.post("/login", data={"password": PASSWORD + "x"}).status_code == 401
         assert stranger.post("/login", data={"password": PASSWORD}).status_code == 303
         assert stranger.get("/?page=x").status_code == 200
@@ -162,9 +160,9 @@ def do_good_and_bad(person: Person, site: Site, secrets: Mapping[str, str]) -> N
         for token in ("wrong", *secrets.values()):
             headers = {"Authorization": f"Bearer {token}"}
             for path in ("/v1/predictions", "/2025-07-01/connections", "/nothing", "/%00"):
-                httpx.get(endpoints[name] + path, headers=headers, timeout=30.0)
-                httpx.post(endpoints[name] + path, headers=headers, content=b"{", timeout=30.0)
-    httpx.post(endpoints["AUDIO_WEBHOOK_URL"], content=b"{}", timeout=30.0)
+                httpx.get(endpoints[name] + path, headers=headers, timeout=PATIENCE)
+                httpx.post(endpoints[name] + path, headers=headers, content=b"{", timeout=PATIENCE)
+    httpx.post(endpoints["AUDIO_WEBHOOK_URL"], content=b"{}", timeout=PATIENCE)
 
 
 def test_a_whole_copy_keeps_its_secrets(cloud: Cloud, person: Person, site: Site) -> None:
@@ -221,7 +219,7 @@ def running_app(cloud: Cloud, log: Path, env: Mapping[str, str]) -> Iterator[htt
         except httpx.TransportError:
             return False
 
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60.0) as http:
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as http:
         http.auth = ("", OWN["APP_PASSWORD"])
         try:
             wait_for(answers, "the app answers")

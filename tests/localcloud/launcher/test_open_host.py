@@ -16,10 +16,10 @@ import pytest
 
 from localcloud.ports import pick_port
 from tests.support.cloud import ROOT, Cloud, clean_environment, refusal, running_cloud
-from tests.support.waiting import wait_for
+from tests.support.copies import PASSWORD
+from tests.support.waiting import PATIENCE, wait_for
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - what this module is about
-PASSWORD = "correct-horse-battery-staple"
 WHY = f"HOST={EVERYWHERE} lets other machines reach the app, and no password protects it."
 WHAT_TO_DO = "Set APP_PASSWORD, or ALLOW_OPEN=1 if whoever reaches it may use it."
 NOBODY = "0" * 24
@@ -61,11 +61,8 @@ def tokenizer(cloud: Cloud) -> str:
 
 
 @pytest.fixture(scope="module")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    """A copy that listens everywhere, with a password."""
-    env = {"HOST": EVERYWHERE, "APP_PASSWORD": PASSWORD, "FETCH_ALLOW": "127.0.0.1"}
-    with running_cloud(tmp_path_factory.mktemp("cloud") / "var", env) as cloud:
-        yield cloud
+def cloud(locked_copy: Cloud) -> Cloud:
+    return locked_copy
 
 
 def gunicorn(port: int, env: Mapping[str, str], tmp_path: Path) -> subprocess.Popen[str]:
@@ -100,12 +97,12 @@ def running_gunicorn(env: Mapping[str, str], tmp_path: Path) -> Iterator[int]:
         yield port
     finally:
         process.terminate()
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE)
 
 
 def look(url: str, **headers: str) -> httpx.Response:
     """The page; an app without its database takes some seconds to say so."""
-    return httpx.get(url, headers=headers, timeout=60.0)
+    return httpx.get(url, headers=headers, timeout=PATIENCE)
 
 
 def test_the_launcher_refuses_without_a_password(tmp_path: Path) -> None:
@@ -118,7 +115,7 @@ def test_the_launcher_refuses_without_a_password(tmp_path: Path) -> None:
 @pytest.mark.parametrize("host", [EVERYWHERE, "::", "nas.lan"])
 def test_gunicorn_refuses_without_a_password(host: str, tokenizer: str, tmp_path: Path) -> None:
     process = gunicorn(pick_port(), {"HOST": host, "TOKENIZER": tokenizer}, tmp_path)
-    said, _ = process.communicate(timeout=120)
+    said, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode != 0
     assert WHY.replace(EVERYWHERE, host) in said
     assert WHAT_TO_DO in said
@@ -161,7 +158,7 @@ def test_gunicorn_that_was_not_told_answers_this_machine_alone(
 def client(cloud: Cloud, source: str) -> httpx.Client:
     """A browser without a session, at this address of loopback."""
     transport = httpx.HTTPTransport(local_address=source)
-    return httpx.Client(base_url=cloud.address, transport=transport, timeout=30.0)
+    return httpx.Client(base_url=cloud.address, transport=transport, timeout=PATIENCE)
 
 
 def asked(
@@ -169,7 +166,7 @@ def asked(
 ) -> tuple[int, Message]:
     """The status and headers for a path that is sent as it stands, dots and all."""
     port = int(cloud.address.rpartition(":")[2])
-    connection = HTTPConnection(host, port, timeout=30.0)
+    connection = HTTPConnection(host, port, timeout=PATIENCE)
     try:
         connection.request(method, path, headers=headers)
         answer = connection.getresponse()
@@ -243,7 +240,7 @@ def test_the_password_lets_in(cloud: Cloud) -> None:
 @needs_address
 def test_what_leads_to_it_names_the_address_that_was_asked(cloud: Cloud) -> None:
     address = f"http://{ADDRESS}:{cloud.address.rpartition(':')[2]}"
-    told = httpx.get(f"{address}/opensearch.xml", auth=("", PASSWORD), timeout=30.0)
+    told = httpx.get(f"{address}/opensearch.xml", auth=("", PASSWORD), timeout=PATIENCE)
     assert f'template="{address}/search?' in told.text
 
 

@@ -16,8 +16,8 @@ from allthethings.redaction import HIDDEN, HidingFormatter, secrets_of, without
 from allthethings.replicate.client import ReplicateClient
 from config import HookdeckSettings, MongoSettings, SettingsError
 from localcloud.settings import read_settings
-from tests.pages.refusing import refusing
-from tests.pages.world import make_settings
+from tests.allthethings.web.in_memory import make_settings
+from tests.allthethings.web.refusing import refusing
 
 TOKEN = "r8_0123456789abcdefghij"
 KEY = "hookdeck0123456789"

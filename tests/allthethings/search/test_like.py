@@ -8,7 +8,7 @@ import pytest
 from bson import ObjectId
 from lxml import html
 
-from tests.search.world import Library, Searcher, Thing, near_to, vector_of
+from tests.allthethings.search.library import Library, Searcher, Thing, near_to, vector_of
 
 
 @dataclass(frozen=True)

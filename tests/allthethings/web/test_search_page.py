@@ -12,7 +12,7 @@ from allthethings.search.results import Away
 from allthethings.search.search import LAST_PAGE
 from allthethings.search.syntax import MAX_TERMS, Query
 from allthethings.store.passage_index import Filters
-from tests.pages.world import Memory, make_app, make_asset, make_hit
+from tests.allthethings.web.in_memory import Memory, make_app, make_asset, make_hit
 
 JSON = {"Accept": "application/json"}
 

@@ -18,7 +18,7 @@ from allthethings.assets.locators import WHOLE, Heading, TimeSpan
 from allthethings.assets.transcripts import Line, pack
 from allthethings.errors import BadInput
 from allthethings.replicate.predictions import Prediction
-from tests.pages.world import (
+from tests.allthethings.web.in_memory import (
     BEGAN,
     HOSTILE,
     Memory,

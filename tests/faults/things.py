@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -15,62 +14,12 @@ import httpx
 from bson import ObjectId
 from pymongo.database import Database
 
-from tests.support.cloud import ROOT, Cloud
+from tests.support.cloud import Cloud
 from tests.support.person import JSON
 from tests.support.site import Page
 
 Document = dict[str, Any]
 
-
-@dataclass(frozen=True)
-class Sizes:
-    """How much of everything. `reconcile_after` is in seconds; after `faulty_attempts` the line
-    lets a delivery through."""
-
-    things: int
-    seeds: int
-    faulty_attempts: int
-    crowd_rounds: int
-    fuzz_bodies: int
-    fuzz_pages: int
-    kills: int
-    kills_at_a_point: int
-    outages: int
-    reconcile_after: int
-
-
-SHORT = Sizes(
-    things=60,
-    seeds=1,
-    faulty_attempts=1,
-    crowd_rounds=3,
-    fuzz_bodies=300,
-    fuzz_pages=100,
-    kills=8,
-    kills_at_a_point=1,
-    outages=1,
-    reconcile_after=5,
-)
-FULL = Sizes(
-    things=1_000,
-    seeds=3,
-    faulty_attempts=3,
-    crowd_rounds=100,
-    fuzz_bodies=10_000,
-    fuzz_pages=2_000,
-    kills=200,
-    kills_at_a_point=20,
-    outages=20,
-    reconcile_after=30,
-)
-SIZES = FULL if os.environ.get("SOAK") == "full" else SHORT
-
-COPY: Mapping[str, str] = {
-    "MODELS_DIR": str(ROOT / "tests" / "faults" / "models"),
-    "FETCH_ALLOW": "127.0.0.1,localhost",
-    "RECONCILE_AFTER": str(SIZES.reconcile_after),
-}
-"""The environment of a copy whose models answer at once."""
 
 STORY = ["SUBMITTED", "PROCESSING", "PROCESSED", "GENERATING_EMBEDDINGS", "SEARCHABLE"]
 """The statuses in their order; the errors come after all of them."""

@@ -28,12 +28,10 @@ from allthethings.store.passages import About, PassageStore
 from allthethings.store.tallies import Tallies, mark
 from localcloud.ports import pick_port
 from localcloud.weights.cache import ensure
-from tests.faults import world as faults
 from tests.support.cloud import ROOT, Cloud, clean_environment
 from tests.support.person import JSON, Person
 from tests.support.waiting import wait_for
 
-COPY = faults.COPY
 QUERIES = 1_000 if os.environ.get("SOAK") == "full" else 200
 """Random filtered queries."""
 HTML = {"Accept": "text/html"}

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from lxml import html
 
 from allthethings.search.query_vectors import MAX_CHARACTERS, MAX_WORDS
+from tests.allthethings.search.library import HTML, Library, Searcher, Thing
 from tests.faults import strange
-from tests.faults.world import tracebacks
-from tests.search.world import HTML, Library, Searcher, Thing
+from tests.faults.things import tracebacks
 from tests.support.cloud import Cloud
 from tests.support.person import JSON
 

@@ -13,8 +13,8 @@ from bson import ObjectId
 from lxml import html
 from markupsafe import escape
 
-from tests.faults.world import make_thing
-from tests.search.world import Library, Searcher, Thing
+from tests.allthethings.search.library import Library, Searcher, Thing
+from tests.faults.things import make_thing
 from tests.support.cloud import ROOT, Cloud, clean_environment
 from tests.support.site import Site
 from tests.support.waiting import wait_for

@@ -10,7 +10,7 @@ from lxml import html
 
 from allthethings.assets.asset import AssetStatus as S
 from allthethings.assets.locators import TimeSpan
-from tests.pages.world import (
+from tests.allthethings.web.in_memory import (
     EXAMPLE,
     HOSTILE,
     Memory,
@@ -22,7 +22,7 @@ from tests.pages.world import (
     text_of,
 )
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 URL_ATTRIBUTES = ("href", "src", "action", "formaction")
 
 

@@ -7,7 +7,14 @@ from collections.abc import Iterator
 import pytest
 from lxml import html
 
-from tests.search.world import Library, Searcher, Thing, another_app, near_to, vector_of
+from tests.allthethings.search.library import (
+    Library,
+    Searcher,
+    Thing,
+    another_app,
+    near_to,
+    vector_of,
+)
 from tests.support.cloud import Cloud
 
 QUESTION = "which vessel was it that never came home"

@@ -6,7 +6,7 @@ import random
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from tests.search.world import (
+from tests.allthethings.search.library import (
     DAYS,
     FIRST_DAY,
     HOSTS,

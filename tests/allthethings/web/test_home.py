@@ -15,7 +15,7 @@ from allthethings.pipeline.imports import MAX_URLS, lines_of, listed_in
 from allthethings.store.asset_list import Place, Wanted
 from allthethings.store.assets import Page
 from allthethings.web.submission_form import MAX_LINES
-from tests.pages.world import (
+from tests.allthethings.web.in_memory import (
     HOSTILE,
     Memory,
     hostile_world,

@@ -13,7 +13,7 @@ from werkzeug.exceptions import TooManyRequests
 from werkzeug.test import TestResponse
 
 from allthethings.web.login import IN_ALL, PER_ADDRESS, WINDOW, Tries, local_path
-from tests.pages.world import Memory, make_app
+from tests.allthethings.web.in_memory import Memory, make_app
 
 PASSWORD = "corréct horse"
 JSON = {"Accept": "application/json"}

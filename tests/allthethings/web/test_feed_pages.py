@@ -11,7 +11,14 @@ from lxml import etree, html
 from allthethings.assets.asset import AssetStatus as S
 from allthethings.assets.locators import WHOLE
 from allthethings.web.security import HEADERS
-from tests.pages.world import HOSTILE, Memory, hostile_world, make_app, make_asset, make_hit
+from tests.allthethings.web.in_memory import (
+    HOSTILE,
+    Memory,
+    hostile_world,
+    make_app,
+    make_asset,
+    make_hit,
+)
 from tests.support.atom import NAMES, check
 
 PATHS = ["/feed.atom", "/search.atom?query=x", "/opensearch.xml", "/tools"]

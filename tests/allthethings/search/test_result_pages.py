@@ -8,7 +8,7 @@ import pytest
 from lxml import html
 
 from allthethings.search.search import LAST_PAGE, PER_PAGE
-from tests.search.world import (
+from tests.allthethings.search.library import (
     HTML,
     Library,
     Searcher,

@@ -7,15 +7,14 @@ from collections.abc import Iterator
 import pytest
 from pymongo import MongoClient
 
-from tests.search.world import COPY, Library, Searcher, make_library
-from tests.support.cloud import Cloud, running_cloud
+from tests.allthethings.search.library import Library, Searcher, make_library
+from tests.support.cloud import Cloud
 from tests.support.site import Site, running_site
 
 
 @pytest.fixture(scope="session")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    with running_cloud(tmp_path_factory.mktemp("cloud") / "var", COPY) as cloud:
-        yield cloud
+def cloud(library_copy: Cloud) -> Cloud:
+    return library_copy
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import trafilatura
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 LISTED: list[dict[str, Any]] = json.loads((EXAMPLES / "examples.json").read_text())
 LITTLE_WORDS = re.compile(
     r"an?|after|and|are|at|before|by|each|for|from|how|in|is|its?|of|on|or|other|so|that|the|their|"

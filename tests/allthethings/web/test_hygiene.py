@@ -15,7 +15,7 @@ from allthethings.hosts import host_of, is_loopback
 from allthethings.web import webhooks
 from allthethings.web.security import HEADERS, is_web_url
 from config import SettingsError
-from tests.pages.world import Memory, make_app, make_asset, make_hit, make_settings
+from tests.allthethings.web.in_memory import Memory, make_app, make_asset, make_hit, make_settings
 
 SECRET = "what only the log may say"
 PUBLIC = "https://things.example"

@@ -1,0 +1,50 @@
+"""How much of everything the fault tests do: a little, or with SOAK=full very much."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much of everything. `reconcile_after` is in seconds; after `faulty_attempts` the line
+    lets a delivery through."""
+
+    things: int
+    seeds: int
+    faulty_attempts: int
+    crowd_rounds: int
+    fuzz_bodies: int
+    fuzz_pages: int
+    kills: int
+    kills_at_a_point: int
+    outages: int
+    reconcile_after: int
+
+
+SHORT = Sizes(
+    things=60,
+    seeds=1,
+    faulty_attempts=1,
+    crowd_rounds=3,
+    fuzz_bodies=300,
+    fuzz_pages=100,
+    kills=8,
+    kills_at_a_point=1,
+    outages=1,
+    reconcile_after=5,
+)
+FULL = Sizes(
+    things=1_000,
+    seeds=3,
+    faulty_attempts=3,
+    crowd_rounds=100,
+    fuzz_bodies=10_000,
+    fuzz_pages=2_000,
+    kills=200,
+    kills_at_a_point=20,
+    outages=20,
+    reconcile_after=30,
+)
+SIZES = FULL if os.environ.get("SOAK") == "full" else SHORT
