@@ -31,7 +31,6 @@ from allthethings.web import (
     commands,
     examples,
     feeds,
-    formatting,
     gateway,
     home,
     search,
@@ -40,6 +39,7 @@ from allthethings.web import (
 )
 from allthethings.web import health as health_pages
 from allthethings.web.errors import WEBHOOKS, register_error_handlers
+from allthethings.web.formatting import capped, size, span, when
 from allthethings.web.login import require_password
 from allthethings.web.services import Services, provide
 from allthethings.web.submission_form import MAX_FORM, MAX_TYPED
@@ -115,7 +115,7 @@ def create_web(settings: Settings, services: Services) -> Flask:
     for part in (home, assets, search, feeds, gateway, examples, webhooks, health_pages):
         app.register_blueprint(part.blueprint)
     app.add_template_test(security.is_web_url, "web_url")
-    for each in (clock, formatting.size, formatting.span, formatting.when):
+    for each in (capped, clock, size, span, when):
         app.add_template_filter(each)
     _protect(app, settings)
     register_error_handlers(app)

@@ -10,7 +10,8 @@ from pymongo.errors import PyMongoError
 
 from allthethings.errors import IndexingError
 from allthethings.mongo import Database
-from allthethings.pipeline.indexes import create_indexes
+from allthethings.processors import about, kind_of
+from allthethings.store.indexes import create_indexes
 from config import DEFAULT_ENV_FILE, MongoSettings, SettingsError
 
 
@@ -19,7 +20,8 @@ def main() -> int:
     parser.add_argument("--env-file", type=Path, default=DEFAULT_ENV_FILE)
     try:
         settings = MongoSettings.from_env(parser.parse_args().env_file)
-        for line in create_indexes(Database(settings.uri, settings.name)):
+        database = Database(settings.uri, settings.name).database
+        for line in create_indexes(database, kind_of, lambda asset: about(asset, asset.title)):
             print(line)
     except (SettingsError, IndexingError, PyMongoError) as error:
         print(str(error).partition(", full error")[0], file=sys.stderr)

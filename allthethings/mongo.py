@@ -6,10 +6,13 @@ from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
 from allthethings.errors import BadInput
-from allthethings.store.assets import AssetStore
+from allthethings.store.assets import Assets
+from allthethings.store.deletions import Deletions
 from allthethings.store.documents import Document, available
+from allthethings.store.leases import Leases
 from allthethings.store.passage_index import PassageIndex
 from allthethings.store.passages import PassageStore
+from allthethings.store.transitions import Transitions
 
 TIMEOUT_MS = 5_000
 
@@ -22,8 +25,11 @@ class Database:
 
     def __init__(self, uri: str, name: str) -> None:
         self.client = _client(uri)
-        database = self.client[name]
-        self.assets = AssetStore(database["assets"])
+        self.database = database = self.client[name]
+        self.assets = Assets(database["assets"])
+        self.transitions = Transitions(database["assets"])
+        self.leases = Leases(database["assets"])
+        self.deletions = Deletions(database["deletions"], database["assets"])
         self.passages = PassageStore(database["passages"])
         self.passage_index = PassageIndex(database["passages"])
 

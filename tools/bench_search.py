@@ -24,7 +24,6 @@ from bson import ObjectId
 from bson.binary import Binary, BinaryVectorDtype
 from pymongo import MongoClient
 
-from allthethings.store.tallies import BLOCK, Tallies
 from tests.support.cloud import ROOT, Cloud, running_cloud
 from tests.support.person import Person
 from tests.support.waiting import wait_for
@@ -89,12 +88,9 @@ def things(passages: int) -> Iterator[tuple[Document, list[Document]]]:
 def fill(cloud: Cloud, passages: int) -> None:
     client: MongoClient[Document] = MongoClient(cloud.endpoints["MONGODB_CONNECTION_URI"])
     with client:
-        tallies = Tallies(client.iaat.assets)
-        first = tallies.next_number(passages // PASSAGES_A_THING)
-        for number, (asset, rows) in enumerate(things(passages), first):
-            client.iaat.assets.insert_one({**asset, "number": number})
+        for asset, rows in things(passages):
+            client.iaat.assets.insert_one(asset)
             client.iaat.passages.insert_many(rows)
-        tallies.settle(range(number // BLOCK + 1))
 
 
 def main() -> int:

@@ -49,8 +49,8 @@ COMES_FROM: Mapping[AssetStatus, frozenset[AssetStatus]] = MappingProxyType(
 class Asset:
     """One thing. `id` is 24 hex digits; times are UTC; `content_length` is bytes, if told;
     `segments` are as transcripts.pack makes them; nobody takes it up before `lease_until`;
-    `number` is its place in the order in which things came; `tries` counts how often it was begun
-    again, None: never."""
+    `tries` counts how often it was started again, None: never; `lease_owner` is the token of its
+    lease, only where the caller holds that."""
 
     id: str
     url: str
@@ -68,8 +68,8 @@ class Asset:
     deliveries: tuple[Mapping[str, Any], ...] = field(default=())
     segments: bytes | None = field(default=None, repr=False)
     lease_until: datetime | None = None
-    number: int | None = None
     tries: int | None = None
+    lease_owner: str | None = field(default=None, repr=False)
 
     @property
     def finished(self) -> bool:

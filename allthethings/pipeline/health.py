@@ -9,7 +9,7 @@ import httpx
 
 from allthethings.errors import IndexingError, ServiceUnavailable
 from allthethings.mongo import Database
-from allthethings.pipeline.indexes import missing_indexes
+from allthethings.store.indexes import missing_indexes
 
 TIMEOUT = 3.0
 REPLICATE_URL = "https://api.replicate.com"
@@ -51,7 +51,7 @@ def _state(check: Check) -> str:
 
 
 def _require_indexes(database: Database) -> None:
-    missing = missing_indexes(database)
+    missing = missing_indexes(database.database)
     if missing:
         raise ServiceUnavailable(
             f"Index {', '.join(missing)}", "run create-indexes.py, or wait until it is built"

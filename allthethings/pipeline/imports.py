@@ -17,7 +17,7 @@ from allthethings.errors import BadInput, IndexingError, ServiceUnavailable
 from allthethings.pipeline.pipeline import Pipeline, Preview
 from allthethings.processors.sandbox import Starved, run_within
 from allthethings.sources.markup import addresses_in
-from allthethings.store.assets import AlreadyIndexed
+from allthethings.store.transitions import AlreadyIndexed
 
 log = logging.getLogger(__name__)
 

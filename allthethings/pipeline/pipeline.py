@@ -22,7 +22,6 @@ from allthethings.errors import (
     ErrorCode,
     IndexingError,
     MalformedPrediction,
-    NoSuchAsset,
     RequestRefused,
     ServiceUnavailable,
     UnusableThing,
@@ -43,8 +42,9 @@ from allthethings.processors import (
 from allthethings.replicate.predictions import Prediction, parse_embeddings, parse_prediction
 from allthethings.sources.fetch import ONE_ANSWER, Probe, beginning, probe, within
 from allthethings.sources.markup import title_of
-from allthethings.store.assets import AlreadyIndexed
+from allthethings.store.deletions import Deletion
 from allthethings.store.documents import Document
+from allthethings.store.transitions import AlreadyIndexed
 from guardedfetch import Fetcher
 
 log = logging.getLogger(__name__)
@@ -83,6 +83,9 @@ class Pipeline:
         shape: Shape,
     ) -> None:
         self._assets = database.assets
+        self._transitions = database.transitions
+        self._leases = database.leases
+        self._deletions = database.deletions
         self._passages = database.passages
         self._fetcher = fetcher
         self._tools = tools
@@ -100,7 +103,7 @@ class Pipeline:
         ServiceUnavailable when nothing could be kept."""
         url, key, seen = self._look(text)
         kind = kind_of(seen.content_type)
-        asset = self._assets.insert(url, key, kind, seen.content_type, seen.content_length)
+        asset = self._transitions.insert(url, key, kind, seen.content_type, seen.content_length)
         log.info("asset %s submitted, %s", asset.id, seen.content_type)
         self.process(asset)
         return asset
@@ -141,10 +144,10 @@ class Pipeline:
             processor = self._processor(asset)
             outcome = (processor.find(asset) if look_for_lost else None) or processor.process(asset)
         except (UnusableThing, RequestRefused) as error:
-            self._assets.move(asset.id, S.PROCESSING_ERROR, same_try=asset, error=str(error))
+            self._transitions.move(asset.id, S.PROCESSING_ERROR, same_try=asset, error=str(error))
         except ServiceUnavailable as error:
             log.warning("asset %s waits: %s", asset.id, error)
-            self._assets.release(asset, hold_off=HOLD_OFF, error=str(error))
+            self._leases.release(asset, hold_off=HOLD_OFF, error=str(error))
         else:
             if isinstance(outcome, Requested):
                 self._record_request(asset, outcome)
@@ -152,18 +155,18 @@ class Pipeline:
                 self._soon(asset.id, lambda: self._record_content(asset, outcome))
 
     def _record_request(self, asset: Asset, requested: Requested) -> None:
-        noted = self._assets.move(
+        noted = self._transitions.move(
             asset.id,
             S.PROCESSING,
             same_try=asset,
             prediction_id=requested.prediction_id,
-            lease=self._callback_patience,
+            hold_off=self._callback_patience,
             note={"prediction": requested.prediction_id},
             replicate_request=dict(requested.request),
         )
         if noted:
             return
-        asset_now = self._still(asset)
+        asset_now = self._assets.same_try(asset)
         if asset_now is None or not asset_now.awaits(requested.prediction_id):
             self.give_up(asset.id, [requested.prediction_id])
 
@@ -192,7 +195,7 @@ class Pipeline:
         nothing left to do, be it because it was done before.
         """
         prediction = parse_prediction(payload)
-        asset = self._existing(asset_id)
+        asset = self._assets.existing(asset_id)
         if not prediction.finished or not asset.awaits(prediction.id):
             return
         if asset.status is S.PROCESSED:  # its text is there, but the embeddings were not asked for
@@ -207,7 +210,7 @@ class Pipeline:
                 raise UnusableThing(prediction.why_it_failed())
             content = self._processor(asset).read(prediction.output)
         except UnusableThing as error:
-            self._assets.move(
+            self._transitions.move(
                 asset.id,
                 S.PROCESSING_ERROR,
                 same_try=asset,
@@ -228,7 +231,7 @@ class Pipeline:
             reason = "There is no text in it."
             if too_long:
                 reason = f"Its text is too long: more than {MAX_TEXT:,} characters."
-            self._assets.move(
+            self._transitions.move(
                 asset.id,
                 S.PROCESSING_ERROR,
                 same_try=asset,
@@ -236,12 +239,12 @@ class Pipeline:
                 error=reason,
             )
             return
-        asset_now = self._still(asset)
+        asset_now = self._assets.same_try(asset)
         if asset_now is None or asset_now.status not in COMES_FROM[S.PROCESSED]:
             return  # another was first
         self._passages.put(asset.id, about(asset, content.title), passages)
         lines = from_locators((piece.text, piece.locator) for piece in content.pieces)
-        moved = self._assets.move(
+        moved = self._transitions.move(
             asset.id,
             S.PROCESSED,
             same_try=asset,
@@ -264,25 +267,31 @@ class Pipeline:
 
         Raises ServiceUnavailable; the thing stays PROCESSED then, to be tried again.
         """
-        asset = self._assets.claim(asset_id, S.PROCESSED)
-        if asset is None:
-            return
+        asset = self._leases.claim(asset_id, S.PROCESSED)
+        if asset is not None:
+            self.request_missing(asset, look_for_lost=look_for_lost)
+
+    def request_missing(self, asset: Asset, *, look_for_lost: bool) -> None:
+        """As `request_embeddings`, for a PROCESSED thing whose lease the caller holds."""
         asked: list[str] = []
         try:
             self._request_batches(asset, look_for_lost, asked)
         except RequestRefused as error:
-            moved = self._assets.move(
-                asset_id, S.EMBEDDINGS_ERROR, same_try=asset, error=str(error)
+            moved = self._transitions.move(
+                asset.id, S.EMBEDDINGS_ERROR, same_try=asset, error=str(error)
             )
         except ServiceUnavailable as error:
-            self._assets.release(asset, hold_off=HOLD_OFF, error=str(error))
+            self._leases.release(asset, hold_off=HOLD_OFF, error=str(error))
             raise
         else:
-            moved = self._assets.move(
-                asset_id, S.GENERATING_EMBEDDINGS, same_try=asset, lease=self._callback_patience
+            moved = self._transitions.move(
+                asset.id,
+                S.GENERATING_EMBEDDINGS,
+                same_try=asset,
+                hold_off=self._callback_patience,
             )
-        if asked and not moved and self._still(asset) is None:
-            self.give_up(asset_id, asked)
+        if asked and not moved and self._assets.same_try(asset) is None:
+            self.give_up(asset.id, asked)
 
     def _request_batches(self, asset: Asset, look_for_lost: bool, asked: list[str]) -> None:
         """Ask batch by batch, as long as the asset is the caller's; `asked` gets the ids."""
@@ -299,8 +308,8 @@ class Pipeline:
             found = self._generator.find(asset, texts) if look_for_lost else None
             prediction_id = found or self._generator.generate(asset, first, texts)
             asked.append(prediction_id)
-            ours = self._assets.renew(asset)
-            if not ours and self._still(asset) is None:
+            ours = self._leases.renew(asset)
+            if not ours and self._assets.same_try(asset) is None:
                 return
             self._passages.requested(asset.id, first, batch[-1]["position"], prediction_id)
             if not ours:  # finished, or failed in the meantime
@@ -309,7 +318,7 @@ class Pipeline:
     def record_embeddings(self, asset_id: str, first: int, last: int, payload: object) -> None:
         """A callback of the embedding model for the passages first..last; raises as above."""
         prediction = parse_prediction(payload)
-        asset = self._existing(asset_id)
+        asset = self._assets.existing(asset_id)
         if not 0 <= first <= last <= MAX_TEXT:
             raise MalformedPrediction("The path names no passages.")
         if not prediction.finished or prediction.id in asset.replaced_process_ids:
@@ -327,7 +336,9 @@ class Pipeline:
                     raise UnusableThing(prediction.why_it_failed())
                 vectors = parse_embeddings(prediction.output, last - first + 1)
             except UnusableThing as error:
-                self._assets.move(asset.id, S.EMBEDDINGS_ERROR, same_try=asset, error=str(error))
+                self._transitions.move(
+                    asset.id, S.EMBEDDINGS_ERROR, same_try=asset, error=str(error)
+                )
                 return
             self._passages.embed(asset.id, first, vectors, prediction.id)
         self.finish(asset.id)
@@ -337,14 +348,14 @@ class Pipeline:
         embedded, total = self._passages.progress(asset_id)
         if not total or embedded < total:
             return False
-        if self._assets.move(asset_id, S.SEARCHABLE):
+        if self._transitions.move(asset_id, S.SEARCHABLE):
             log.info("asset %s searchable", asset_id)
         return True
 
     def note_delivery(self, asset_id: str, delivery: Mapping[str, Any]) -> None:
         """Keep how a callback came, after what it brought was recorded: its answer stands."""
         try:
-            self._assets.note_delivery(asset_id, delivery)
+            self._transitions.note_delivery(asset_id, delivery)
         except ServiceUnavailable as error:
             log.warning("a delivery for asset %s is not noted: %s", asset_id, error)
 
@@ -357,21 +368,23 @@ class Pipeline:
         What came before is not asked for again: a text that is there is embedded anew, and only
         its passages that have no vector and wait for none. Raises ServiceUnavailable too.
         """
-        asset = self._existing(asset_id)
+        asset = self._assets.existing(asset_id)
         if not asset.failed:
             raise BadInput("Only what has failed can be tried again.")
         self.begin_again(asset)
-        return self._existing(asset_id)
+        return self._assets.existing(asset_id)
 
     def begin_again(self, asset: Asset) -> None:
         """Go back to the beginning of the stage that the asset is in, or failed in. Raises
         ServiceUnavailable."""
         if asset.status in COMES_FROM[S.PROCESSING_ERROR] | {S.PROCESSING_ERROR}:
             given_up = [asset.replicate_process_id] if asset.replicate_process_id else []
-            if self._assets.start_again(asset, S.SUBMITTED, given_up):
-                self.process(self._existing(asset.id))
-        elif self._assets.start_again(asset, S.PROCESSED, self._ended_without_vectors(asset)):
-            self._soon(asset.id, lambda: self._embed_again(asset.id))
+            if begun := self._transitions.start_again(asset, S.SUBMITTED, given_up):
+                self.process(begun)
+            return
+        given_up = self._ended_without_vectors(asset)
+        if begun := self._transitions.start_again(asset, S.PROCESSED, given_up):
+            self._soon(asset.id, lambda: self._embed_again(begun))
 
     def _ended_without_vectors(self, asset: Asset) -> list[str]:
         """The predictions that passages wait for in vain."""
@@ -384,49 +397,43 @@ class Pipeline:
                 ended.append(prediction_id)
         return ended
 
-    def _embed_again(self, asset_id: str) -> None:
-        self._assets.release(self._existing(asset_id))
-        self.request_embeddings(asset_id)
-        self.finish(asset_id)  # all vectors may have come after the failure
+    def _embed_again(self, asset: Asset) -> None:
+        self.request_missing(asset, look_for_lost=False)
+        self.finish(asset.id)  # all vectors may have come after the failure
 
     def cancel(self, asset_id: str) -> Asset:
         """End a thing that is under way, as failed; it can be tried again. The asset as it is
         then. Raises NoSuchAsset, BadInput, ServiceUnavailable."""
-        asset = self._existing(asset_id)
+        asset = self._assets.existing(asset_id)
         while not asset.finished:
             before_text = asset.status in COMES_FROM[S.PROCESSING_ERROR]
             failure = S.PROCESSING_ERROR if before_text else S.EMBEDDINGS_ERROR
             # In this order: the callback of a cancelled prediction knows no reason.
-            if self._assets.move(asset_id, failure, error=CANCELLED, note={"cancelled": True}):
+            if self._transitions.move(asset_id, failure, error=CANCELLED, note={"cancelled": True}):
                 log.info("asset %s cancelled", asset_id)
                 ended = self._assets.state(asset_id) or asset
                 mine = ended.replicate_process_id if before_text else None
                 self._cancel(*([mine] if mine else []), *self._owing(asset_id))
                 return ended
-            asset = self._existing(asset_id)  # it went on in between
+            asset = self._assets.existing(asset_id)  # it went on in between
         raise BadInput("Only what is under way can be cancelled.")
 
     def delete(self, asset_id: str) -> None:
         """Remove a thing at any stage, for good. Raises NoSuchAsset."""
-        self._existing(asset_id)
-        asset = self._assets.mark_deleted(asset_id)
-        if asset is not None:
-            log.info("asset %s deleted", asset_id)
-            self.finish_deletion(asset)
+        self.finish_deletion(self._deletions.begin(self._assets.existing(asset_id)))
+        log.info("asset %s deleted", asset_id)
 
-    def finish_deletion(self, asset: Asset) -> None:
-        """Cancel what runs for a thing that was marked as deleted, and remove what is left."""
-        running = self._owing(asset.id)
-        if asset.status is S.PROCESSING and asset.replicate_process_id:
-            running.append(asset.replicate_process_id)
-        self._cancel(*running)
-        self._passages.delete(asset.id)
-        self._assets.remove(asset.id)
+    def finish_deletion(self, deletion: Deletion) -> None:
+        """Remove what is to be deleted, and cancel what runs for it."""
+        running = self._deletions.remove_asset(deletion)
+        self._cancel(*sorted(running), *self._owing(deletion.asset_id))
+        self._passages.delete(deletion.asset_id)
+        self._deletions.end(deletion)
 
     def give_up(self, asset_id: str, prediction_ids: Sequence[str]) -> None:
         """Wait no more for these predictions, and cancel them: what comes of them must neither
         end another try nor be waited for by it."""
-        self._assets.give_up(asset_id, prediction_ids)
+        self._transitions.give_up(asset_id, prediction_ids)
         self._passages.forget_requests(asset_id, prediction_ids)
         self._cancel(*prediction_ids)
 
@@ -443,19 +450,6 @@ class Pipeline:
                 log.warning("prediction %s is not cancelled: %s", prediction_id, error)
                 if error.retryable:
                     return  # nor are the others: each would be waited for in vain
-
-    def _still(self, asset: Asset) -> Asset | None:
-        """The asset as it is now; None when it was deleted, cancelled or begun again since."""
-        asset_now = self._assets.state(asset.id)
-        if asset_now is None or asset_now.cancelled or asset_now.tries != asset.tries:
-            return None
-        return asset_now
-
-    def _existing(self, asset_id: str) -> Asset:
-        asset = self._assets.state(asset_id)
-        if asset is None:
-            raise NoSuchAsset
-        return asset
 
 
 def _runs(rows: Sequence[Document], longest: int) -> Iterator[list[Document]]:

@@ -15,11 +15,10 @@ from allthethings.assets.asset import Asset, AssetStatus
 from allthethings.errors import IndexingError
 from allthethings.mongo import Database
 from allthethings.pipeline.pipeline import HOLD_OFF, Pipeline
-from allthethings.processors import kind_of
 from allthethings.replicate.client import ReplicateClient
 from allthethings.replicate.predictions import Prediction
-from allthethings.store.assets import LEASE
 from allthethings.store.documents import now
+from allthethings.store.leases import LEASE
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +44,9 @@ class Reconciler:
         callback_patience: timedelta,
         deadline: timedelta,
     ) -> None:
-        self._assets = database.assets
+        self._transitions = database.transitions
+        self._leases = database.leases
+        self._deletions = database.deletions
         self._passages = database.passages
         self._replicate = replicate
         self._pipeline = pipeline
@@ -54,12 +55,9 @@ class Reconciler:
 
     def reconcile(self, limit: int = 100) -> int:
         """Take up what nobody works on. Returns how many things that were."""
-        self._assets.tallies.number_the_rest(kind_of)
-        if astray := self._assets.tallies.settle():
-            log.warning("%d blocks of things were counted anew", astray)
-        for asset in self._assets.deleted(limit):
-            self._pipeline.finish_deletion(asset)
-        waiting, taken = self._assets.unfinished(limit), 0
+        for deletion in self._deletions.pending(limit):
+            self._pipeline.finish_deletion(deletion)
+        waiting, taken = self._leases.unfinished(limit), 0
         while waiting:
             done, left = self._take_some(waiting[:TOGETHER])
             taken += done
@@ -70,14 +68,14 @@ class Reconciler:
         """Take up those that are still free: how many that were, and which are left over when it
         takes long. All are claimed first, so that one list of Replicate's predictions tells of
         all of them."""
-        claims = (self._assets.claim(asset.id, asset.status) for asset in assets)
+        claims = (self._leases.claim(asset.id, asset.status) for asset in assets)
         claimed = [asset for asset in claims if asset is not None]
         end = time.monotonic() + LEASE.total_seconds() / 2
         with self._replicate.one_list():
             for number, asset in enumerate(claimed):
                 if number and time.monotonic() > end:  # another may soon take the rest
                     for rest in claimed[number:]:
-                        self._assets.release(rest)
+                        self._leases.release(rest)
                     return number, claimed[number:]
                 self._try(asset)
         return len(claimed), ()
@@ -88,10 +86,10 @@ class Reconciler:
             self._take_up(asset)
         except IndexingError as error:
             log.warning("asset %s waits: %s", asset.id, error)
-            self._assets.release(asset, hold_off=HOLD_OFF, error=str(error))
+            self._leases.release(asset, hold_off=HOLD_OFF, error=str(error))
         except Exception:
             log.exception("asset %s could not be taken up", asset.id)
-            self._assets.release(asset, hold_off=LONG_HOLD_OFF, error=UNFORESEEN)
+            self._leases.release(asset, hold_off=LONG_HOLD_OFF, error=UNFORESEEN)
 
     def _take_up(self, asset: Asset) -> None:
         if asset.status is S.SUBMITTED:
@@ -99,8 +97,7 @@ class Reconciler:
         elif asset.status is S.PROCESSING:
             self._ask_for_text(asset)
         elif asset.status is S.PROCESSED:
-            self._assets.release(asset)
-            self._pipeline.request_embeddings(asset.id, look_for_lost=True)
+            self._pipeline.request_missing(asset, look_for_lost=True)
         elif not self._pipeline.finish(asset.id):
             self._ask_for_embeddings(asset)
 
@@ -109,17 +106,23 @@ class Reconciler:
         prediction = self._replicate.get(asset.replicate_process_id or "")
         if self._came_to_an_end(asset, prediction, S.PROCESSING_ERROR) and prediction:
             self._pipeline.text_arrived(asset, prediction)
+        self._await(asset)
 
     def _ask_for_embeddings(self, asset: Asset) -> None:
         """As `_ask_for_text`, for each prediction that still owes vectors."""
         owed = self._passages.owed(asset.id)
         # A callback may just have brought the last vectors.
         if not owed and not self._pipeline.finish(asset.id):
-            self._assets.move(asset.id, S.EMBEDDINGS_ERROR, same_try=asset, error=UNASKED)
+            self._transitions.move(asset.id, S.EMBEDDINGS_ERROR, same_try=asset, error=UNASKED)
         for prediction_id, first, last in owed:
             prediction = self._replicate.get(prediction_id)
             if self._came_to_an_end(asset, prediction, S.EMBEDDINGS_ERROR) and prediction:
                 self._pipeline.embeddings_arrived(asset, first, last, prediction)
+        self._await(asset)
+
+    def _await(self, asset: Asset) -> None:
+        """Leave the asset to its callbacks, unless it has moved on."""
+        self._leases.release(asset, hold_off=self._callback_patience, error="")
 
     def _came_to_an_end(
         self, asset: Asset, prediction: Prediction | None, failure: AssetStatus
@@ -127,7 +130,7 @@ class Reconciler:
         """Whether there is an outcome to record. One that is forgotten or stuck fails the asset;
         one that came and went while nobody fetched it is asked for again."""
         if prediction is None:
-            self._assets.move(asset.id, failure, same_try=asset, error=FORGOTTEN)
+            self._transitions.move(asset.id, failure, same_try=asset, error=FORGOTTEN)
             return False
         if prediction.lost_its_output(now()):
             log.warning("asset %s: the output of %s is gone, again", asset.id, prediction.id)
@@ -138,8 +141,6 @@ class Reconciler:
         # What waits for its turn is not stuck, however long the queue: it has not begun.
         if prediction.started_at and now() - prediction.started_at > self._deadline:
             # In this order: the callback of a cancelled prediction knows no reason.
-            self._assets.move(asset.id, failure, same_try=asset, error=STUCK)
+            self._transitions.move(asset.id, failure, same_try=asset, error=STUCK)
             self._pipeline.give_up(asset.id, [prediction.id])
-        else:
-            self._assets.release(asset, hold_off=self._callback_patience, error="")
         return False

@@ -1,164 +1,160 @@
-"""The list of things: some of them, in an order, a page at a time.
-
-A page is a range of numbers: the tallies tell in which blocks it lies, so that no more is read,
-however many things there are. The local server fetches all that a filter finds before it sorts.
-"""
+"""The list of assets: filtered, by age, with keyset pagination, and counts that have a limit."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import accumulate
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
+from bson import ObjectId
+from pymongo import ASCENDING, DESCENDING
 from pymongo.collection import Collection
 
-from allthethings.assets.asset import AssetStatus
+from allthethings.assets.asset import Asset, AssetStatus
+from allthethings.store.asset_documents import WITHOUT_TEXT, in_status, to_asset
 from allthethings.store.documents import Document, available
-from allthethings.store.tallies import BLOCK, Tallies, Tally
 
-WITHOUT_TEXT: Document = {"text": 0, "segments": 0, "deliveries": 0}
-"""A projection, for who shows or moves many things."""
+# The fields of the indexes that serve the list. A prefix of one of them serves each query, in
+# either direction.
+LIST_INDEXES = {
+    "created": ("created_at", "_id"),
+    "status_created": ("status", "created_at", "_id"),
+    "kind_created": ("kind", "created_at", "_id"),
+    "status_kind_created": ("status", "kind", "created_at", "_id"),
+}
+# The largest number that is counted. Where there are more, a count ends here.
+COUNT_LIMIT = 10_000
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """Which things: of these statuses (of any, when there are none), of this kind (or any)."""
+class AssetFilter:
+    """The assets with one of these statuses, or any, and of this kind, or any."""
 
     statuses: frozenset[AssetStatus] = frozenset()
     kind: str | None = None
+
+    def query(self) -> Document:
+        query: Document = {}
+        if self.statuses:
+            query["status"] = in_status(self.statuses)
+        if self.kind is not None:
+            query["kind"] = self.kind
+        return query
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where an asset stands in the list, also after it has gone from there."""
+
+    created_at: datetime
+    asset_id: str
+
+
+@dataclass(frozen=True)
+class PageRequest:
+    """Which page of the list: by its `number`, the page right `after` or right `before` a
+    position, or the `last` one. Positions stay right while assets come and go."""
+
+    filter: AssetFilter = field(default_factory=AssetFilter)
     oldest_first: bool = False
-
-    @property
-    def everything(self) -> bool:
-        return not self.statuses and self.kind is None
-
-    def keys(self, tally: Tally) -> set[tuple[str, str]]:
-        return {
-            (status, kind)
-            for status, kind in tally
-            if (not self.statuses or status in self.statuses)
-            and (self.kind is None or kind == self.kind)
-        }
-
-    def count(self, tally: Tally) -> int:
-        return sum(tally[key] for key in self.keys(tally))
+    size: int = 20
+    number: int = 1
+    after: Position | None = None
+    before: Position | None = None
+    last: bool = False
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where in the list a page begins: it is the `page`th, or comes right `after` the thing of a
-    number, or right `before` it. The latter two stay where they are while things come and go."""
+class AssetPage:
+    """A page of the list. Its assets have no text and no history.
 
-    page: int = 1
-    after: int | None = None
-    before: int | None = None
+    `first` is the place of its first asset, counted from 1; None when it is past COUNT_LIMIT.
+    """
 
-
-@dataclass(frozen=True)
-class Rows:
-    """Documents of a page without texts. `first` counts from 1 over the whole list; `total` is
-    of what is wanted, `tally` of everything."""
-
-    documents: Sequence[Document]
-    first: int
-    total: int
-    tally: Tally
+    assets: Sequence[Asset] = ()
+    first: int | None = 1
+    more_before: bool = False
+    more_after: bool = False
 
 
-def read_page(
-    things: Collection[Document], tallies: Tallies, wanted: Wanted, place: Place, size: int
-) -> Rows:
-    blocks = tallies.blocks()
-    tally = sum(blocks.values(), Tally())
-    counts = {block: count for block, held in blocks.items() if (count := wanted.count(held))}
-    total = sum(counts.values())
-    order = sorted(counts, reverse=not wanted.oldest_first)
-    chosen, ahead = _chosen(order, counts, wanted, place, size)
-    if not chosen and place.before is not None:
-        return read_page(things, tallies, wanted, Place(), size)
-    if not chosen:
-        return Rows([], total + 1, total, tally)
-    keys = set().union(*(wanted.keys(blocks[block]) for block in chosen))
-    reader = _Reader(things, None if wanted.everything else keys)
-    low, high = min(chosen) * BLOCK, (max(chosen) + 1) * BLOCK
-    numbers = sorted(reader.numbers(low, high), reverse=not wanted.oldest_first)
-    start = _start(numbers, ahead, wanted, place, size)
-    if start < 0:  # fewer than a page come before it
-        return read_page(things, tallies, wanted, Place(), size)
-    page = numbers[start : start + size]
-    documents = reader.documents(page) if page else []
-    return Rows(documents, ahead + start + 1, total, tally)
+class AssetList:
+    """Reads pages of the list and counts it."""
 
+    def __init__(self, collection: Collection[Document]) -> None:
+        self._collection = collection
 
-def _chosen(
-    order: Sequence[int], counts: Mapping[int, int], wanted: Wanted, place: Place, size: int
-) -> tuple[Sequence[int], int]:
-    """The blocks that hold the page, and how many things come before them."""
-    ends = list(accumulate(counts[block] for block in order))
-    number = place.after if place.after is not None else place.before
-    if number is None:
-        skip = (place.page - 1) * size
-        first = next((at for at, end in enumerate(ends) if end > skip), len(order))
-        last = next((at for at, end in enumerate(ends) if end >= skip + size), len(order) - 1)
-    else:
-        # How much of the number's own block is past it, nobody knows yet: a page besides it.
-        block = number // BLOCK
-        at = sum(each < block if wanted.oldest_first else each > block for each in order)
-        own = at < len(order) and order[at] == block
-        if place.after is not None:
-            first = at
-            target = (ends[at] if own else ends[at - 1] if at else 0) + size
-            last = next((at for at, end in enumerate(ends) if end >= target), len(order) - 1)
-        else:
-            last = at if own else at - 1
-            before = ends[at - 1] if at else 0
-            first = next((at for at, end in enumerate(ends) if end > before - size), 0)
-    chosen = order[first : last + 1]
-    return chosen, ends[first - 1] if 0 < first <= len(ends) else 0
+    def page(self, wanted: PageRequest) -> AssetPage:
+        if wanted.last:
+            return self._last(wanted)
+        if wanted.after:
+            return self._after(wanted, wanted.after)
+        if wanted.before:
+            return self._before(wanted, wanted.before)
+        return self._numbered(wanted)
 
-
-def _start(numbers: Sequence[int], ahead: int, wanted: Wanted, place: Place, size: int) -> int:
-    """Where among these numbers, in their order, the page begins; -1 for before the list."""
-
-    def earlier(number: int) -> int:
-        return sum(each < number if wanted.oldest_first else each > number for each in numbers)
-
-    if place.after is not None:
-        return earlier(place.after) + (place.after in numbers)
-    if place.before is not None:
-        return earlier(place.before) - size
-    return (place.page - 1) * size - ahead
-
-
-class _Reader:
-    """Reads ranges of numbers, of things of these statuses and kinds, or of all."""
-
-    def __init__(self, things: Collection[Document], keys: set[tuple[str, str]] | None) -> None:
-        self._things = things
-        self._keys = keys
-
-    # What changes its status between two questions may be found by both.
-
-    def numbers(self, low: int, high: int) -> set[int]:
-        """Those from `low` to before `high`."""
-        return {each["number"] for each in self._read(low, high, {"number": 1, "deleted_at": 1})}
-
-    def documents(self, numbers: Sequence[int]) -> list[Document]:
-        low, high = min(numbers), max(numbers) + 1
-        found = self._read(low, high, {**WITHOUT_TEXT, "history": 0})
-        there = {each["number"]: each for each in found}
-        return [there[number] for number in numbers if number in there]
-
-    def _read(self, low: int, high: int, fields: Mapping[str, int]) -> Iterable[Document]:
-        span: Document = {"number": {"$gte": low, "$lt": high}}
-        asked: list[Document] = (
-            [span]
-            if self._keys is None
-            else [{"status": status, "kind": kind, **span} for status, kind in sorted(self._keys)]
-        )
+    def count(self, query: Document) -> int:
+        """How many assets match, at most COUNT_LIMIT."""
         with available():
-            for query in asked:
-                # In the filter, deleted_at would keep the local server from the index.
-                for each in self._things.find(query, fields):
-                    if "deleted_at" not in each:
-                        yield each
+            return self._collection.count_documents(query, limit=COUNT_LIMIT)
+
+    def _numbered(self, wanted: PageRequest) -> AssetPage:
+        skip = (wanted.number - 1) * wanted.size
+        assets = self._read(wanted, {}, skip=skip)
+        return AssetPage(assets[: wanted.size], skip + 1, skip > 0, len(assets) > wanted.size)
+
+    def _after(self, wanted: PageRequest, position: Position) -> AssetPage:
+        assets = self._read(wanted, _past(position, wanted.oldest_first))
+        ahead = self._ahead(wanted, _past(position, not wanted.oldest_first, inclusive=True))
+        first = None if ahead is None else ahead + 1
+        return AssetPage(assets[: wanted.size], first, ahead != 0, len(assets) > wanted.size)
+
+    def _before(self, wanted: PageRequest, position: Position) -> AssetPage:
+        past = _past(position, not wanted.oldest_first)
+        assets = self._read(wanted, past, backwards=True)
+        if len(assets) <= wanted.size:
+            return self._numbered(replace(wanted, number=1))
+        ahead = self._ahead(wanted, past)
+        first = None if ahead is None else ahead - wanted.size + 1
+        return AssetPage(assets[: wanted.size][::-1], first, more_before=True, more_after=True)
+
+    def _last(self, wanted: PageRequest) -> AssetPage:
+        found = self._read(wanted, {}, backwards=True)
+        assets = found[: wanted.size][::-1]
+        total = self._ahead(wanted, {})
+        first = None if total is None else total - len(assets) + 1
+        return AssetPage(assets, first, more_before=len(found) > wanted.size)
+
+    def _ahead(self, wanted: PageRequest, past: Document) -> int | None:
+        """How many assets of the list stand there; None when they are too many to be counted."""
+        ahead = self.count({**wanted.filter.query(), **past})
+        return ahead if ahead < COUNT_LIMIT else None
+
+    def _read(
+        self, wanted: PageRequest, past: Document, *, skip: int = 0, backwards: bool = False
+    ) -> list[Asset]:
+        """The assets of a page, and one more if there is one."""
+        direction = ASCENDING if wanted.oldest_first is not backwards else DESCENDING
+        with available():
+            documents = (
+                self._collection.find(
+                    {**wanted.filter.query(), **past}, {**WITHOUT_TEXT, "history": 0}
+                )
+                .sort([("created_at", direction), ("_id", direction)])
+                .skip(skip)
+                .limit(wanted.size + 1)
+            )
+            return [to_asset(document) for document in documents]
+
+
+def _past(position: Position, ascending: bool, *, inclusive: bool = False) -> Document:
+    """A filter for what comes after the position in that direction, with it if `inclusive`."""
+    beyond = "$gt" if ascending else "$lt"
+    moment, key = position.created_at, ObjectId(position.asset_id)
+    return {
+        # The bound of the index scan; the rest decides between assets of the same moment.
+        "created_at": {f"{beyond}e": moment},
+        "$or": [
+            {"created_at": {beyond: moment}},
+            {"_id": {f"{beyond}e" if inclusive else beyond: key}},
+        ],
+    }

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from allthethings.store.asset_list import COUNT_LIMIT
+
 
 def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def capped(number: int) -> str:
+    """A number of assets: 1,234, or 10,000+ where the count has reached its limit."""
+    return f"{number:,}+" if number >= COUNT_LIMIT else f"{number:,}"
 
 
 def when(moment: datetime) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from flask import (
     Blueprint,
@@ -20,8 +21,8 @@ from allthethings.assets.urls import NO_URL
 from allthethings.errors import BadInput, IndexingError, ServiceUnavailable
 from allthethings.pipeline.imports import MAX_URLS, Answer
 from allthethings.processors import kinds
-from allthethings.store.assets import AlreadyIndexed, Page
-from allthethings.store.tallies import Tally
+from allthethings.store.asset_list import COUNT_LIMIT, AssetFilter, PageRequest
+from allthethings.store.transitions import AlreadyIndexed
 from allthethings.web.list_address import GROUPS, SORTS, ListAddress, asked_for
 from allthethings.web.services import services
 from allthethings.web.submission_form import (
@@ -70,40 +71,20 @@ def _home(form: Form, code: int = 200) -> ResponseReturnValue:
         wrong, code = str(error), 400
         if wants_json():
             return jsonify(error=wrong), code
+    if wants_json():
+        return jsonify(_list_as_json(asked)), code
     try:
-        page = services().database.assets.page(asked.wanted, asked.place, asked.size)
+        listing = _listing(asked)
     except ServiceUnavailable as error:
-        if wants_json() or not form.urls:
+        if not form.urls:
             raise
         # What a person typed is worth more than a list.
-        page, wrong, code = Page([], 1, 0, Tally()), f"{error}. Try again in a moment.", 503
-    counts = _by_status(page.tally)
-    of_kind = _by_status(page.tally, asked.wanted.kind)
-    first, last = page.first, page.first + len(page.assets) - 1
-    around = _around(page.assets, asked, first > 1, last < page.total)
-    under_way = sum(counts[status] for status in UNFINISHED)
-    if wants_json():
-        return jsonify(
-            assets=[listed(asset) for asset in page.assets],
-            page=-(-first // asked.size) if page.assets else asked.place.page,
-            per_page=asked.size,
-            total=page.total,
-            under_way=under_way,
-            counts=counts,
-            **around,
-        )
+        listing, wrong, code = _NO_LIST, f"{error}. Try again in a moment.", 503
     return render_template(
         "home.html",
-        assets=[shown(asset) for asset in page.assets],
-        first=first,
-        last=last,
-        total=page.total,
-        everything=sum(counts.values()),
-        of_kind=sum(of_kind.values()),
-        under_way=under_way,
-        groups={name: sum(of_kind[each] for each in held) for name, held in GROUPS.items()},
+        **listing,
         chosen=asked.chosen,
-        place=asked.place,
+        page=asked.wanted.number,
         sorts=SORTS,
         statuses=list(AssetStatus),
         wrong=wrong,
@@ -111,8 +92,47 @@ def _home(form: Form, code: int = 200) -> ResponseReturnValue:
         kinds=kinds(),
         form=form,
         most=MAX_URLS,
-        **around,
     ), code
+
+
+def _listing(asked: ListAddress) -> dict[str, Any]:
+    """The page of the list that the address asks for, and the counts beside it."""
+    assets, wanted = services().database.assets, asked.wanted
+    page = assets.page(wanted)
+    kind, statuses = wanted.filter.kind, wanted.filter.statuses
+    groups = {name: assets.count(AssetFilter(held, kind)) for name, held in GROUPS.items()}
+    of_kind = min(sum(groups.values()), COUNT_LIMIT)
+    counted = {GROUPS[name]: number for name, number in groups.items()} | {frozenset(): of_kind}
+    return {
+        "assets": [shown(asset) for asset in page.assets],
+        "first": page.first,
+        "total": counted[statuses] if statuses in counted else assets.count(wanted.filter),
+        "of_kind": of_kind,
+        "anything": bool(of_kind or (kind and assets.page(PageRequest(size=1)).assets)),
+        "under_way": assets.count(AssetFilter(UNFINISHED)) if kind else groups["under-way"],
+        "groups": groups,
+        **asked.links(page),
+    }
+
+
+_NO_LIST: dict[str, Any] = {"assets": (), "total": 0, "under_way": 0, "anything": False}
+
+
+def _list_as_json(asked: ListAddress) -> dict[str, Any]:
+    assets, wanted = services().database.assets, asked.wanted
+    page = assets.page(wanted)
+    counts = {each.value: assets.count(AssetFilter(frozenset({each}))) for each in AssetStatus}
+    everything = min(sum(counts.values()), COUNT_LIMIT)
+    number = None if page.first is None else -(-page.first // wanted.size)
+    return {
+        "assets": [listed(asset) for asset in page.assets],
+        "page": number,
+        "per_page": wanted.size,
+        "total": everything if wanted.filter == AssetFilter() else assets.count(wanted.filter),
+        "under_way": min(sum(counts[each] for each in UNFINISHED), COUNT_LIMIT),
+        "counts": counts,
+        **asked.links(page),
+    }
 
 
 def _watched(ids: str) -> ResponseReturnValue:
@@ -121,7 +141,7 @@ def _watched(ids: str) -> ResponseReturnValue:
     things = services().database.assets.many(chosen)
     return jsonify(
         assets=[listed(thing) for thing in things.values()],
-        under_way=services().database.assets.count(UNFINISHED)[0],
+        under_way=services().database.assets.count(AssetFilter(UNFINISHED)),
     )
 
 
@@ -165,26 +185,3 @@ def _submitted(asset: Asset, message: str, category: str, code: int) -> Response
         return jsonify(asset=listed(asset), message=message), code
     flash(message, category)
     return redirect(url_for("home.index"), 303)
-
-
-def _by_status(tally: Tally, kind: str | None = None) -> dict[str, int]:
-    """How many there are of each status, of a kind or of all."""
-    counts = {status.value: 0 for status in AssetStatus}
-    for (status, its_kind), count in tally.items():
-        if kind in (its_kind, None):
-            counts[status] += count
-    return counts
-
-
-def _around(
-    assets: Sequence[Asset], asked: ListAddress, more_before: bool, more_after: bool
-) -> dict[str, str | None]:
-    """The addresses of the pages before and after this one. They name the thing at the edge, so
-    that what comes and goes in the meantime shifts nothing."""
-    chosen = dict(asked.chosen)
-    previous = following = None
-    if assets and more_before and assets[0].number is not None:
-        previous = url_for("home.index", **chosen, before=assets[0].number)
-    if assets and more_after and assets[-1].number is not None:
-        following = url_for("home.index", **chosen, after=assets[-1].number)
-    return {"previous": previous, "next": following}

@@ -1,38 +1,61 @@
-"""The list in an address: which things, in which order, from where on."""
+"""The list in an address: which assets, in which order, and which page of them."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from flask import request
+from flask import request, url_for
 
-from allthethings.assets.asset import FAILED, UNFINISHED, AssetStatus
+from allthethings.assets.asset import FAILED, UNFINISHED, Asset, AssetStatus
 from allthethings.errors import BadInput
-from allthethings.store.asset_list import Place, Wanted
+from allthethings.store.asset_list import (
+    COUNT_LIMIT,
+    AssetFilter,
+    AssetPage,
+    PageRequest,
+    Position,
+)
 from allthethings.web.view_models import number_of
 
 PER_PAGE = 20
 MAX_PER_PAGE = 200
-MAX_PAGE = 100_000
 SORTS = ("newest", "oldest")
+LAST = "last"
+# What the page calls groups of statuses.
 GROUPS: Mapping[str, frozenset[AssetStatus]] = {
     "under-way": UNFINISHED,
     "searchable": frozenset({AssetStatus.SEARCHABLE}),
     "failed": FAILED,
 }
-"""What the page calls groups of statuses."""
+# Milliseconds since 1970, and the id of an asset.
+POSITION = re.compile(r"(\d{1,14})-([0-9a-f]{24})", re.ASCII)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class ListAddress:
     """What the address asks for; `chosen` are the parameters that every page of it shares."""
 
-    wanted: Wanted = field(default_factory=Wanted)
-    place: Place = field(default_factory=Place)
-    size: int = PER_PAGE
+    wanted: PageRequest = field(default_factory=lambda: PageRequest(size=PER_PAGE))
     chosen: Mapping[str, Any] = field(default_factory=dict)
+
+    def links(self, page: AssetPage) -> dict[str, str | None]:
+        """The addresses of the pages around this one. Those before and after name the asset at
+        the edge, so that they stay right while assets come and go."""
+        before = page.assets[0] if page.assets and page.more_before else None
+        after = page.assets[-1] if page.assets and page.more_after else None
+        return {
+            "previous": self._link(before=_position(before)) if before else None,
+            "next": self._link(after=_position(after)) if after else None,
+            "last": self._link(page=LAST) if after else None,
+        }
+
+    def _link(self, **place: str) -> str:
+        return url_for("home.index", **{**self.chosen, **place})
 
 
 def asked_for(kinds: Collection[str]) -> ListAddress:
@@ -48,12 +71,16 @@ def asked_for(kinds: Collection[str]) -> ListAddress:
     chosen = {"status": status, "kind": kind, "sort": "" if sort == SORTS[0] else sort}
     if size != PER_PAGE:
         chosen["per_page"] = str(size)
-    return ListAddress(
-        Wanted(_statuses(status), kind or None, sort == "oldest"),
-        Place(number_of("page", 1, MAX_PAGE), _number("after"), _number("before")),
-        size,
-        {name: value for name, value in chosen.items() if value},
+    wanted = PageRequest(
+        AssetFilter(_statuses(status), kind or None),
+        oldest_first=sort == "oldest",
+        size=size,
+        number=_page(size),
+        after=_asked_position("after"),
+        before=_asked_position("before"),
+        last=request.args.get("page") == LAST,
     )
+    return ListAddress(wanted, {name: value for name, value in chosen.items() if value})
 
 
 def _statuses(name: str) -> frozenset[AssetStatus]:
@@ -68,10 +95,29 @@ def _statuses(name: str) -> frozenset[AssetStatus]:
         raise BadInput(f"There is no status “{name}”. The statuses are: {known}.") from None
 
 
-def _number(name: str) -> int | None:
+def _page(size: int) -> int:
+    furthest = COUNT_LIMIT // size
+    number = number_of("page", 1, furthest + 1)
+    if number > furthest:
+        raise BadInput(
+            f"Pages have numbers up to {furthest:,}. Further on, follow the links from page to "
+            f"page, or begin at the other end with page={LAST}."
+        )
+    return number
+
+
+def _position(asset: Asset) -> str:
+    return f"{(asset.created_at - EPOCH) // timedelta(milliseconds=1)}-{asset.id}"
+
+
+def _asked_position(name: str) -> Position | None:
     value = request.args.get(name, "").strip()
     if not value:
         return None
-    if not (value.isascii() and value.isdigit() and len(value) < 16):
-        raise BadInput(f"“{name}” is the number of a thing, not “{value[:50]}”.")
-    return int(value)
+    found = POSITION.fullmatch(value)
+    if found is None:
+        raise BadInput(
+            f"“{name}” is a position in the list, copied from a link to another page, "
+            f"not “{value[:50]}”."
+        )
+    return Position(EPOCH + timedelta(milliseconds=int(found[1])), found[2])

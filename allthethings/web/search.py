@@ -16,6 +16,7 @@ from allthethings.processors import kinds
 from allthethings.search.results import Found, Hit, Result
 from allthethings.search.search import LAST_PAGE, PER_PAGE
 from allthethings.search.syntax import FIELDS, Query, parse
+from allthethings.store.asset_list import AssetFilter
 from allthethings.web.services import services
 from allthethings.web.view_models import number_of, shown, wants_json
 
@@ -34,12 +35,12 @@ def find() -> ResponseReturnValue:
     except IndexingError as problem:
         error, code = str(problem), 400 if isinstance(problem, BadInput) else 503
     took_ms = round((time.perf_counter() - began) * 1000)
-    under_way, searchable = services().database.assets.count(UNFINISHED, {AssetStatus.SEARCHABLE})
+    assets = services().database.assets
     told: dict[str, Any] = {
         "results": [_result(result) for result in found.results] if found else [],
         "page": page,
         "more": bool(found and found.more and page < LAST_PAGE),
-        "under_way": under_way,
+        "under_way": assets.count(AssetFilter(UNFINISHED)),
         "took_ms": took_ms,
     }
     if wants_json():
@@ -53,7 +54,8 @@ def find() -> ResponseReturnValue:
         about=shown(found.about) if found and found.about else None,
         first=(page - 1) * PER_PAGE + 1,
         kinds=kinds(),
-        total_searchable=searchable,
+        total_searchable=len(told["results"])
+        or assets.count(AssetFilter(frozenset({AssetStatus.SEARCHABLE}))),
         **told,
     ), code
 

@@ -18,8 +18,8 @@ from allthethings.generators import EMBEDDING_VERSION
 from allthethings.pipeline.pipeline import Pipeline
 from allthethings.processors import WHISPER_VERSION
 from allthethings.replicate.client import ReplicateClient
-from allthethings.store.assets import AssetStore
 from allthethings.store.passages import PassageStore
+from allthethings.store.transitions import Transitions
 
 FOLDER = "FAILPOINTS"
 
@@ -142,16 +142,16 @@ def _acknowledged(point: str, name: str) -> None:
 
 S = AssetStatus
 POINTS: dict[str, Callable[[str], None]] = {
-    "after the insert": lambda point: _after(point, AssetStore, "insert"),
+    "after the insert": lambda point: _after(point, Transitions, "insert"),
     "before a prediction is recorded": lambda point: _after(
         point, ReplicateClient, "create", _asks(WHISPER_VERSION)
     ),
     "half of the passages written": lambda point: _half_of(point, "put", 3),
     "before the text's commit": lambda point: _before(
-        point, AssetStore, "move", _moves_to(S.PROCESSED)
+        point, Transitions, "move", _moves_to(S.PROCESSED)
     ),
     "after the text's commit": lambda point: _after(
-        point, AssetStore, "move", _moves_to(S.PROCESSED)
+        point, Transitions, "move", _moves_to(S.PROCESSED)
     ),
     "before a request for vectors is recorded": lambda point: _after(
         point, ReplicateClient, "create", _asks(EMBEDDING_VERSION)
@@ -160,7 +160,7 @@ POINTS: dict[str, Callable[[str], None]] = {
     "before the text is acknowledged": lambda point: _acknowledged(point, "record_text"),
     "half of the vectors written": lambda point: _half_of(point, "embed", 3),
     "before the last commit": lambda point: _before(
-        point, AssetStore, "move", _moves_to(S.SEARCHABLE)
+        point, Transitions, "move", _moves_to(S.SEARCHABLE)
     ),
     "before vectors are acknowledged": lambda point: _acknowledged(point, "record_embeddings"),
 }

@@ -20,7 +20,7 @@ from allthethings.errors import BadInput, NoSuchAsset
 from allthethings.mongo import Database
 from allthethings.pipeline.pipeline import CANCELLED
 from allthethings.replicate.predictions import Prediction
-from allthethings.store.assets import AssetStore
+from allthethings.store.transitions import Transitions
 from tests.faults.apart import (
     OwnReplicate,
     existing,
@@ -229,7 +229,7 @@ class Interrupted(OwnReplicate):
         return [each.status for each in found if each]
 
 
-class GoesOn(AssetStore):
+class GoesOn(Transitions):
     """Its text arrives just before it is ended."""
 
     def move(self, asset_id: str, to: AssetStatus, **fields: Any) -> bool:
@@ -308,7 +308,7 @@ def test_vectors_whose_prediction_takes_its_time_to_end_are_not_waited_for(
 
 def test_what_went_on_in_between_ends_where_it_is(apart: Database, replicate: Interrupted) -> None:
     asset_id = left(apart, "PROCESSING", timedelta(minutes=1))
-    apart.assets = GoesOn(apart.assets.collection)
+    apart.transitions = GoesOn(apart.assets.collection)
     asset = pipeline_of(apart, replicate, NOWHERE).cancel(asset_id)
     assert statuses(asset) == ["PROCESSING", "PROCESSED", "EMBEDDINGS_ERROR"]
     assert asset.cancelled

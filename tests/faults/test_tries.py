@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from bson import ObjectId
 
 from allthethings.assets.asset import AssetStatus
 from allthethings.errors import UnusableThing
@@ -112,14 +113,16 @@ def reconciler_of(
 
 def free(database: Database, asset_id: str) -> None:
     """Nobody holds it."""
-    database.assets.release(existing(database, asset_id))
+    database.assets.collection.update_one(
+        {"_id": ObjectId(asset_id)}, {"$set": {"lease_until": now(), "lease_owner": None}}
+    )
 
 
 def begun_again(database: Database, asset_id: str, status: AssetStatus) -> None:
     """A person has cancelled it, and another try has just begun."""
     failed = S.PROCESSING_ERROR if status is S.SUBMITTED else S.EMBEDDINGS_ERROR
-    assert database.assets.move(asset_id, failed, note={"cancelled": True})
-    assert database.assets.start_again(existing(database, asset_id), status, [])
+    assert database.transitions.move(asset_id, failed, note={"cancelled": True})
+    assert database.transitions.start_again(existing(database, asset_id), status, [])
 
 
 def test_vectors_are_asked_for_by_one_try_alone(

@@ -19,9 +19,6 @@ TEXTS = (
 )
 
 
-COUNTED_BY = {"number": 0, "kind": 0, "stirred": 0}
-
-
 @dataclass(frozen=True)
 class Waiting:
     """An asset under way; `path` is where its callback goes, `payload` what it would bring."""
@@ -44,9 +41,9 @@ class Waiting:
         database["assets"].replace_one({"_id": self.asset["_id"]}, self.asset, upsert=True)
 
     def now(self, database: Database[Document]) -> list[Any]:
-        """All that is kept of it, but for what the reconciler counts it by."""
+        """All that is kept of it."""
         return [
-            database["assets"].find_one({"_id": self.asset["_id"]}, COUNTED_BY),
+            database["assets"].find_one({"_id": self.asset["_id"]}),
             *database["passages"].find({"asset_id": self.asset["_id"]}).sort("position"),
         ]
 

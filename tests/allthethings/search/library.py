@@ -25,7 +25,6 @@ from allthethings.assets.locators import Heading, TimeSpan
 from allthethings.assets.passages import Passage
 from allthethings.assets.urls import sites_of, url_key
 from allthethings.store.passages import About, PassageStore
-from allthethings.store.tallies import Tallies, mark
 from localcloud.ports import pick_port
 from localcloud.weights.cache import ensure
 from tests.support.cloud import ROOT, Cloud, clean_environment
@@ -82,7 +81,6 @@ class Library:
         self.assets = database["assets"]
         self.passages = database["passages"]
         self._store = PassageStore(self.passages)
-        self._tallies = Tallies(self.assets)
 
     def put(self, thing: Thing) -> str:
         """The id of the new asset, with its passages and their vectors."""
@@ -92,8 +90,6 @@ class Library:
         self.assets.insert_one(
             {
                 "_id": key,
-                "number": self._tallies.next_number(),
-                "stirred": mark(),
                 "kind": KINDS[thing.content_type],
                 "url": url,
                 "url_key": url_key(url),
@@ -127,8 +123,7 @@ class Library:
 
     def move(self, asset_id: str, status: str) -> None:
         """Give it another status, whatever it had."""
-        changes = {"status": status, "stirred": mark()}
-        self.assets.update_one({"_id": ObjectId(asset_id)}, {"$set": changes})
+        self.assets.update_one({"_id": ObjectId(asset_id)}, {"$set": {"status": status}})
 
     def url(self, asset_id: str) -> str:
         return str(self.assets.find_one({"_id": ObjectId(asset_id)})["url"])  # type: ignore[index]
@@ -150,8 +145,8 @@ def make_library(library: Library) -> None:
         )
     for number, status in enumerate(["PROCESSED", "GENERATING_EMBEDDINGS", "EMBEDDINGS_ERROR"]):
         library.put(Thing([_text(rng)], host=HOSTS[number], status=status))
-    gone = {"deleted_at": FIRST_DAY, "url_key": "deleted 1"}
-    library.put(Thing([_text(rng)], more=gone))
+    deleted = library.put(Thing([_text(rng)]))
+    library.assets.delete_one({"_id": ObjectId(deleted)})
 
 
 def _text(rng: random.Random) -> str:
@@ -197,7 +192,7 @@ def census(library: Library) -> Census:
         texts.setdefault(row["asset_id"], []).append(row["text"])
     return [
         (asset, [*texts[asset["_id"]], asset.get("title") or ""])
-        for asset in library.assets.find({"status": "SEARCHABLE", "deleted_at": None}, {"text": 0})
+        for asset in library.assets.find({"status": "SEARCHABLE"}, {"text": 0})
         if asset["_id"] in texts
     ]
 

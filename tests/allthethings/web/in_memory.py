@@ -22,9 +22,8 @@ from allthethings.processors import kind_of
 from allthethings.replicate.predictions import Prediction
 from allthethings.search.results import Away, Found, Hit, Result
 from allthethings.search.syntax import Query
-from allthethings.store.asset_list import Place, Wanted
-from allthethings.store.assets import AlreadyIndexed, Page
-from allthethings.store.tallies import Tally
+from allthethings.store.asset_list import AssetFilter, AssetPage, PageRequest
+from allthethings.store.transitions import AlreadyIndexed
 from allthethings.web.examples import Example
 from allthethings.web.services import Services
 from config import MongoSettings, Settings
@@ -49,9 +48,7 @@ def make_asset(number: int, status: AssetStatus, **changed: Any) -> Asset:
         "history": history,
         **changed,
     }
-    return Asset(
-        id=f"{number:024x}", status=status, created_at=at, updated_at=at, number=number, **fields
-    )
+    return Asset(id=f"{number:024x}", status=status, created_at=at, updated_at=at, **fields)
 
 
 def make_hit(text: str, similarity: float, locator: Locator = WHOLE) -> Hit:
@@ -94,18 +91,25 @@ class Memory:
     def passages(self) -> Memory:
         return self
 
-    def page(self, wanted: Wanted, place: Place, size: int) -> Page:
-        tally = Tally((thing.status.value, kind_of(thing.content_type)) for thing in self.things)
-        keys = wanted.keys(tally)
-        some = [each for each in self.things if (each.status, kind_of(each.content_type)) in keys]
-        first = (place.page - 1) * size
-        return Page(some[first : first + size], first + 1, len(some), tally)
+    def page(self, wanted: PageRequest) -> AssetPage:
+        some = self._listed(wanted.filter)
+        first = (wanted.number - 1) * wanted.size
+        last = first + wanted.size
+        return AssetPage(some[first:last], first + 1, first > 0, last < len(some))
+
+    def _listed(self, wanted: AssetFilter) -> Sequence[Asset]:
+        return [
+            thing
+            for thing in self.things
+            if not wanted.statuses or thing.status in wanted.statuses
+            if wanted.kind in (None, kind_of(thing.content_type))
+        ]
 
     def many(self, ids: Iterable[str]) -> dict[str, Asset]:
         return {thing.id: thing for thing in self.things if thing.id in set(ids)}
 
-    def count(self, *groups: Iterable[AssetStatus]) -> list[int]:
-        return [sum(thing.status in set(group) for thing in self.things) for group in groups]
+    def count(self, wanted: AssetFilter) -> int:
+        return len(self._listed(wanted))
 
     def get(self, asset_id: str) -> Asset | None:
         return next((thing for thing in self.things if thing.id == asset_id), None)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from allthethings.web.formatting import counted, size, span, when
+from allthethings.web.formatting import capped, counted, size, span, when
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,10 @@ def test_moments() -> None:
     east = timezone(timedelta(hours=2))
     assert when(datetime(2025, 3, 1, 1, 30, tzinfo=east)) == "2025-02-28 23:30"
     assert when(datetime(2025, 3, 1, 12, 30, 59, tzinfo=UTC)) == "2025-03-01 12:30"
+
+
+def test_a_count_that_has_a_limit() -> None:
+    assert [capped(n) for n in (0, 1_234, 9_999, 10_000)] == ["0", "1,234", "9,999", "10,000+"]
 
 
 def test_one_and_many() -> None:

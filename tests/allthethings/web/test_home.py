@@ -12,8 +12,7 @@ from lxml import html
 from allthethings.assets.asset import AssetStatus as S
 from allthethings.errors import ServiceUnavailable
 from allthethings.pipeline.imports import MAX_URLS, lines_of, listed_in
-from allthethings.store.asset_list import Place, Wanted
-from allthethings.store.assets import Page
+from allthethings.store.asset_list import AssetPage, PageRequest
 from allthethings.web.submission_form import MAX_LINES
 from tests.allthethings.web.in_memory import (
     HOSTILE,
@@ -203,7 +202,7 @@ def test_what_was_typed_is_there_when_the_list_is_not() -> None:
     """The database is away: there is no list to be shown."""
 
     class Away(Memory):
-        def page(self, _wanted: Wanted, _place: Place, _size: int) -> Page:
+        def page(self, _wanted: PageRequest) -> AssetPage:
             raise ServiceUnavailable("MongoDB", "no answer")
 
     tree = post(
@@ -252,9 +251,11 @@ def test_the_list_is_filtered(address: str, ids: Sequence[int]) -> None:
         ("/?status=" + HOSTILE, "There is no status"),
         ("/?kind=" + HOSTILE, "There is no kind"),
         ("/?sort=size", "newest or oldest"),
-        ("/?after=x", "number of a thing"),
-        ("/?before=-1", "number of a thing"),
-        ("/?before=99999999999999999999", "number of a thing"),
+        ("/?after=x", "position in the list"),
+        ("/?before=-1", "position in the list"),
+        ("/?before=99999999999999999999", "position in the list"),
+        ("/?after=1-" + "x" * 24, "position in the list"),
+        ("/?page=600", "up to 500"),
     ],
 )
 def test_a_bad_address_is_answered_in_words(address: str, words: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from lxml import html
 
+from allthethings.assets.asset import Asset
 from allthethings.assets.asset import AssetStatus as S
 from allthethings.assets.locators import TimeSpan
 from tests.allthethings.web.in_memory import (
@@ -86,11 +87,17 @@ def test_an_example_is_one_button() -> None:
     assert tree.xpath("//a[starts-with(@href, '/search?')]/@href") == ["/search?query=insects"]
 
 
+def place(asset: Asset) -> str:
+    """How an address names it: by its milliseconds since 1970, and its id."""
+    return f"{round(asset.created_at.timestamp() * 1000)}-{asset.id}"
+
+
 def test_pages_of_things_keep_their_size() -> None:
     things = [make_asset(number, S.SEARCHABLE) for number in range(7)]
     tree = rendered(Memory(things), "/?page=2&per_page=3")
-    assert tree.xpath("//a[@rel='prev']/@href") == ["/?per_page=3&before=3"]
-    assert tree.xpath("//a[@rel='next']/@href") == ["/?per_page=3&after=5"]
+    assert tree.xpath("//a[@rel='prev']/@href") == [f"/?per_page=3&before={place(things[3])}"]
+    assert tree.xpath("//a[@rel='next']/@href") == [f"/?per_page=3&after={place(things[5])}"]
+    assert tree.xpath("//nav[@class='pages']//a[text()='Last']/@href") == ["/?per_page=3&page=last"]
     assert "4 to 6 of 7" in text_of(tree, "//nav[@class='pages']")[0]
     assert "nothing on page 9" in text_of(rendered(Memory(things), "/?page=9"), "//main")[0]
 

@@ -1,0 +1,95 @@
+"""Leases: one worker at a time acts on an asset outside of callbacks.
+
+A lease has an owner, a token that only the worker knows who claimed it, and an end, after which
+another worker may claim the asset. Between two steps an asset has no owner, and the end of its
+lease is when somebody may take it up next.
+"""
+
+from __future__ import annotations
+
+import secrets
+from datetime import timedelta
+
+from bson import ObjectId
+from pymongo import ASCENDING, ReturnDocument
+from pymongo.collection import Collection
+
+from allthethings.assets.asset import UNFINISHED, Asset, AssetStatus
+from allthethings.store.asset_documents import WITHOUT_TEXT, in_status, to_asset
+from allthethings.store.documents import Document, available, now
+
+# How long a lease lasts without a renewal. The longest steps between two renewals are a download
+# and a parse, 8 and 25 seconds at most, and the cut of the longest text.
+LEASE = timedelta(seconds=90)
+
+
+class Leases:
+    """Claims assets, and gives them back."""
+
+    def __init__(self, collection: Collection[Document]) -> None:
+        self._collection = collection
+
+    def claim(self, asset_id: str, status: AssetStatus) -> Asset | None:
+        """Take the lease of an asset in that status. Returns the asset without its text; None if
+        another worker holds it."""
+        lease = new_lease()
+        with available():
+            document = self._collection.find_one_and_update(
+                {
+                    "_id": ObjectId(asset_id),
+                    "status": status.value,
+                    "lease_until": {"$lte": now()},
+                },
+                {"$set": lease},
+                WITHOUT_TEXT,
+                return_document=ReturnDocument.AFTER,
+            )
+        return to_asset(document, lease["lease_owner"]) if document else None
+
+    def renew(self, asset: Asset) -> bool:
+        """Hold a claimed asset for the length of another lease. False if another worker has taken
+        it, or if it has moved on."""
+        with available():
+            result = self._collection.update_one(
+                {**_held(asset), "status": asset.status.value},
+                {"$set": {"lease_until": now() + LEASE}},
+            )
+        return result.matched_count == 1
+
+    def release(
+        self, asset: Asset, *, hold_off: timedelta = timedelta(0), error: str | None = None
+    ) -> None:
+        """Give a claimed asset back; nobody takes it up before `hold_off`.
+
+        `error` is the reason why it waits; an empty one says that it waits for its model alone.
+        Changes nothing if another worker has taken the asset, or if it has moved on.
+        """
+        changes: Document = {"lease_until": now() + hold_off, "lease_owner": None}
+        if error is not None:
+            changes["error"] = error or None
+        with available():
+            self._collection.update_one(
+                {**_held(asset), "status": in_status(UNFINISHED)}, {"$set": changes}
+            )
+
+    def unfinished(self, limit: int) -> list[Asset]:
+        """The unfinished assets that somebody may claim, without texts; oldest lease first."""
+        with available():
+            documents = (
+                self._collection.find(
+                    {"status": in_status(UNFINISHED), "lease_until": {"$lt": now()}}, WITHOUT_TEXT
+                )
+                .sort("lease_until", ASCENDING)
+                .limit(limit)
+            )
+            return [to_asset(document) for document in documents]
+
+
+def new_lease() -> Document:
+    """The fields of a document that lease it to the caller from now on."""
+    return {"lease_until": now() + LEASE, "lease_owner": secrets.token_hex(8)}
+
+
+def _held(asset: Asset) -> Document:
+    """A filter for the asset as long as the caller holds it."""
+    return {"_id": ObjectId(asset.id), "tries": asset.tries, "lease_owner": asset.lease_owner}

@@ -1,0 +1,157 @@
+"""Changes of an asset, each a compare-and-set.
+
+Every filter names the statuses that the change may come from, so that late, repeated and
+reordered callbacks change nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from bson import ObjectId
+from pymongo import ReturnDocument
+from pymongo.collection import Collection
+from pymongo.errors import DuplicateKeyError
+
+from allthethings.assets.asset import COMES_FROM, Asset, AssetStatus
+from allthethings.errors import ErrorCode, IndexingError
+from allthethings.store.asset_documents import WITHOUT_TEXT, in_status, in_try, to_asset
+from allthethings.store.documents import Document, available, now
+from allthethings.store.leases import new_lease
+
+# The most deliveries of callbacks that an asset keeps: the latest ones.
+MAX_DELIVERIES = 200
+
+
+class AlreadyIndexed(IndexingError):
+    """The URL, in one spelling or another, has an asset."""
+
+    code = ErrorCode.ALREADY_INDEXED
+
+    def __init__(self, asset: Asset) -> None:
+        super().__init__("This URL has already been indexed.")
+        self.asset = asset
+
+
+class Transitions:
+    """Inserts assets and moves them from status to status."""
+
+    def __init__(self, collection: Collection[Document]) -> None:
+        self._collection = collection
+
+    def insert(
+        self, url: str, key: str, kind: str, content_type: str, content_length: int | None
+    ) -> Asset:
+        """A new asset, SUBMITTED, leased to the caller. Raises AlreadyIndexed."""
+        moment, lease = now(), new_lease()
+        document: Document = {
+            "_id": ObjectId(),
+            "url": url,
+            "url_key": key,
+            "kind": kind,
+            "content_type": content_type,
+            "content_length": content_length,
+            "status": AssetStatus.SUBMITTED.value,
+            "created_at": moment,
+            "updated_at": moment,
+            **lease,
+            "history": [{"status": AssetStatus.SUBMITTED.value, "at": moment}],
+        }
+        with available():
+            try:
+                self._collection.insert_one(document)
+            except DuplicateKeyError:
+                existing = self._collection.find_one({"url_key": key}, WITHOUT_TEXT)
+                if existing is not None:
+                    raise AlreadyIndexed(to_asset(existing)) from None
+                self._collection.insert_one(document)  # the other was deleted in between
+        return to_asset(document, lease["lease_owner"])
+
+    def move(
+        self,
+        asset_id: str,
+        to: AssetStatus,
+        *,
+        same_try: Asset | None = None,
+        prediction_id: str | None = None,
+        hold_off: timedelta = timedelta(0),
+        note: Mapping[str, Any] | None = None,
+        **fields: Any,
+    ) -> bool:
+        """Change the status if it may come from the one the asset has.
+
+        With `same_try` only if the asset was not started again since it was as given there, and,
+        where the caller held its lease then, only while nobody else does. With `prediction_id`
+        only if that is the asset's prediction, or it knows none yet. The lease ends; nobody takes
+        the asset up before `hold_off`. Returns whether this call made the change.
+        """
+        moment = now()
+        expected: Document = {
+            "_id": ObjectId(asset_id),
+            **(in_try(same_try) if same_try else {}),
+            "status": in_status(COMES_FROM[to]),
+        }
+        if prediction_id is not None:
+            expected["replicate_process_id"] = {"$in": [prediction_id, None]}
+            expected["replaced_process_ids"] = {"$ne": prediction_id}
+            fields["replicate_process_id"] = prediction_id
+        changes = {
+            "status": to.value,
+            "error": None,
+            "updated_at": moment,
+            "lease_until": moment + hold_off,
+            "lease_owner": None,
+            **fields,
+        }
+        entry = {"status": to.value, "at": moment, **(note or {})}
+        with available():
+            result = self._collection.update_one(
+                expected, {"$set": changes, "$push": {"history": entry}}
+            )
+        return result.modified_count == 1
+
+    def start_again(
+        self, asset: Asset, status: AssetStatus, given_up: Sequence[str]
+    ) -> Asset | None:
+        """Set an asset back to the beginning of the stage that it is in, or failed in.
+
+        The predictions `given_up` are remembered, so that a replay of them changes nothing.
+        Returns the asset, leased to the caller, without its text; None if it has changed.
+        """
+        moment, lease = now(), new_lease()
+        changes: Document = {
+            "$set": {"status": status.value, "error": None, "updated_at": moment, **lease},
+            "$push": {
+                "history": {"status": status.value, "at": moment, "again": True},
+                "replaced_process_ids": {"$each": list(given_up)},
+            },
+            "$inc": {"tries": 1},
+        }
+        if status is AssetStatus.SUBMITTED:
+            changes["$set"]["replicate_process_id"] = None
+        with available():
+            document = self._collection.find_one_and_update(
+                {**in_try(asset), "status": asset.status.value},
+                changes,
+                WITHOUT_TEXT,
+                return_document=ReturnDocument.AFTER,
+            )
+        return to_asset(document, lease["lease_owner"]) if document else None
+
+    def give_up(self, asset_id: str, prediction_ids: Sequence[str]) -> None:
+        """Remember predictions whose results are ignored, whenever they come."""
+        with available():
+            self._collection.update_one(
+                {"_id": ObjectId(asset_id)},
+                {"$addToSet": {"replaced_process_ids": {"$each": list(prediction_ids)}}},
+            )
+
+    def note_delivery(self, asset_id: str, delivery: Mapping[str, Any]) -> None:
+        """Keep how a callback was delivered; nothing else of the asset changes."""
+        with available():
+            self._collection.update_one(
+                {"_id": ObjectId(asset_id)},
+                {"$push": {"deliveries": {"$each": [dict(delivery)], "$slice": -MAX_DELIVERIES}}},
+            )

@@ -1,0 +1,49 @@
+"""The real local database, without the proxy that adds the searches."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from itertools import count
+
+import pytest
+
+from allthethings.errors import ServiceUnavailable
+from allthethings.mongo import Database
+from localcloud.atlas import secantus_argv
+from localcloud.ports import pick_port
+from localcloud.processes import Program, spawn
+from tests.support.waiting import wait_for
+
+fresh = count()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the server."""
+    folder, port = tmp_path_factory.mktemp("secantus"), pick_port()
+    process = spawn(Program("secantus", secantus_argv(port, folder / "db"), folder / "log"))
+    uri = f"mongodb://127.0.0.1:{port}/?directConnection=true"
+    database = Database(uri, "ready")
+
+    def ready() -> bool:
+        with contextlib.suppress(ServiceUnavailable):
+            database.ping()
+            return True
+        return False
+
+    try:
+        wait_for(ready, "the server")
+        yield uri
+    finally:
+        database.close()
+        process.terminate()
+        process.wait(20)
+
+
+@pytest.fixture
+def database(server: str) -> Iterator[Database]:
+    """A database of its own for each test."""
+    database = Database(server, f"of-test-{next(fresh)}")
+    yield database
+    database.close()

@@ -1,0 +1,63 @@
+"""Data of the version before, and of other programs, is brought up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from bson import ObjectId
+
+from allthethings.assets.asset import AssetStatus
+from allthethings.mongo import Database
+from allthethings.processors import about, kind_of
+from allthethings.store import indexes
+from allthethings.store.asset_list import AssetFilter, PageRequest
+from tests.allthethings.store.assets import THEN, insert
+
+
+@pytest.fixture(autouse=True)
+def _without_search_indexes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This server has none; tests/localcloud/atlas creates them."""
+    monkeypatch.setattr(indexes, "SEARCH_INDEXES", ())
+
+
+def create(database: Database) -> Sequence[str]:
+    return indexes.create_indexes(
+        database.database, kind_of, lambda asset: about(asset, asset.title)
+    )
+
+
+def test_assets_get_what_lists_and_leases_need(database: Database) -> None:
+    page, recording = insert(database), insert(database, content_type="audio/mpeg")
+    strange = insert(database, content_type="audio/mpeg", kind="talk")
+    waiting = insert(database, status="SUBMITTED", kind="web page")
+    assert "Assets: 3 brought up to date." in create(database)
+    for kind, ids in (("web page", [waiting, page]), ("audio", [recording]), ("talk", [strange])):
+        listed = database.assets.page(PageRequest(AssetFilter(kind=kind))).assets
+        assert [asset.id for asset in listed] == ids
+    assert database.leases.claim(waiting, AssetStatus.SUBMITTED) is not None
+    assert not [line for line in create(database) if "brought up to date" in line]
+
+
+def test_what_the_version_before_needed_is_dropped(database: Database) -> None:
+    assets = database.assets.collection
+    insert(database, number=1, stirred=ObjectId())
+    assets.create_index("number", name="number")
+    assets.create_index([("status", 1), ("kind", 1), ("number", 1)], name="status_kind_number")
+    assets.create_index("stirred", name="stirred", sparse=True)
+    for name in ("tallies", "counters"):
+        database.database[name].insert_one({"_id": 0})
+    create(database)
+    assert set(assets.index_information()) == {"_id_", *indexes.ASSET_INDEXES}
+    assert not {"tallies", "counters"} & set(database.database.list_collection_names())
+    assert database.assets.count(AssetFilter()) == 1
+
+
+def test_a_deletion_of_the_version_before_is_completed(database: Database) -> None:
+    """It has marked the asset, and freed its URL."""
+    key = ObjectId()
+    insert(database, _id=key, url_key=f"deleted {key}", deleted_at=THEN)
+    kept = insert(database, url_key="http://deleted.test/")
+    create(database)
+    assert [deletion.asset_id for deletion in database.deletions.pending(5)] == [str(key)]
+    assert [asset.id for asset in database.assets.page(PageRequest()).assets] == [kept]
