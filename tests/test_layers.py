@@ -72,9 +72,24 @@ def test_the_app_and_the_stand_ins_do_not_know_each_other() -> None:
     for path in sources("localcloud"):
         tops = {name.split(".")[0] for name in imported(path)}
         assert not tops & ours, path
-        assert "secantus" not in tops, f"{path}: it is a program of its own"
     for path in [*sources("allthethings"), ROOT / "app.py", ROOT / "config.py"]:
         assert not any(name.startswith("localcloud") for name in imported(path)), path
+
+
+def test_gpl_code_is_in_a_folder_and_a_process_of_its_own() -> None:
+    # localcloud/secantus is loaded into SecantusDB, which is GPL-2.0, and is GPL-2.0 itself. The
+    # rest is MIT: it starts that program and imports nothing from it.
+    folder = ROOT / "localcloud/secantus"
+    rooms = ("allthethings", "guardedfetch", "localcloud", "tests", "tools")
+    everything = [*ROOT.glob("*.py"), *(path for room in rooms for path in sources(room))]
+    for path in everything:
+        names = set() if folder in path.parents else imported(path)
+        assert not any(f"{name}.".startswith("localcloud.secantus.") for name in names), path
+        assert "secantus" not in {name.split(".")[0] for name in names}, path
+    for path in folder.rglob("*.py"):
+        assert path.read_text("utf-8").startswith("# SPDX-License-Identifier: GPL-2.0-only\n"), path
+        ours = {name for name in imported(path) if name.startswith("localcloud")}
+        assert all(name.startswith("localcloud.secantus") for name in ours), path
 
 
 def test_the_guarded_fetch_stands_alone() -> None:

@@ -16,7 +16,7 @@ def secantus_argv(port: int, storage: Path) -> list[str]:
     Without --sync-on-commit a killed server forgets writes that it had acknowledged.
     """
     return [
-        *(sys.executable, "-m", "secantus", "--host", "127.0.0.1", "--port", str(port)),
+        *(sys.executable, "-m", "localcloud.secantus", "--host", "127.0.0.1", "--port", str(port)),
         *("--storage-path", str(storage), "--sync-on-commit", "--log-level", "WARNING"),
         *("--oplog-retention-seconds", str(OPLOG_SECONDS)),
         *("--oplog-max-entries", str(OPLOG_ENTRIES)),
