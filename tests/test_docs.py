@@ -16,8 +16,11 @@ API = ROOT / "docs" / "http-api.md"
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 CODE = re.compile(r"```.*?```", re.DOTALL)
-# A file of the project, as a page names it: at least one folder, then a name with an ending.
-FILE = re.compile(r"`((?:[\w.-]+/)+[\w.-]+\.(?:py|md|html|js|css|svg|png|yaml|toml))`")
+# A file or a folder in one of the project's folders, in a text or a command.
+FILE = re.compile(
+    r"(?<![\w/.-])(?:allthethings|docs|examples|guardedfetch|localcloud|static|templates|tests|tools)"
+    r"/[\w./-]*\w"
+)
 # A route as the page names it, such as `GET /assets/<id>`.
 ROUTE = re.compile(r"`((?:GET|POST) /[^`]*)`")
 EXAMPLE = re.compile(r"\bcurl (?P<options>.*)\$app(?P<path>/[^\s\"?;]*)")
