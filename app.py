@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -19,7 +20,7 @@ from allthethings.pipeline.imports import Submissions
 from allthethings.pipeline.pipeline import Pipeline
 from allthethings.pipeline.progress import Watch
 from allthethings.pipeline.reconciler import Reconciler
-from allthethings.processors import Tools, pages, sandbox
+from allthethings.processors import Tools, preload, sandbox
 from allthethings.redaction import log_without, secrets_of
 from allthethings.replicate.client import ReplicateClient
 from allthethings.search.local_model import LocalModel
@@ -58,7 +59,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or Settings.from_env()
     settings.check()
     log_without(_secrets(settings))
-    sandbox.prepare(pages.PRELOAD)
+    sandbox.prepare(preload())
     database = Database(settings.mongo.uri, settings.mongo.name)
     replicate = ReplicateClient(settings.replicate_api_token, settings.replicate_base_url)
     services = create_services(settings, database, replicate)
@@ -77,7 +78,7 @@ def create_services(settings: Settings, database: Database, replicate: Replicate
     pipeline = Pipeline(
         database,
         fetcher,
-        Tools(replicate, lambda url: download(fetcher, url), settings.audio_webhook_url),
+        Tools(replicate, partial(download, fetcher), settings.webhook_urls),
         AsyncEmbeddingsGenerator(replicate, settings.embeddings_webhook_url),
         count_tokens,
         timedelta(seconds=settings.reconcile_after),
@@ -94,7 +95,7 @@ def create_services(settings: Settings, database: Database, replicate: Replicate
             database,
             settings.replicate_base_url,
             settings.replicate_api_token,
-            settings.audio_webhook_url,
+            settings.embeddings_webhook_url,
         ),
         app_url=settings.app_url,
         examples=examples.load_examples(base) if (base := settings.examples_url) else (),

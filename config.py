@@ -14,7 +14,9 @@ from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
+from allthethings.hookdeck.connections import EMBEDDINGS, connection_of
 from allthethings.hosts import is_loopback
+from allthethings.processors import webhooks
 
 DEFAULT_ENV_FILE = Path(".env")
 LOOPBACK = "127.0.0.1"
@@ -132,7 +134,7 @@ class Settings:
     replicate_api_token: str = field(repr=False)
     replicate_base_url: str
     hookdeck_webhook_secret: str = field(repr=False)
-    audio_webhook_url: str
+    webhook_urls: Mapping[str, str]
     embeddings_webhook_url: str
     fetch_allow: str = ""
     tokenizer: str = TOKENIZER
@@ -188,8 +190,11 @@ class Settings:
             hookdeck_webhook_secret=env.required(
                 "HOOKDECK_WEBHOOK_SECRET", "the signing secret of your Hookdeck project"
             ),
-            audio_webhook_url=env.required("AUDIO_WEBHOOK_URL", script).rstrip("/"),
-            embeddings_webhook_url=env.required("EMBEDDINGS_WEBHOOK_URL", script).rstrip("/"),
+            webhook_urls={
+                webhook: env.required(connection_of(webhook).variable, script).rstrip("/")
+                for webhook in webhooks()
+            },
+            embeddings_webhook_url=env.required(EMBEDDINGS.variable, script).rstrip("/"),
             fetch_allow=env.optional("FETCH_ALLOW"),
             tokenizer=env.optional("TOKENIZER", TOKENIZER),
             examples_url=env.optional("EXAMPLES_URL").rstrip("/"),

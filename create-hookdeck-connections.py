@@ -1,4 +1,4 @@
-"""Create or update the two Hookdeck connections and note their URLs in the env file."""
+"""Create or update the Hookdeck connections and note their URLs in the env file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ import sys
 from pathlib import Path
 
 from allthethings.errors import IndexingError
-from allthethings.hookdeck.connections import create_connections, write_env
+from allthethings.hookdeck.connections import (
+    EMBEDDINGS,
+    connection_of,
+    create_connections,
+    write_env,
+)
+from allthethings.processors import webhooks
 from config import DEFAULT_ENV_FILE, HookdeckSettings, SettingsError
 
 
@@ -18,7 +24,10 @@ def main() -> int:
     try:
         settings = HookdeckSettings.from_env(env_file)
         secret = settings.replicate_webhooks_secret or _ask_replicate(settings)
-        urls = create_connections(settings.api_url, settings.api_key, secret, settings.app_url)
+        connections = [*map(connection_of, webhooks()), EMBEDDINGS]
+        urls = create_connections(
+            connections, settings.api_url, settings.api_key, secret, settings.app_url
+        )
         changed = write_env(env_file, urls)
     except (SettingsError, IndexingError, OSError) as error:
         print(error, file=sys.stderr)

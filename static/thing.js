@@ -34,11 +34,10 @@
 
   if (article.dataset.poll) {
     const status = () => find("[data-status]", article).dataset.status;
-    const attempt = () => Number(find("[data-attempt]", article).dataset.attempt);
 
     const look = async () => {
       const { asset } = await get(article.dataset.poll, "application/json");
-      if (asset.status === status() && asset.attempt === attempt()) {
+      if (asset.status === status()) {
         show(asset.now);
       } else {
         await refresh();
@@ -50,7 +49,7 @@
 
   // -- a recording: hear a line by a click, and see which one is spoken
 
-  const player = find("audio");
+  const player = find("[data-player]");
   if (!player) return;
 
   const OURS = 1000; // ms in which a scroll is the one that was begun here

@@ -5,7 +5,7 @@ After Hookdeck's API of 2025-07-01: PUT /connections creates or updates by name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,10 +66,13 @@ class Connection:
         }
 
 
-CONNECTIONS = (
-    Connection("replicate-audio", "/webhooks/audio", "AUDIO_WEBHOOK_URL"),
-    Connection("replicate-embedding", "/webhooks/embedding", "EMBEDDINGS_WEBHOOK_URL"),
-)
+EMBEDDINGS = Connection("replicate-embedding", "/webhooks/embedding", "EMBEDDINGS_WEBHOOK_URL")
+
+
+def connection_of(webhook: str) -> Connection:
+    """The connection for the callbacks of a model that turns things into text."""
+    variable = f"{webhook.replace('-', '_').upper()}_WEBHOOK_URL"
+    return Connection(f"replicate-{webhook}", f"/webhooks/{webhook}", variable)
 
 
 class _Source(BaseModel):
@@ -83,7 +86,11 @@ class _Created(BaseModel):
 
 
 def create_connections(
-    api_url: str, api_key: str, replicate_secret: str, app_url: str
+    connections: Iterable[Connection],
+    api_url: str,
+    api_key: str,
+    replicate_secret: str,
+    app_url: str,
 ) -> dict[str, str]:
     """Create or update the connections; returns the URL of each source by its variable."""
     with httpx.Client(
@@ -94,7 +101,7 @@ def create_connections(
         try:
             return {
                 connection.variable: _upsert(client, connection.payload(replicate_secret, app_url))
-                for connection in CONNECTIONS
+                for connection in connections
             }
         except RequestRefused as error:
             # A refusal may quote what it refuses.

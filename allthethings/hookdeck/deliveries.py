@@ -12,9 +12,7 @@ from allthethings.hookdeck.signatures import Headers
 from allthethings.hookdeck.values import count, moment, word
 
 _TIMES = ("created_at", "started_at", "completed_at")
-_CALLBACK = re.compile(
-    r"/(?:audio|embedding)/([0-9a-f]{24})(?:/([0-9]{1,9})-([0-9]{1,9}))?(?:$|\?)"
-)
+_CALLBACK = re.compile(r"/[a-z][a-z0-9-]*/([0-9a-f]{24})(?:/([0-9]{1,9})-([0-9]{1,9}))?(?:$|\?)")
 
 
 def noted(

@@ -30,18 +30,17 @@ from allthethings.generators import AsyncEmbeddingsGenerator
 from allthethings.mongo import Database
 from allthethings.processors import (
     Content,
-    HtmlProcessor,
     Processor,
     Requested,
     Tools,
     about,
     get_asset_processor,
-    kind_of,
     kinds,
+    processor_class,
+    sniff,
 )
 from allthethings.replicate.predictions import Prediction, parse_embeddings, parse_prediction
 from allthethings.sources.fetch import ONE_ANSWER, Probe, beginning, probe, within
-from allthethings.sources.markup import title_of
 from allthethings.store.deletions import Deletion
 from allthethings.store.documents import Document
 from allthethings.store.transitions import AlreadyIndexed
@@ -102,7 +101,7 @@ class Pipeline:
         """Index the thing at this URL. Raises AlreadyIndexed, BadInput, UnusableThing, or
         ServiceUnavailable when nothing could be kept."""
         url, key, seen = self._look(text)
-        kind = kind_of(seen.content_type)
+        kind = processor_class(seen.content_type).kind
         asset = self._transitions.insert(url, key, kind, seen.content_type, seen.content_length)
         log.info("asset %s submitted, %s", asset.id, seen.content_type)
         self.process(asset)
@@ -112,8 +111,8 @@ class Pipeline:
     def check(self, text: str) -> Preview:
         """What `submit` would make of it; nothing is kept. Raises what that raises."""
         url, _key, seen = self._look(text)
-        title = self._title(url) if seen.content_type in HtmlProcessor.accepts else None
-        return Preview(url, kind_of(seen.content_type), seen.content_length, title)
+        processor = processor_class(seen.content_type)
+        return Preview(url, processor.kind, seen.content_length, self._title(processor, url))
 
     def _look(self, text: str) -> tuple[str, str, Probe]:
         """The URL as it is asked for, its key, and what its server says of it."""
@@ -122,7 +121,7 @@ class Pipeline:
         existing = self._assets.find_url(key)
         if existing is not None:  # saves the request; the unique index decides in the end
             raise AlreadyIndexed(existing)
-        seen = probe(self._fetcher, url)
+        seen = probe(self._fetcher, url, sniff)
         if get_asset_processor(seen.content_type, self._tools) is None:
             raise UnusableThing(
                 f"This is of type {seen.content_type}. The kinds that work: {', '.join(kinds())}.",
@@ -130,13 +129,12 @@ class Pipeline:
             )
         return url, key, seen
 
-    def _title(self, url: str) -> str | None:
-        """The title that a page gives itself, if it is quick to be had."""
+    def _title(self, processor: type[Processor], url: str) -> str | None:
+        """The title that a thing gives itself, if it is quick to be had."""
         try:
-            start = beginning(self._fetcher, url)
+            return processor.title(lambda: beginning(self._fetcher, url))
         except UnusableThing:  # what that means, indexing it will tell
             return None
-        return title_of(start.body, start.charset)
 
     def process(self, asset: Asset, *, look_for_lost: bool = False) -> None:
         """Take a SUBMITTED thing, leased to the caller, as far as it goes without waiting."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 
@@ -18,13 +18,27 @@ GONE = {404, 410}
 LONGEST_TYPE = 255
 """Characters of a content type (RFC 6838, section 4.2); each passage of a thing keeps it."""
 FIRST_BYTE = {"Range": "bytes=0-0"}
-MAX_DOCUMENT_BYTES = 6 * 1024 * 1024
-"""About as much as can be read as a page in its time."""
+# Bytes that are enough to see what a thing is, and the request for them.
+SNIFFED = 1024
+FIRST_BYTES = {"Range": f"bytes=0-{SNIFFED - 1}"}
+# Content types of servers that do not know what they send; the empty one stands for none.
+UNTOLD = frozenset(
+    {
+        "",
+        "application/binary",
+        "application/download",
+        "application/force-download",
+        "application/octet-stream",
+        "application/unknown",
+        "application/x-download",
+        "application/x-octet-stream",
+        "binary/octet-stream",
+        "unknown/unknown",
+    }
+)
 LOOK = Limits(deadline=4.5)
 """For each of the two requests of a probe."""
-DOWNLOAD = Limits(
-    deadline=8.0, max_bytes=MAX_DOCUMENT_BYTES, max_decompressed_bytes=MAX_DOCUMENT_BYTES
-)
+DOWNLOAD = Limits(deadline=8.0)
 BEGINNING = 32 * 1024
 """Bytes: titles stand near the top."""
 ONE_ANSWER = 8.5
@@ -51,11 +65,13 @@ class Probe:
 
 @dataclass(frozen=True)
 class Download:
-    """A downloaded thing; `url` is where the redirects led."""
+    """A downloaded thing. `url` is where the redirects led; `charset` and `content_type` are what
+    the server says, the latter without parameters and empty if it says nothing."""
 
     url: str
     body: bytes
     charset: str | None
+    content_type: str = ""
 
 
 @contextlib.contextmanager
@@ -72,10 +88,12 @@ def within(seconds: float) -> Iterator[None]:
         _time.reset(token)
 
 
-def probe(fetcher: Fetcher, url: str) -> Probe:
+def probe(fetcher: Fetcher, url: str, sniff: Callable[[bytes], str | None]) -> Probe:
     """Ask for the headers alone, so that the app does not download what Replicate will.
 
-    A server that refuses HEAD is asked for the first byte. Raises UnusableThing, in words.
+    A server that refuses HEAD is asked for the first byte. One that does not know what it sends
+    is asked for the first bytes, and `sniff` tells their content type, if it can. Raises
+    UnusableThing, in words.
     """
     with _request(LOOK) as limits:
         answer = fetcher.head(url, limits=limits)
@@ -86,7 +104,9 @@ def probe(fetcher: Fetcher, url: str) -> Probe:
         ):
             answer = Fetched(stream.url, stream.status, stream.headers)
     _require_success(answer.status)
-    content_type = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+    content_type = _content_type(answer.headers)
+    if content_type in UNTOLD:
+        content_type = sniff(_first_bytes(fetcher, url)) or content_type
     if not 0 < len(content_type) <= LONGEST_TYPE:
         raise UnusableThing(
             "The server does not say what kind of thing this is (Content-Type).",
@@ -95,26 +115,47 @@ def probe(fetcher: Fetcher, url: str) -> Probe:
     return Probe(content_type, _length(answer.headers))
 
 
-def download(fetcher: Fetcher, url: str) -> Download:
-    """The bytes of a document of at most 6 MiB. Raises UnusableThing, in words."""
-    with _request(DOWNLOAD) as limits:
+def download(fetcher: Fetcher, url: str, max_bytes: int) -> Download:
+    """A document of at most so many bytes. Raises UnusableThing, in words."""
+    sized = replace(DOWNLOAD, max_bytes=max_bytes, max_decompressed_bytes=max_bytes)
+    with _request(sized) as limits:
         answer = fetcher.get(url, limits=limits)
     _require_success(answer.status)
-    charset = httpx.Response(200, headers=answer.headers).charset_encoding
-    return Download(answer.url, answer.body, charset)
+    return _download(answer.url, answer.headers, answer.body)
 
 
 def beginning(fetcher: Fetcher, url: str) -> Download:
     """The first bytes of a document. Raises UnusableThing, in words."""
+    return _start(fetcher, url, BEGINNING)
+
+
+def _first_bytes(fetcher: Fetcher, url: str) -> bytes:
+    """At most SNIFFED bytes; a server may send the whole thing, and is not listened to."""
+    return _start(fetcher, url, SNIFFED, FIRST_BYTES).body
+
+
+def _start(
+    fetcher: Fetcher, url: str, size: int, headers: Mapping[str, str] | None = None
+) -> Download:
     body = bytearray()
-    with _request(LOOK) as limits, fetcher.open(url, limits=limits) as stream:
+    with _request(LOOK) as limits, fetcher.open(url, headers=headers, limits=limits) as stream:
         _require_success(stream.status)
         for piece in stream:
             body += piece
-            if len(body) >= BEGINNING:
+            if len(body) >= size:
                 break
-        charset = httpx.Response(200, headers=stream.headers).charset_encoding
-        return Download(stream.url, bytes(body[:BEGINNING]), charset)
+        return _download(stream.url, stream.headers, bytes(body[:size]))
+
+
+def _download(url: str, headers: httpx.Headers, body: bytes) -> Download:
+    return Download(
+        url, body, httpx.Response(200, headers=headers).charset_encoding, _content_type(headers)
+    )
+
+
+def _content_type(headers: httpx.Headers) -> str:
+    said: str = headers.get("content-type", "")
+    return said.partition(";")[0].strip().lower()
 
 
 @contextlib.contextmanager

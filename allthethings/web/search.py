@@ -97,7 +97,8 @@ def _like(like: str, query: Query, page: int) -> Found:
 
 def _plain(result: Mapping[str, Any]) -> dict[str, Any]:
     passages = [{**each, "locator": each["locator"].stored()} for each in result["passages"]]
-    return {**result, "passages": passages}
+    told = {name: value for name, value in result.items() if name not in ("mark", "player")}
+    return {**told, "passages": passages}
 
 
 def _result(result: Result) -> dict[str, Any]:
@@ -109,6 +110,8 @@ def _result(result: Result) -> dict[str, Any]:
         "title": seen["title"] or seen["name"],
         "content_type": seen["content_type"],
         "kind": seen["kind"],
+        "mark": seen["mark"],
+        "player": seen["player"],
         "host": seen["host"],
         "added": result.asset.created_at.isoformat(),
         "content_length": seen["content_length"],

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from flask import request
+from markupsafe import Markup
 
 from allthethings.assets.asset import Asset
-from allthethings.pipeline.attempts import MAX_ATTEMPTS
-from allthethings.processors import is_spoken, kind_of
+from allthethings.processors import processor_class
 
 
 def wants_json() -> bool:
@@ -43,11 +42,6 @@ def listed(asset: Asset) -> dict[str, Any]:
         "content_length": asset.content_length,
         "status": asset.status.value,
         "error": asset.error,
-        "error_code": asset.error_code,
-        "retryable": asset.retryable,
-        "attempt": asset.attempt,
-        "max_attempts": MAX_ATTEMPTS,
-        "next_attempt_at": asset.next_attempt_at and asset.next_attempt_at.isoformat(),
         "created_at": asset.created_at.isoformat(),
         "updated_at": asset.updated_at.isoformat(),
     }
@@ -56,6 +50,7 @@ def listed(asset: Asset) -> dict[str, Any]:
 def shown(asset: Asset) -> dict[str, Any]:
     """The thing as the templates want it."""
     parts = urlsplit(asset.url)
+    processor = processor_class(asset.content_type)
     last_part = parts.path.rstrip("/").rpartition("/")[2]
     return {
         **listed(asset),
@@ -63,8 +58,10 @@ def shown(asset: Asset) -> dict[str, Any]:
         "updated_at": asset.updated_at,
         "host": parts.netloc,
         "name": asset.title or last_part or parts.netloc,
-        "kind": kind_of(asset.content_type),
-        "spoken": is_spoken(asset.content_type),
+        "kind": processor.kind,
+        "mark": Markup(processor.mark),  # noqa: S704 - an SVG of our own
+        "player": processor.player,
+        "text_name": processor.words.text,
         "finished": asset.finished,
         "failed": asset.failed,
         "text": asset.text,
@@ -73,7 +70,4 @@ def shown(asset: Asset) -> dict[str, Any]:
 
 def entry_of(entry: Mapping[str, Any]) -> dict[str, Any]:
     """An entry of a thing's history as JSON."""
-    return {
-        name: value.isoformat() if isinstance(value, datetime) else value
-        for name, value in entry.items()
-    }
+    return {**entry, "at": entry["at"].isoformat()}

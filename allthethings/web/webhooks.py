@@ -11,6 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from flask import Blueprint, Response, current_app, jsonify, request
+from flask.blueprints import BlueprintSetupState
 from werkzeug.exceptions import BadRequest
 
 from allthethings.errors import (
@@ -22,6 +23,7 @@ from allthethings.errors import (
 )
 from allthethings.hookdeck.deliveries import noted
 from allthethings.hookdeck.signatures import verify_hookdeck
+from allthethings.processors import webhooks
 from allthethings.web.services import services
 
 # Seconds until the gateway tries again. Hookdeck honours it in place of its rule's interval, and
@@ -39,8 +41,14 @@ def verify() -> None:
     verify_hookdeck(request.get_data(), request.headers, services().webhook_secret)
 
 
-@blueprint.post("/audio/<asset_id>")
-def audio(asset_id: str) -> tuple[Response, int]:
+@blueprint.record
+def add_text_routes(state: BlueprintSetupState) -> None:
+    """A route for each model that turns things into text."""
+    for webhook in webhooks():
+        state.add_url_rule(f"/{webhook}/<asset_id>", "text", text, methods=["POST"])
+
+
+def text(asset_id: str) -> tuple[Response, int]:
     pipeline = services().pipeline
     return _record(asset_id, lambda payload: pipeline.record_text(asset_id, payload))
 

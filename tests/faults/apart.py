@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from bson import ObjectId
@@ -53,7 +54,7 @@ def pipeline_of(database: Database, replicate: ReplicateClient, callbacks: str) 
     return Pipeline(
         database,
         fetcher,
-        Tools(replicate, lambda url: download(fetcher, url), callbacks),
+        Tools(replicate, partial(download, fetcher), {"audio": callbacks}),
         AsyncEmbeddingsGenerator(replicate, callbacks),
         lambda texts: [len(text.split()) for text in texts],
         PATIENCE,

@@ -16,7 +16,7 @@ from typing import Any
 from allthethings.assets.asset import AssetStatus
 from allthethings.generators import EMBEDDING_VERSION
 from allthethings.pipeline.pipeline import Pipeline
-from allthethings.processors import WHISPER_VERSION
+from allthethings.processors.audio import WHISPER_VERSION
 from allthethings.replicate.client import ReplicateClient
 from allthethings.store.passages import PassageStore
 from allthethings.store.transitions import Transitions

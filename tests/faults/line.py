@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
-from allthethings.hookdeck.connections import create_connections
+from allthethings.hookdeck.connections import EMBEDDINGS, connection_of, create_connections
 from tests.support.cloud import Cloud
 from tests.support.sizes import SIZES
 
@@ -150,6 +150,7 @@ def _lead(cloud: Cloud, address: str) -> None:
     """Tell the gateway where it finds the app, as the setup script does."""
     known = cloud.endpoints
     create_connections(
+        [connection_of("audio"), EMBEDDINGS],
         known["HOOKDECK_API_URL"],
         known["HOOKDECK_PROJECT_API_KEY"],
         known["REPLICATE_WEBHOOKS_SECRET"],

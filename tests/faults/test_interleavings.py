@@ -12,7 +12,7 @@ from bson import ObjectId
 from allthethings.mongo import Database
 from allthethings.pipeline.pipeline import Pipeline
 from allthethings.pipeline.reconciler import STUCK, Reconciler
-from allthethings.processors import WHISPER_VERSION
+from allthethings.processors.audio import WHISPER_VERSION
 from allthethings.store.passages import PassageStore
 from tests.faults.apart import PATIENCE, OwnReplicate, left, own_database, pipeline_of
 from tests.faults.things import recording

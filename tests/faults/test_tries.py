@@ -17,7 +17,8 @@ from allthethings.errors import UnusableThing
 from allthethings.mongo import Database
 from allthethings.pipeline.pipeline import BATCH, Pipeline
 from allthethings.pipeline.reconciler import STUCK, Reconciler
-from allthethings.processors import WHISPER_VERSION, Tools
+from allthethings.processors import Tools
+from allthethings.processors.audio import WHISPER_VERSION
 from allthethings.replicate.predictions import KEPT, Prediction
 from allthethings.sources.fetch import Download
 from allthethings.store.documents import now
@@ -235,14 +236,14 @@ def test_a_page_that_comes_too_late_is_not_the_second_tries(
 ) -> None:
     asset_id = left(database, "SUBMITTED", timedelta(0), content_type="text/html")
 
-    def download(url: str) -> Download:
+    def download(url: str, _max_bytes: int) -> Download:
         begun_again(database, asset_id, S.SUBMITTED)
         if fails:
             raise UnusableThing("The server took too long.")
         return Download(url, b"<p>What the first try was answered with.</p>" * 20, "utf-8")
 
     tools = pipeline._tools
-    pipeline._tools = Tools(tools.replicate, download, tools.audio_webhook_url)
+    pipeline._tools = Tools(tools.replicate, download, tools.webhook_urls)
     pipeline.process(existing(database, asset_id))
     asset = existing(database, asset_id)
     assert (asset.status, asset.error, asset.text) == (S.SUBMITTED, None, None)

@@ -12,7 +12,7 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from replicate.client import Client
 
-from allthethings.processors import WHISPER_VERSION
+from allthethings.processors.audio import WHISPER_VERSION
 from tests.journey.examples import EXAMPLES
 from tests.support.cloud import Cloud
 from tests.support.person import Person

@@ -5,7 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from allthethings.hookdeck.connections import CONNECTIONS, Connection, write_env
+from allthethings.hookdeck.connections import (
+    EMBEDDINGS,
+    Connection,
+    connection_of,
+    write_env,
+)
 
 ENV = """\
 # A comment, kept
@@ -45,6 +50,16 @@ def test_a_file_that_is_not_there_is_made(tmp_path: Path) -> None:
     path = tmp_path / ".env"
     write_env(path, {"AUDIO_WEBHOOK_URL": "http://127.0.0.1:1/e/src_1"})
     assert path.read_text() == "AUDIO_WEBHOOK_URL=http://127.0.0.1:1/e/src_1\n"
+
+
+def test_the_connection_of_a_model() -> None:
+    assert connection_of("audio") == Connection(
+        "replicate-audio", "/webhooks/audio", "AUDIO_WEBHOOK_URL"
+    )
+    assert connection_of("speech-notes").variable == "SPEECH_NOTES_WEBHOOK_URL"
+
+
+CONNECTIONS = (connection_of("audio"), EMBEDDINGS)
 
 
 @pytest.mark.parametrize("connection", CONNECTIONS, ids=lambda each: each.name)

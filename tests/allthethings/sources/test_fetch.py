@@ -11,7 +11,13 @@ from guardedfetch import Fetcher, parse_allow
 from tests.guardedfetch.servers import Server, serving
 from tests.support.site import Page, Site, running_site
 
+LARGEST = 1000
 AUDIO = Page(b"x" * 1234, "audio/mpeg")
+
+
+def look(fetcher: Fetcher, url: str) -> Probe:
+    """A probe by an app that knows one signature."""
+    return probe(fetcher, url, lambda first: "audio/flac" if first.startswith(b"fLaC") else None)
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +34,7 @@ def fetcher(site: Site) -> Fetcher:
 def test_a_probe_asks_for_the_headers_alone(site: Site, fetcher: Fetcher) -> None:
     url = site.add("/talk.mp3", AUDIO)
     site.requests.clear()
-    assert probe(fetcher, url) == Probe("audio/mpeg", 1234)
+    assert look(fetcher, url) == Probe("audio/mpeg", 1234)
     assert site.requests == [("HEAD", "/talk.mp3")]
 
 
@@ -37,18 +43,18 @@ def test_a_server_without_head_is_asked_for_one_byte(
     site: Site, fetcher: Fetcher, refusal: int
 ) -> None:
     url = site.add("/no-head.mp3", Page(AUDIO.body, "Audio/MPEG; x=y", head_status=refusal))
-    assert probe(fetcher, url) == Probe("audio/mpeg", 1234)
+    assert look(fetcher, url) == Probe("audio/mpeg", 1234)
 
 
 def test_no_length_is_accepted(site: Site, fetcher: Fetcher) -> None:
     url = site.add("/stream.mp3", Page(b"x", "audio/mpeg", tell_length=False))
-    assert probe(fetcher, url) == Probe("audio/mpeg", None)
+    assert look(fetcher, url) == Probe("audio/mpeg", None)
 
 
 def test_a_redirect_is_followed(site: Site, fetcher: Fetcher) -> None:
     site.add("/talk.mp3", AUDIO)
     url = site.add("/old", Page(status=302, headers={"Location": "/talk.mp3"}))
-    assert probe(fetcher, url) == Probe("audio/mpeg", 1234)
+    assert look(fetcher, url) == Probe("audio/mpeg", 1234)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +73,7 @@ def test_what_cannot_be_used_is_said_in_words(
     site: Site, fetcher: Fetcher, page: Page, word: str, code: ErrorCode
 ) -> None:
     with pytest.raises(UnusableThing, match=word) as caught:
-        probe(fetcher, site.add("/bad", page))
+        look(fetcher, site.add("/bad", page))
     assert caught.value.code is code
 
 
@@ -82,15 +88,49 @@ def test_an_unreachable_server_is_said_in_words(
     fetcher: Fetcher, url: str, codes: set[ErrorCode]
 ) -> None:
     with pytest.raises(UnusableThing, match=r"\.$") as caught:
-        probe(fetcher, url)
+        look(fetcher, url)
     assert caught.value.code in codes
+
+
+@pytest.mark.parametrize("told", ["application/octet-stream", "binary/octet-stream; x=y", None])
+def test_a_server_that_does_not_know_what_it_sends(
+    site: Site, fetcher: Fetcher, told: str | None
+) -> None:
+    url = site.add("/talk", Page(b"fLaC" + b"x" * 100_000, told))
+    site.requests.clear()
+    assert look(fetcher, url) == Probe("audio/flac", 100_004)
+    assert site.requests == [("HEAD", "/talk"), ("GET", "/talk")]
+
+
+def test_what_nobody_recognises_is_what_its_server_says(site: Site, fetcher: Fetcher) -> None:
+    url = site.add("/disc.iso", Page(b"\0" * 5_000, "application/octet-stream"))
+    assert look(fetcher, url).content_type == "application/octet-stream"
+
+
+def test_what_a_server_says_is_believed(site: Site, fetcher: Fetcher) -> None:
+    url = site.add("/page", Page(b"fLaC", "text/html"))
+    site.requests.clear()
+    assert look(fetcher, url).content_type == "text/html"
+    assert site.requests == [("HEAD", "/page")]
+
+
+@pytest.mark.parametrize("tell_length", [True, False])
+def test_a_document_has_a_limit_of_its_own(
+    site: Site, fetcher: Fetcher, *, tell_length: bool
+) -> None:
+    url = site.add("/long", Page(b"x" * 1001, "text/html", tell_length=tell_length))
+    assert len(download(fetcher, url, 1001).body) == 1001
+    with pytest.raises(UnusableThing) as caught:
+        download(fetcher, url, 1000)
+    assert caught.value.code is ErrorCode.TOO_LARGE
 
 
 def test_a_document_comes_with_its_encoding(site: Site, fetcher: Fetcher) -> None:
     body = "<p>Łódź</p>".encode("iso-8859-2")
     url = site.add("/page", Page(body, "text/html; charset=ISO-8859-2"))
-    document = download(fetcher, url)
+    document = download(fetcher, url, LARGEST)
     assert (document.body, document.charset, document.url) == (body, "iso-8859-2", url)
+    assert document.content_type == "text/html"
 
 
 @pytest.fixture
@@ -109,8 +149,8 @@ def unhurried() -> Iterator[Server]:
 
 def look_and_download(server: Server) -> bytes:
     fetcher = Fetcher(parse_allow("127.0.0.1"))
-    probe(fetcher, server.url())
-    return download(fetcher, server.url()).body
+    look(fetcher, server.url())
+    return download(fetcher, server.url(), LARGEST).body
 
 
 def test_a_slow_server_has_its_time_for_each_request(unhurried: Server) -> None:
@@ -133,6 +173,6 @@ def test_all_requests_share_the_time_of_one_answer(
 def test_what_is_done_between_the_requests_takes_none_of_their_time(unhurried: Server) -> None:
     fetcher = Fetcher(parse_allow("127.0.0.1"))
     with within(3.5):
-        probe(fetcher, unhurried.url())
+        look(fetcher, unhurried.url())
         unhurried.stopping.wait(2.0)  # a database that is slow
-        assert download(fetcher, unhurried.url()).body == b"yes"
+        assert download(fetcher, unhurried.url(), LARGEST).body == b"yes"

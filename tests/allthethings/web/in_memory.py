@@ -165,7 +165,7 @@ def make_settings(**changed: Any) -> Settings:
         "replicate_api_token": "r8_of_the_tests",
         "replicate_base_url": "",
         "hookdeck_webhook_secret": "gateway of the tests",
-        "audio_webhook_url": "https://gateway.test/a",
+        "webhook_urls": {"audio": "https://gateway.test/a"},
         "embeddings_webhook_url": "https://gateway.test/e",
         **changed,
     }

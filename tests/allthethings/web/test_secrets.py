@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from allthethings.errors import BadInput, IndexingError
-from allthethings.hookdeck.connections import create_connections
+from allthethings.hookdeck.connections import EMBEDDINGS, create_connections
 from allthethings.mongo import Database
 from allthethings.redaction import HIDDEN, HidingFormatter, secrets_of, without
 from allthethings.replicate.client import ReplicateClient
@@ -35,7 +35,7 @@ def test_what_replicate_says_is_passed_on_without_the_token(status: int) -> None
 @pytest.mark.parametrize("status", [401, 422, 500])
 def test_what_hookdeck_says_is_passed_on_without_the_keys(status: int) -> None:
     with refusing(status) as address, pytest.raises(IndexingError) as caught:
-        create_connections(address, KEY, WHSEC, "")
+        create_connections([EMBEDDINGS], address, KEY, WHSEC, "")
     assert KEY not in str(caught.value)
     assert WHSEC not in str(caught.value)
     assert str(status) in str(caught.value)

@@ -1,0 +1,85 @@
+"""Web pages: their main text and title, without navigation and other trimmings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, ClassVar
+
+from allthethings.assets import locators
+from allthethings.assets.passages import Piece
+from allthethings.processors.processor import Content, DocumentProcessor, svg
+from allthethings.sources.fetch import Download
+from allthethings.sources.markup import MAX_TITLE, title_of
+
+if TYPE_CHECKING:
+    from lxml.etree import _Element as Element
+
+# A doctype or one of the outermost tags, behind comments and a byte order mark if there are any.
+FIRST_TAG = rb"(?i)(?:\xef\xbb\xbf)?\s*(?:<!--.*?-->\s*)*<(?:!doctype )?(?:html|head|body)\b"
+
+
+class HtmlProcessor(DocumentProcessor):
+    """A web page by its headings. trafilatura finds the main text; it is imported in the process
+    that reads and not in the app."""
+
+    kind: ClassVar = "web page"
+    accepts: ClassVar = ("text/html", "application/xhtml+xml")
+    signatures: ClassVar = {"text/html": FIRST_TAG}
+    # About as much as can be read in READ_SECONDS.
+    max_bytes: ClassVar = 6 * 1024 * 1024
+    noun: ClassVar = "page"
+    no_text: ClassVar = "No text was found on this page."
+    mark: ClassVar = svg("M2 3h12v10H2zM2 6h12M4 4.5h1")
+    preload: ClassVar = ("trafilatura",)
+
+    @classmethod
+    def title(cls, look: Callable[[], Download]) -> str | None:
+        """The <title>, if it is near the top."""
+        start = look()
+        return title_of(start.body, start.charset)
+
+    @staticmethod
+    def parse(document: Download) -> Content:
+        """The main text of an HTML document. Title and headings, which each passage keeps, are
+        cut to MAX_TITLE characters."""
+        import trafilatura
+
+        extract = trafilatura.bare_extraction(
+            _markup(document.body, document.charset),
+            url=document.url,
+            include_comments=False,
+            include_images=False,
+            include_links=False,
+            with_metadata=True,
+            favor_recall=True,
+        )
+        if not isinstance(extract, trafilatura.settings.Document):
+            return Content((), "")
+        pieces = tuple(_paragraphs(extract.body))
+        text = "\n\n".join(piece.text for piece in pieces)
+        return Content(pieces, text, (extract.title or "")[:MAX_TITLE] or None)
+
+
+def _markup(body: bytes, charset: str | None) -> str:
+    """The page as text: in the encoding that the server names, if it is right, else a guess."""
+    from trafilatura.utils import decode_file
+
+    try:
+        text = body.decode(charset or "")
+    except (LookupError, UnicodeError):  # 'undefined' is a codec that refuses everything
+        text = decode_file(body)
+    # trafilatura takes what has no <html> tag for no page; HTML lets the tag be left out.
+    return text if "<html" in text[:5_000].lower() else f"<html><body>{text}</body></html>"
+
+
+def _paragraphs(body: Element) -> Iterator[Piece]:
+    """The text of trafilatura's tree (TEI names: head, p, list/item, table/row, quote, code)."""
+    heading = ""
+    for element in body.iter("head", "p", "item", "row", "quote", "code"):
+        if any(above.tag in {"p", "item", "row", "quote"} for above in element.iterancestors()):
+            continue
+        text = " ".join(" ".join(element.itertext()).split())
+        if element.tag == "head":
+            heading = text[:MAX_TITLE]
+        elif text:
+            yield Piece(text, locators.under(heading))

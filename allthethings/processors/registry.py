@@ -1,0 +1,89 @@
+"""The kinds of things that the app takes, and the questions that the rest of the app asks of them.
+
+To add a kind, write a module with its processor and name it in PROCESSORS.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from allthethings.assets.asset import Asset
+from allthethings.assets.urls import sites_of
+from allthethings.errors import ErrorCode, UnusableThing
+from allthethings.processors.audio import AudioProcessor
+from allthethings.processors.html import HtmlProcessor
+from allthethings.processors.processor import Content, Processor, Requested, Tools, Words, svg
+from allthethings.store.passages import About
+
+PROCESSORS: tuple[type[Processor], ...] = (
+    AudioProcessor,
+    HtmlProcessor,
+)
+
+
+class Unsupported(Processor):
+    """Stands in for a kind that was taken once, and is not processed any more."""
+
+    kind: ClassVar = "other"
+    accepts: ClassVar = ()
+    words: ClassVar = Words(submitted="Waiting", running="Waiting", share="{:.0%}")
+    steps: ClassVar = (5, 5, 25, 28)
+    mark: ClassVar = svg("M3 2h10v12H3z")
+
+    def process(self, asset: Asset) -> Content | Requested:
+        """Raises UnusableThing."""
+        return self.read(asset)
+
+    def find(self, asset: Asset) -> Requested | None:  # noqa: ARG002
+        """Nothing: no model is asked."""
+        return None
+
+    def read(self, output: Any) -> Content:
+        """Raises UnusableThing."""
+        del output
+        raise UnusableThing(
+            "Things of this type are not processed any more.", ErrorCode.UNSUPPORTED_TYPE
+        )
+
+
+def processor_class(content_type: str) -> type[Processor]:
+    """The processor of a content type (lower case, no parameters); Unsupported for others."""
+    wanted = {content_type, f"{content_type.partition('/')[0]}/"}
+    return next((each for each in PROCESSORS if not wanted.isdisjoint(each.accepts)), Unsupported)
+
+
+def get_asset_processor(content_type: str, tools: Tools) -> Processor | None:
+    """The processor for a content type (lower case, no parameters); None for other kinds."""
+    processor = processor_class(content_type)
+    return None if processor is Unsupported else processor(tools)
+
+
+def sniff(first: bytes) -> str | None:
+    """The content type of a thing that begins with these bytes, if some kind knows it."""
+    return next((found for each in PROCESSORS if (found := each.sniff(first))), None)
+
+
+def kinds() -> list[str]:
+    """The kinds of things that work, in words."""
+    return [processor.kind for processor in PROCESSORS]
+
+
+def kind_of(content_type: str) -> str:
+    """The kind, in words, of a thing that was accepted."""
+    return processor_class(content_type).kind
+
+
+def about(asset: Asset, title: str | None) -> About:
+    """What the asset's passages say of it."""
+    kind, sites = kind_of(asset.content_type), sites_of(asset.url)
+    return About(title, asset.content_type, kind, sites, asset.created_at)
+
+
+def webhooks() -> list[str]:
+    """The names of the webhooks by which models bring texts, each once."""
+    return list(dict.fromkeys(each.model.webhook for each in PROCESSORS if each.model))
+
+
+def preload() -> list[str]:
+    """The modules to import in the process that reads documents."""
+    return [module for each in PROCESSORS for module in (each.__module__, *each.preload)]
