@@ -1,0 +1,128 @@
+"""A kind whose text a model brings needs nothing but its line in PROCESSORS: its callbacks have
+a route, a connection, a setting and a place among the deliveries."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from flask.testing import FlaskClient
+
+from allthethings.assets.asset import AssetStatus
+from allthethings.assets.passages import Piece
+from allthethings.hookdeck.connections import EMBEDDINGS, Connection, connection_of
+from allthethings.hookdeck.deliveries import callback_of
+from allthethings.processors import registry, webhooks
+from allthethings.processors.processor import Content, Model, ModelProcessor, svg
+from config import Settings, SettingsError
+from tests.allthethings.web.in_memory import Memory, make_app, make_asset, rendered, text_of
+from tests.support.signing import SIGNATURE, signature
+
+SECRET = "gateway of the tests"
+ENV = {
+    "SECRET_KEY": "s",
+    "MONGODB_CONNECTION_URI": "mongodb://127.0.0.1:1/",
+    "REPLICATE_API_TOKEN": "r8_x",
+    "HOOKDECK_WEBHOOK_SECRET": SECRET,
+    "AUDIO_WEBHOOK_URL": "https://gateway.test/a",
+    "EMBEDDINGS_WEBHOOK_URL": "https://gateway.test/e",
+}
+
+
+class PictureProcessor(ModelProcessor):
+    """A picture, described by a model that nobody has to run."""
+
+    kind: ClassVar = "picture"
+    accepts: ClassVar = ("image/",)
+    model: ClassVar = Model("v1", webhook="image", url_input="image")
+    mark: ClassVar = svg("M2 2h12v12H2z")
+
+    def request(self, url: str) -> dict[str, Any]:
+        return {"image": url}
+
+    def read(self, output: Any) -> Content:
+        return Content((Piece(output),), output)
+
+
+@dataclass
+class Recording(Memory):
+    """Keeps what the callbacks bring."""
+
+    texts: list[tuple[str, object]] = field(default_factory=list)
+    deliveries: list[Mapping[str, Any]] = field(default_factory=list)
+
+    def record_text(self, asset_id: str, payload: object) -> None:
+        self.texts.append((asset_id, payload))
+
+    def note_delivery(self, _asset_id: str, delivery: Mapping[str, Any]) -> None:
+        self.deliveries.append(delivery)
+
+
+@pytest.fixture
+def declared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line in the registry."""
+    monkeypatch.setattr(registry, "PROCESSORS", (*registry.PROCESSORS, PictureProcessor))
+
+
+def post(client: FlaskClient, path: str, secret: str = SECRET) -> int:
+    body = json.dumps({"id": "p1", "status": "succeeded", "output": "A heron."}).encode()
+    headers = {SIGNATURE: signature(secret, body), "x-hookdeck-eventid": "evt_1"}
+    return client.post(path, data=body, headers=headers).status_code
+
+
+@pytest.mark.usefixtures("declared")
+def test_its_callbacks_have_a_route() -> None:
+    memory = Recording([make_asset(1, AssetStatus.PROCESSING, content_type="image/png")])
+    client = make_app(memory).test_client()
+    asset_id = memory.things[0].id
+    assert post(client, f"/webhooks/image/{asset_id}", secret="another") == 401
+    assert post(client, f"/webhooks/image/{asset_id}") == 200
+    assert post(client, f"/webhooks/audio/{asset_id}") == 200
+    assert [found for found, _ in memory.texts] == [asset_id, asset_id]
+    assert [delivery["event"] for delivery in memory.deliveries] == ["evt_1", "evt_1"]
+
+
+def test_without_its_line_there_is_no_route() -> None:
+    assert post(make_app(Recording()).test_client(), f"/webhooks/image/{1:024x}") == 404
+
+
+@pytest.mark.usefixtures("declared")
+def test_its_callbacks_have_a_connection() -> None:
+    assert [connection_of(webhook) for webhook in webhooks()] == [
+        Connection("replicate-audio", "/webhooks/audio", "AUDIO_WEBHOOK_URL"),
+        Connection("replicate-image", "/webhooks/image", "IMAGE_WEBHOOK_URL"),
+    ]
+    assert EMBEDDINGS.variable == "EMBEDDINGS_WEBHOOK_URL"
+
+
+@pytest.mark.usefixtures("declared")
+def test_its_callbacks_have_a_setting(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name, value in ENV.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("IMAGE_WEBHOOK_URL", raising=False)
+    with pytest.raises(SettingsError, match="IMAGE_WEBHOOK_URL"):
+        Settings.from_env(tmp_path / "none")
+    monkeypatch.setenv("IMAGE_WEBHOOK_URL", "https://gateway.test/i/")
+    settings = Settings.from_env(tmp_path / "none")
+    assert settings.webhook_urls == {
+        "audio": "https://gateway.test/a",
+        "image": "https://gateway.test/i",
+    }
+
+
+def test_its_callbacks_are_known_among_the_deliveries() -> None:
+    found = callback_of(f"https://things.test/webhooks/image/{1:024x}")
+    assert (found.asset_id, found.subject) == (f"{1:024x}", "text")
+
+
+@pytest.mark.usefixtures("declared")
+def test_its_things_are_shown_as_their_kind() -> None:
+    thing = make_asset(1, AssetStatus.SUBMITTED, content_type="image/png")
+    tree = rendered(Memory([thing]), f"/assets/{thing.id}")
+    assert text_of(tree, "//*[@class='facts']/span")[1] == "picture"
+    assert text_of(tree, "//*[@data-doing]") == ["On its way to the model"]
+    assert "picture" in text_of(rendered(Memory([thing]), "/"), "//*[@id='kinds']")[0]
