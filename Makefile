@@ -4,12 +4,14 @@ ARGS ?=
 install = @sh tools/python.sh tools/install.py
 python = .venv/bin/python
 
-.PHONY: help run test eval bench soak pictures lint install clean
+.PHONY: help run test test-rest test-all eval bench soak pictures lint install clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make run      install, start everything, print the address (PORT, HOST, DATA_DIR)'
-	@echo 'make test     install and run the tests (ARGS="tests/localcloud/launcher -k ports", BROWSER=no)'
+	@echo 'make test     install, and test every part but what is slow (ARGS="-k ports", BROWSER=no)'
+	@echo 'make test-rest only what make test leaves out'
+	@echo 'make test-all every test'
 	@echo 'make eval     how well the search finds what it should (ARGS=--shapes)'
 	@echo 'make bench    how long things take'
 	@echo 'make soak     the fault tests at full length, with figures: hours (ARGS="-k crowd")'
@@ -23,11 +25,14 @@ run:
 	$(install) main localcloud
 	@exec $(python) -m localcloud
 
-test:
+test: which = -m 'not slow'
+test-rest: which = -m slow
+test-all: which =
+test test-rest test-all:
 	$(install) main localcloud dev
 	@$(python) -m tests.support.chromium
 	@$(python) -m localcloud.weights
-	@exec $(python) -m pytest $(ARGS)
+	@exec $(python) -m pytest $(which) $(ARGS)
 
 eval:
 	$(install) main localcloud dev

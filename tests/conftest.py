@@ -14,6 +14,10 @@ SHARED = pytest.StashKey[Copies]()
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A copy is started once: the modules that need it follow one another."""
+    for item in items:
+        for mark in item.iter_markers("slow"):
+            if not mark.args:
+                raise pytest.UsageError(f"{item.nodeid} is marked slow without a reason")
     sort_by_copy(items)
 
 

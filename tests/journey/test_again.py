@@ -1,13 +1,21 @@
-"""Try a failed thing again, and delete a thing at any stage."""
+"""Try a failed thing again, and delete a thing at any stage; with quick models."""
 
 from __future__ import annotations
 
-from tests.journey.examples import EXAMPLES
+import pytest
+
+from tests.faults.things import recording
+from tests.support.cloud import Cloud
 from tests.support.person import Person
 from tests.support.site import Page, Site
 from tests.support.waiting import wait_for
 
-SPEECH = Page((EXAMPLES / "lighthouse.mp3").read_bytes(), "audio/mpeg")
+SPEECH = recording("The lens of a lighthouse guides ships after dark.")
+
+
+@pytest.fixture(scope="module")
+def cloud(quick_copy: Cloud) -> Cloud:
+    return quick_copy
 
 
 def test_a_failed_thing_is_tried_again_without_submitting_it_again(

@@ -159,6 +159,10 @@ def test_slow_at_each_request(person: Person, hostile: Server, name: str) -> Non
     assert asset["error"] == "The server took too long over all requests."
 
 
+@pytest.mark.slow(
+    "downloads that dribble are given up after 30 s; tests/localcloud/replicate/test_inputs.py"
+    " gives up sooner"
+)
 def test_hostile_when_the_model_asks(person: Person, hostile: Server, cloud: Cloud) -> None:
     """All at once, so that those that dribble do it side by side; an honest one comes last."""
     urls = {name: hostile.url(f"/sound/{slug(name)}") for name in NAMES}
@@ -174,6 +178,7 @@ def test_hostile_when_the_model_asks(person: Person, hostile: Server, cloud: Clo
     wait_for(lambda: not any(inputs.iterdir()), "the downloaded files are gone")
 
 
+@pytest.mark.slow("twenty things more of what the tests above submit")
 def test_twenty_at_once(person: Person, hostile: Server) -> None:
     names = ["header dribble", "endless body", "never answers", "gzip bomb", "body dribble"] * 4
 

@@ -87,6 +87,7 @@ def test_a_real_recording_is_found_in_other_words(
     assert person.search(paraphrase)[0]["asset_id"] == asset["id"]
 
 
+@pytest.mark.slow("embeds 5,000 words: 15 s; make eval indexes 48 such pages")
 @pytest.mark.skipif(not ARTICLES.exists(), reason=MISSING)
 def test_a_long_page_is_found_by_what_stands_in_its_middle(person: Person, site: Site) -> None:
     articles = json.loads(ARTICLES.read_text("utf-8"))["data"]

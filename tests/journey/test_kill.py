@@ -25,6 +25,10 @@ PARTS = {
     "the search proxy": "localcloud.atlas",
     "the reconciler": "reconcile --every",
 }
+pytestmark = pytest.mark.slow(
+    "kills each part at two stages with the real models: minutes. tests/faults/test_kills.py kills"
+    " them with quick models"
+)
 # Each keeps its model busy for seconds, so that the kill comes while it is under way.
 TEXTS = [path.read_text("utf-8") for path in sorted((EXAMPLES / "texts").glob("*.txt"))]
 TEA = "".join(f"<p>Part {number}. {text}</p>" for number in range(6) for text in TEXTS)

@@ -65,6 +65,7 @@ def paths(person: Person, site: Site) -> dict[str, str]:
     }
 
 
+BOTH_SEEN = pytest.mark.slow("a minute: both widths and both schemes are seen without it")
 LOADED = """
 performance.getEntries().filter(each => "decodedBodySize" in each)
   .map(each => [each.name, each.decodedBodySize])
@@ -74,7 +75,12 @@ performance.getEntries().filter(each => "decodedBodySize" in each)
 
 @pytest.fixture(
     scope="module",
-    params=[(360, "light"), (360, "dark"), (1280, "light"), (1280, "dark")],
+    params=[
+        (360, "light"),
+        (1280, "dark"),
+        pytest.param((360, "dark"), marks=BOTH_SEEN),
+        pytest.param((1280, "light"), marks=BOTH_SEEN),
+    ],
     ids=lambda each: f"{each[0]}-{each[1]}",
 )
 def window(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:

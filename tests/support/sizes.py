@@ -24,13 +24,13 @@ class Sizes:
 
 
 SHORT = Sizes(
-    things=60,
+    things=40,
     seeds=1,
     faulty_attempts=1,
     crowd_rounds=3,
     fuzz_bodies=300,
     fuzz_pages=100,
-    kills=8,
+    kills=6,
     kills_at_a_point=1,
     outages=1,
     reconcile_after=5,

@@ -31,7 +31,7 @@ from tests.support.cloud import ROOT, Cloud, clean_environment
 from tests.support.person import JSON, Person
 from tests.support.waiting import wait_for
 
-QUERIES = 1_000 if os.environ.get("SOAK") == "full" else 200
+QUERIES = 1_000 if os.environ.get("SOAK") == "full" else 60
 """Random filtered queries."""
 HTML = {"Accept": "text/html"}
 FIRST_DAY = datetime(2023, 1, 1, tzinfo=UTC)
