@@ -106,6 +106,7 @@ _RETRYABLE = frozenset(
     }
 )
 
+TRY_LATER = "Trying again later can help."
 # HTTP statuses below 500 with which a server asks to be tried again later.
 PASSING_STATUSES = frozenset({408, 425, 429})
 _GONE = frozenset({404, 410})
@@ -127,6 +128,11 @@ class IndexingError(Exception):
     def retryable(self) -> bool:
         """Whether trying again can help."""
         return self.code.retryable
+
+    @property
+    def refusal(self) -> str:
+        """The sentence for somebody whose request it ends: with whether to come again."""
+        return f"{str(self).rstrip('.')}. {TRY_LATER}" if self.retryable else str(self)
 
 
 class BadInput(IndexingError):

@@ -34,10 +34,11 @@
 
   if (article.dataset.poll) {
     const status = () => find("[data-status]", article).dataset.status;
+    const attempt = () => Number(find("[data-attempt]", article).dataset.attempt);
 
     const look = async () => {
       const { asset } = await get(article.dataset.poll, "application/json");
-      if (asset.status === status()) {
+      if (asset.status === status() && asset.attempt === attempt()) {
         show(asset.now);
       } else {
         await refresh();

@@ -10,6 +10,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
+from allthethings.errors import ErrorCode
+
 _ID = re.compile(r"[0-9a-f]{24}")
 
 
@@ -50,7 +52,12 @@ class Asset:
     """One thing. `id` is 24 hex digits; times are UTC; `content_length` is bytes, if told;
     `segments` are as transcripts.pack makes them; nobody takes it up before `lease_until`;
     `tries` counts how often it was started again, None: never; `lease_owner` is the token of its
-    lease, only where the caller holds that."""
+    lease, only where the caller holds that.
+
+    `error`, `error_code` and `retryable` tell why it failed, or why it waits; one that failed
+    before there were codes has none. `attempt` is the number of its present attempt at its stage,
+    counted from 1: until `next_attempt_at` it waits for that attempt to begin. `outage_since` is
+    since when it waits for a service of the app's own."""
 
     id: str
     url: str
@@ -62,6 +69,11 @@ class Asset:
     title: str | None = None
     text: str | None = None
     error: str | None = None
+    error_code: ErrorCode | None = None
+    retryable: bool = False
+    attempt: int = 1
+    next_attempt_at: datetime | None = None
+    outage_since: datetime | None = None
     replicate_process_id: str | None = None
     replaced_process_ids: tuple[str, ...] = ()
     history: tuple[Mapping[str, Any], ...] = field(default=())

@@ -182,7 +182,7 @@ def _answered(url: str, judge: Judge) -> Answer:
         return Answer(url, Outcome.KNOWN, str(error), 200, error.asset)
     except IndexingError as error:
         code = 503 if isinstance(error, ServiceUnavailable) else 422
-        return Answer(url, Outcome.REFUSED, str(error), code)
+        return Answer(url, Outcome.REFUSED, error.refusal, code)
     except Exception:
         log.exception("no answer for %r", url)
         return Answer(url, Outcome.REFUSED, UNEXPECTED, 500)

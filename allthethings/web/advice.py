@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from allthethings.assets.asset import AssetStatus
-from allthethings.errors import ErrorCode, IndexingError
+from allthethings.assets.asset import Asset, AssetStatus
+from allthethings.errors import ErrorCode
 
 E = ErrorCode
 
 RETRY = "Retry tries it again."
-TRY_LATER = "Trying again later can help."
 
 _CHECK_ADDRESS = (
     "Check the address: does it open in a browser? If the thing has moved, index it at its new "
@@ -126,6 +125,11 @@ BY_STAGE: Mapping[AssetStatus, str] = MappingProxyType(
 )
 
 
-def with_prospect(error: IndexingError) -> str:
-    """The error's sentence for somebody who is refused at once, and whether to come again."""
-    return f"{error} {TRY_LATER}" if error.retryable else str(error)
+def advice(asset: Asset) -> str:
+    """What a person can do about an asset that failed, or that waits."""
+    if asset.cancelled:
+        return ADVICE[E.CANCELLED]
+    code = asset.error_code
+    if code is None or code is E.MODEL_FAILED:
+        return BY_STAGE.get(asset.status, "")
+    return ADVICE[code]

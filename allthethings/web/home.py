@@ -153,8 +153,13 @@ def _index_one(url: str) -> ResponseReturnValue:
     except IndexingError as error:
         code = 503 if isinstance(error, ServiceUnavailable) else 422
         if wants_json():
-            return jsonify(error=str(error)), code
-        flash(str(error), "error")
+            refused = {
+                "error": error.refusal,
+                "error_code": error.code,
+                "retryable": error.retryable,
+            }
+            return jsonify(refused), code
+        flash(error.refusal, "error")
         return _home(Form(url, refused=True), code)
     return _submitted(asset, f"Indexing {asset.url}", "success", 201)
 

@@ -10,6 +10,7 @@ from typing import Any
 from allthethings.assets.asset import Asset, AssetStatus
 from allthethings.hookdeck.deliveries import subject
 from allthethings.hookdeck.records import Attempt, Event, Request, Watched, cause_of
+from allthethings.pipeline.attempts import MAX_ATTEMPTS
 from allthethings.web.formatting import counted
 
 S = AssetStatus
@@ -29,7 +30,8 @@ class Hop:
     """One step of the timeline.
 
     `seconds` is how long the step took, `after` the seconds since the step before it,
-    `since_start` those since the asset was submitted. `next_at` is when the gateway tries again.
+    `since_start` those since the asset was submitted. `next_at` is when the app, or the gateway,
+    tries again.
     """
 
     at: datetime
@@ -67,8 +69,12 @@ def build(asset: Asset, rows: Sequence[Mapping[str, Any]], watched: Watched) -> 
 def _of_the_app(asset: Asset, rows: Sequence[Mapping[str, Any]]) -> Iterator[Hop]:
     requested, embedded = False, len({row.get("replicate_embedding_id") for row in rows} - {None})
     for entry in asset.history:
-        status, at, failed = entry["status"], entry["at"], False
+        status, at, failed, last = entry["status"], entry["at"], False, entry is asset.history[-1]
         details: tuple[str, ...] = ()
+        if entry.get("attempt") and entry.get("again"):
+            yield _failed_attempt(entry, last=last)
+            requested = requested and status != S.SUBMITTED
+            continue
         if status == S.SUBMITTED:
             what, requested = "Retried" if entry.get("again") else "Submitted", False
         elif status == S.PROCESSING:
@@ -86,9 +92,21 @@ def _of_the_app(asset: Asset, rows: Sequence[Mapping[str, Any]]) -> Iterator[Hop
             what, failed = "Text failed" if status == S.PROCESSING_ERROR else "Vectors failed", True
             if entry.get("cancelled"):
                 details = ("cancelled by you",)
-            elif entry is asset.history[-1] and asset.error:
-                details = (asset.error,)
+            elif reason := entry.get("error") or (asset.error if last else None):
+                details = (reason,)
         yield Hop(at, APP, what, details, failed=failed)
+
+
+def _failed_attempt(entry: Mapping[str, Any], *, last: bool) -> Hop:
+    """An attempt that another one follows by itself; `last` says that this one is to come."""
+    return Hop(
+        entry["at"],
+        APP,
+        f"Attempt {entry['attempt'] - 1} of {MAX_ATTEMPTS} failed",
+        (entry["error"],),
+        failed=True,
+        next_at=entry["next_at"] if last else None,
+    )
 
 
 def _of_the_models(asset: Asset) -> Iterator[Hop]:

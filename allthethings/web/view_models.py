@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,6 +11,7 @@ from flask import request
 from markupsafe import Markup
 
 from allthethings.assets.asset import Asset
+from allthethings.pipeline.attempts import MAX_ATTEMPTS
 from allthethings.processors import processor_class
 
 
@@ -42,6 +44,11 @@ def listed(asset: Asset) -> dict[str, Any]:
         "content_length": asset.content_length,
         "status": asset.status.value,
         "error": asset.error,
+        "error_code": asset.error_code,
+        "retryable": asset.retryable,
+        "attempt": asset.attempt,
+        "max_attempts": MAX_ATTEMPTS,
+        "next_attempt_at": asset.next_attempt_at and asset.next_attempt_at.isoformat(),
         "created_at": asset.created_at.isoformat(),
         "updated_at": asset.updated_at.isoformat(),
     }
@@ -70,4 +77,7 @@ def shown(asset: Asset) -> dict[str, Any]:
 
 def entry_of(entry: Mapping[str, Any]) -> dict[str, Any]:
     """An entry of a thing's history as JSON."""
-    return {**entry, "at": entry["at"].isoformat()}
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in entry.items()
+    }

@@ -7,10 +7,12 @@ import copy
 import pytest
 
 from allthethings.errors import (
+    TRY_LATER,
     ErrorCode,
     IndexingError,
     NoSuchAsset,
     RequestRefused,
+    ServiceUnavailable,
     UnusableThing,
     code_of_status,
 )
@@ -57,3 +59,12 @@ def test_an_error_has_its_own_code_or_its_class_code() -> None:
 def test_an_error_keeps_its_code_between_processes() -> None:
     error: IndexingError = copy.copy(UnusableThing("slow", ErrorCode.TOO_SLOW))  # as pickle does
     assert (str(error), error.code) == ("slow", ErrorCode.TOO_SLOW)
+
+
+def test_who_is_refused_learns_whether_to_come_again() -> None:
+    busy = UnusableThing("The server answered 503.", ErrorCode.SERVER_UNAVAILABLE)
+    assert busy.refusal == f"The server answered 503. {TRY_LATER}"
+    away = ServiceUnavailable("MongoDB", "no answer")
+    assert away.refusal == f"MongoDB is not available: no answer. {TRY_LATER}"
+    gone = UnusableThing("There is nothing at this URL.", ErrorCode.NOT_FOUND)
+    assert gone.refusal == "There is nothing at this URL."

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from allthethings.assets.asset import FAILED
-from allthethings.errors import ErrorCode, UnusableThing
-from allthethings.web.advice import ADVICE, BY_STAGE, TRY_LATER, with_prospect
+from allthethings.errors import ErrorCode
+from allthethings.web.advice import ADVICE, BY_STAGE
 
 
 @pytest.mark.parametrize("code", ErrorCode)
@@ -18,10 +18,3 @@ def test_every_code_has_advice(code: ErrorCode) -> None:
 
 def test_every_stage_has_advice() -> None:
     assert set(BY_STAGE) == FAILED
-
-
-def test_who_is_refused_learns_whether_to_come_again() -> None:
-    busy = UnusableThing("The server answered 503.", ErrorCode.SERVER_UNAVAILABLE)
-    gone = UnusableThing("There is nothing at this URL.", ErrorCode.NOT_FOUND)
-    assert with_prospect(busy) == f"The server answered 503. {TRY_LATER}"
-    assert with_prospect(gone) == "There is nothing at this URL."

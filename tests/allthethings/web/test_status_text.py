@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,13 +9,12 @@ import pytest
 
 from allthethings.assets.asset import Asset
 from allthethings.assets.asset import AssetStatus as S
+from allthethings.errors import ErrorCode as E
 from allthethings.errors import ServiceUnavailable
 from allthethings.pipeline.pipeline import CANCELLED
 from allthethings.pipeline.progress import Progress
-from allthethings.pipeline.reconciler import FORGOTTEN, STUCK, UNASKED, UNFORESEEN
-from allthethings.replicate.predictions import WHY, Prediction
-from allthethings.web.status_text import NEXT, advice, standing
-from guardedfetch import errors as fetch_errors
+from allthethings.web.advice import ADVICE, BY_STAGE
+from allthethings.web.status_text import standing
 from tests.allthethings.web.in_memory import BEGAN, make_asset
 
 AWAY = str(ServiceUnavailable("Replicate", "no answer from its API"))
@@ -131,84 +129,72 @@ def test_what_was_cancelled_says_so(status: S, trouble: str) -> None:
     assert "Retry" in seen.advice
 
 
-# What guardedfetch, the pipeline, the processors and the models say, as it ends up with a thing,
-# and a word of what a person is told to do.
-FAILURES = [
-    (f"{fetch_errors.NameNotFound('The name x.test does not exist')}.", "Check the address"),
-    ("There is nothing at this URL: the server answered 404.", "Check the address"),
-    ("could not download http://x.test/a.mp3: 410 Gone", "Check the address"),
-    ("404 Client Error: Not Found for url: http://x.test/a.mp3", "Check the address"),
-    ("could not download http://x.test/a: there is no such file (any more)", "Check the address"),
-    ("The server answered 403.", "needs a sign-in"),
-    ("could not download http://x.test/404/a.mp3: 401 Unauthorized", "needs a sign-in"),
-    ("The server answered 503.", "Wait a little"),
-    ("The server answered 429.", "Wait a little"),
-    ("The server did not answer within 8 s.", "Wait a little"),
-    ("The content came too slowly: too little came within 3 s.", "Wait a little"),
-    ("The server took too long over all requests.", "Wait a little"),
-    ("The connection to the server broke off.", "Wait a little"),
-    ("The server closed the connection too early.", "Wait a little"),
-    ("The name x.test could not be looked up.", "Wait a little"),
-    ("could not download http://x.test/a.mp3: 502 Bad Gateway", "Wait a little"),
-    ("x.test points to 10.0.0.1, which is not a public address. Whoever runs this service can "
-     "permit it by naming the host in FETCH_ALLOW.", "Another address"),
-    ("The certificate of x.test is not valid: certificate has expired.", "Another address"),
-    ("The server x.test does not speak TLS as it should.", "Another address"),
-    ("More than 5 redirects.", "Another address"),
-    ("The server redirects to a URL that is not fetched: The URL names no host.",
-     "Another address"),
-    ("The server did not answer in proper HTTP.", "Another address"),
-    ("The content is larger than 6 MiB.", "too much"),
-    ("Its text is too long: more than 4,000,000 characters.", "too much"),
-    ("The file could not be decoded as audio: it is longer than 10 hours.", "too much"),
-    ("The file could not be decoded as audio: it is damaged, or not a recording of a known "
-     "format.", "recording itself"),
-    ("The file could not be decoded as audio: it has no audio track.", "recording itself"),
-    ("Failed to load audio: ffmpeg ... Invalid data found when processing input",
-     "recording itself"),
-    ("The file could not be decoded as audio: it holds no sound.", "silence"),
-    ("No speech was heard in this recording.", "silence"),
-    ("There is no text in it.", "silence"),
-    ("Whisper answered without a transcription.", "silence"),
-    ("No text was found on this page.", "script"),
-    ("This page could not be read.", "script"),
-    ("This page is too tangled to be read in time.", "script"),
-    ("Replicate refused the request (402): Insufficient credit", "account at Replicate"),
-    ("Replicate refused the request (401): Unauthenticated", "account at Replicate"),
-    ("Replicate refused the request (422): audio: must be a URL", "not to blame"),
-    (FORGOTTEN, "not to blame"),
-    (STUCK, "not to blame"),
-    (UNASKED, "not to blame"),
-    (UNFORESEEN, "log"),
-    ("The model could not be set up: no weights", "log"),
-    ("The embedding model answered 3 vectors for 4 texts.", "not to blame"),
-    ("The model stopped 3 times while it ran this prediction: the model's process ended",
-     "not to blame"),
-    ("Prediction interrupted; please retry (code: PA)", "not to blame"),
-    ("CUDA out of memory. Tried to allocate 2.00 GiB", "not to blame"),
-    *((why, "not to blame") for why in WHY.values()),
-    ("The prediction was canceled at Replicate.", "not to blame"),  # as it was once spelt
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("error", "words"), FAILURES)
-def test_a_failure_tells_what_failed_and_what_to_do(error: str, words: str) -> None:
-    failed = thing(S.PROCESSING_ERROR, error=error)
+@pytest.mark.parametrize("code", [code for code in E if code is not E.MODEL_FAILED])
+def test_a_failure_tells_what_failed_and_what_to_do(code: E) -> None:
+    failed = thing(S.PROCESSING_ERROR, error="The server answered 404.", error_code=code)
     seen = standing(failed, Progress(), BEGAN)
-    assert seen.trouble == f"It could not be turned into text: {error}"
-    assert words in seen.advice
+    assert seen.trouble == "It could not be turned into text: The server answered 404."
+    assert seen.advice == ADVICE[code]
     assert seen.percent is None
 
 
 @pytest.mark.parametrize("status", [S.PROCESSING_ERROR, S.EMBEDDINGS_ERROR])
+@pytest.mark.parametrize("code", [None, E.MODEL_FAILED])
 @pytest.mark.parametrize("error", [None, "", "ValueError: told to fail", "no audio in it"])
-def test_any_other_failure_can_be_tried_again(status: S, error: str | None) -> None:
-    failed = thing(status, error=error)
-    assert advice(failed) == NEXT[status]
-    assert standing(failed, Progress(), BEGAN).trouble.endswith(error or "no reason was given.")
+def test_any_other_failure_can_be_tried_again(status: S, code: E | None, error: str | None) -> None:
+    """A model's own words, and what failed before there were codes: the sentence, and advice by
+    the stage."""
+    failed = thing(status, error=error, error_code=code)
+    seen = standing(failed, Progress(), BEGAN)
+    assert seen.advice == BY_STAGE[status]
+    assert seen.trouble.endswith(error or "no reason was given.")
 
 
-def test_every_end_of_a_prediction_has_words() -> None:
-    for status in ("failed", "canceled", "aborted"):
-        why = Prediction("p", status).why_it_failed()
-        assert "not to blame" in advice(replace(thing(S.EMBEDDINGS_ERROR), error=why))
+@pytest.mark.parametrize(
+    ("seconds", "when"),
+    [
+        (-60, "at any moment"),
+        (1, "at any moment"),
+        (30, "in about 30 s"),
+        (88, "in about 90 s"),
+        (100, "in about 2 min"),
+        (1_800, "in about 30 min"),
+    ],
+)
+def test_what_waits_for_another_attempt_says_which_and_when(seconds: float, when: str) -> None:
+    begins = BEGAN + timedelta(seconds=seconds)
+    asset = thing(
+        S.SUBMITTED,
+        error="The server answered 503.",
+        error_code=E.SERVER_UNAVAILABLE,
+        retryable=True,
+        attempt=2,
+        next_attempt_at=begins,
+        lease_until=begins,
+    )
+    seen = standing(asset, Progress(), BEGAN)
+    assert seen.trouble == "The server answered 503."
+    assert seen.advice == f"Attempt 2 of 5 {when}."
+    assert seen.doing == "Waiting"
+
+
+def test_a_later_attempt_under_way_says_so() -> None:
+    asset = thing(S.PROCESSING, attempt=3)
+    assert standing(asset, Progress(running=True), BEGAN).doing.endswith("(attempt 3 of 5)")
+
+
+def test_what_failed_after_some_attempts_says_how_many() -> None:
+    failed = thing(
+        S.PROCESSING_ERROR,
+        error="The server answered 503.",
+        error_code=E.SERVER_UNAVAILABLE,
+        attempt=5,
+    )
+    seen = standing(failed, Progress(), BEGAN)
+    assert seen.advice == f"It was tried 5 times. {ADVICE[E.SERVER_UNAVAILABLE]}"
+
+
+def test_a_full_database_says_what_to_do_while_it_waits() -> None:
+    asset = thing(S.SUBMITTED, error="MongoDB is not available", error_code=E.DATABASE_FULL)
+    seen = standing(asset, Progress(), BEGAN)
+    assert seen.advice.endswith(ADVICE[E.DATABASE_FULL])

@@ -16,8 +16,9 @@ from allthethings.assets.asset import Asset
 from allthethings.assets.asset import AssetStatus as S
 from allthethings.assets.locators import WHOLE, Heading, TimeSpan
 from allthethings.assets.transcripts import Line, pack
-from allthethings.errors import BadInput
+from allthethings.errors import BadInput, ErrorCode
 from allthethings.replicate.predictions import Prediction
+from allthethings.store.documents import now
 from tests.allthethings.web.in_memory import (
     BEGAN,
     HOSTILE,
@@ -83,6 +84,46 @@ def test_a_page_for_every_state(status: S, kind: str, error: str | None) -> None
     assert not error or not shown or HOSTILE in text_of(shown[0], ".//*[@data-trouble]")[0]
     assert len(tree.xpath("//a[.='More like this']")) == (status is S.SEARCHABLE)
     assert len(tree.xpath("//*[contains(@class, 'timeline')]")) == 1
+
+
+@pytest.mark.parametrize("status", [S.SUBMITTED, S.PROCESSED])
+def test_what_waits_for_another_attempt_says_so_and_can_be_retried_or_cancelled(status: S) -> None:
+    begins = now() + timedelta(seconds=118)
+    attempt = {
+        "status": status.value,
+        "at": BEGAN,
+        "again": True,
+        "attempt": 2,
+        "error": "The server answered 503.",
+        "error_code": "server_unavailable",
+        "next_at": begins,
+    }
+    thing = make_asset(
+        1,
+        status,
+        error="The server answered 503.",
+        error_code=ErrorCode.SERVER_UNAVAILABLE,
+        retryable=True,
+        attempt=2,
+        next_attempt_at=begins,
+        lease_until=begins,
+        history=(attempt,),
+    )
+    tree = rendered(Memory([thing], READ), PATH)
+    actions = {form.get("action").removeprefix(PATH) for form in tree.xpath("//main//form")}
+    assert actions == {"/delete", "/cancel", "/retry"}
+    assert text_of(tree, "//*[@data-trouble]") == ["The server answered 503."]
+    assert text_of(tree, "//*[@data-advice]") == ["Attempt 2 of 5 in about 2 min."]
+    asset = client(Memory([thing])).get(PATH, headers={"Accept": "application/json"}).json["asset"]  # type: ignore[index]
+    told = {name: asset[name] for name in ("error_code", "retryable", "attempt", "max_attempts")}
+    assert told == {
+        "error_code": "server_unavailable",
+        "retryable": True,
+        "attempt": 2,
+        "max_attempts": 5,
+    }
+    assert asset["next_attempt_at"] == begins.isoformat()
+    assert asset["history"][0]["next_at"] == begins.isoformat()
 
 
 def test_the_share_that_replicate_tells_is_shown() -> None:

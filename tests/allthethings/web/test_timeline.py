@@ -226,3 +226,21 @@ def test_a_prediction_that_failed_is_told_once_for_all_its_callbacks(
     hops = build(make_asset(*STORY[:2], deliveries=deliveries), [], Watched())
     (ended,) = (hop for hop in hops if hop.what == "Model finished: text")
     assert (ended.failed, ended.details) == (True, ("prediction p1", word))
+
+
+def test_attempts_are_told_with_their_reasons_and_the_next_one() -> None:
+    first = entry("SUBMITTED", 1, again=True, attempt=2, error="It answered 503.", next_at=at(31))
+    second = entry("SUBMITTED", 32, again=True, attempt=3, error="It broke off.", next_at=at(152))
+    waiting = build(make_asset(entry("SUBMITTED", 0), first, second), [], Watched())
+    assert [(hop.what, hop.details, hop.next_at, hop.failed) for hop in waiting] == [
+        ("Submitted", (), None, False),
+        ("Attempt 1 of 5 failed", ("It answered 503.",), None, True),
+        ("Attempt 2 of 5 failed", ("It broke off.",), at(152), True),
+    ]
+    end = entry("PROCESSING_ERROR", 200, attempt=3, error="Nothing is there.")
+    failed = build(make_asset(entry("SUBMITTED", 0), first, second, end), [], Watched())
+    assert [(hop.what, hop.details) for hop in failed][-1] == (
+        "Text failed",
+        ("Nothing is there.",),
+    )
+    assert not any(hop.next_at for hop in failed)
