@@ -1,4 +1,4 @@
-"""MongoDB Atlas on one machine: SecantusDB, and before it the search commands it lacks."""
+"""MongoDB Atlas on one machine: SecantusDB behind a proxy that adds the search commands."""
 
 from __future__ import annotations
 

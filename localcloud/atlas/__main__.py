@@ -1,4 +1,4 @@
-"""python -m localcloud.atlas --port P --upstream-port U --data-dir DIR"""
+"""Serves MongoDB's wire protocol with the search commands: `python -m localcloud.atlas`."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ log = logging.getLogger("atlas")
 def main() -> None:
     """Serve until SIGTERM or SIGINT."""
     parser = argparse.ArgumentParser(prog="python -m localcloud.atlas", description=__doc__)
-    parser.add_argument("--port", type=int, required=True, help="where drivers connect")
+    parser.add_argument("--port", type=int, required=True, help="the port for drivers")
     parser.add_argument("--upstream-port", type=int, required=True, help="SecantusDB's port")
-    parser.add_argument("--data-dir", type=Path, required=True, help="where the indexes are kept")
+    parser.add_argument("--data-dir", type=Path, required=True, help="the folder for the indexes")
     arguments = parser.parse_args()
     logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(name)s %(message)s")
     threading.excepthook = _die
@@ -42,14 +42,14 @@ def main() -> None:
 
 
 def _allow_connections() -> None:
-    """A client connection takes two file descriptors: raise the soft limit to the hard one."""
+    """Raise the soft limit of open files to the hard one: a client connection takes two."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY:  # macOS refuses an infinite soft limit
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _die(arguments: threading.ExceptHookArgs) -> None:
-    """An index that nothing follows any more must not go on answering."""
+    """End the process when a thread fails, since an index without a follower grows stale."""
     error = arguments.exc_value or arguments.exc_type()
     log.critical("thread failed, ending the process", exc_info=error)
     logging.shutdown()

@@ -1,1 +1,1 @@
-"""The search indexes that exist, and how each follows its collection."""
+"""The search indexes: their definitions, their catalog, and how each follows its collection."""

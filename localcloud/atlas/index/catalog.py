@@ -1,8 +1,7 @@
-"""The search indexes that exist, kept in one sqlite file."""
+"""The search indexes that exist, kept in one SQLite file."""
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 import time
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from bson.datetime_ms import DatetimeMS
 from bson.objectid import ObjectId
 
 from localcloud.atlas.wire.messages import LOSSLESS, decode_document
+from localcloud.sqlite import connect, transaction
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS indexes (
@@ -27,12 +27,21 @@ CREATE TABLE IF NOT EXISTS indexes (
 
 
 @dataclass(frozen=True)
+class Request:
+    """An index to create."""
+
+    name: str
+    type: str
+    definition: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Entry:
     """One search index.
 
-    `version` counts its definitions from 0. `serving` is the version whose data answers
-    searches: None until the first has been built, and behind while a new one is built.
-    `uuid` is the collection's: another collection under the same name is not this one.
+    `version` counts the definitions from 0. `serving` is the version that answers searches: it is
+    None until the first is built, and an older version while a new one is built. `uuid` is the
+    collection's, which tells it from another collection with the same name.
     """
 
     id: str
@@ -48,22 +57,17 @@ class Entry:
     serving_definition: Mapping[str, Any] | None = None
 
     @classmethod
-    def new(
-        cls,
-        place: tuple[str, str, bytes],
-        name: str,
-        kind: str,
-        definition: Mapping[str, Any],
-    ) -> Entry:
+    def new(cls, place: tuple[str, str, bytes], request: Request) -> Entry:
         """A first version. `place` is the database, the collection and its uuid."""
-        db, collection, uuid = place
-        return cls(str(ObjectId()), db, collection, uuid, name, kind, definition, 0, now())
+        index = (request.name, request.type, request.definition)
+        return cls(str(ObjectId()), *place, *index, 0, now())
 
     def updated(self, definition: Mapping[str, Any]) -> Entry:
+        """The entry with a new definition, which is yet to be built."""
         return replace(self, definition=definition, version=self.version + 1, created=now())
 
     def served(self) -> Entry:
-        """The latest version has been built."""
+        """The entry after its latest version was built."""
         return replace(self, serving=self.version, serving_definition=self.definition)
 
 
@@ -72,20 +76,16 @@ class Catalog:
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.executescript(_SCHEMA)
+        self._db = connect(path, schema=_SCHEMA, any_thread=True)
 
     def entries(self) -> list[Entry]:
         with self._lock:
             rows = self._db.execute("SELECT * FROM indexes ORDER BY id").fetchall()
-        return [_entry(row) for row in rows]
+        return [_entry(tuple(row)) for row in rows]
 
     def save(self, *entries: Entry) -> None:
         """Insert or replace the entries, all or none."""
-        with self._lock, self._db:
-            self._db.execute("BEGIN")
+        with self._lock, transaction(self._db):
             self._db.executemany(
                 "INSERT OR REPLACE INTO indexes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [_row(entry) for entry in entries],

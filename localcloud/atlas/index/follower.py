@@ -1,14 +1,14 @@
-"""Keeps one version of one index in step with its collection, by change stream.
+"""Keeps one version of one index up to date with its collection, by a change stream.
 
-On disk the index is always some state of the collection plus the resume token from which
-to go on, so a crash of either side costs nothing but reading again. When the token has
-fallen out of the oplog, or the collection was renamed, the collection is scanned; the
-index goes on answering with what it has.
+The index on disk is always a state of the collection together with the resume token that follows
+it, so after a crash some changes are read again and nothing is lost. If the oplog no longer
+reaches back to the token, or the collection was renamed, the whole collection is scanned, and the
+index answers with its old data meanwhile.
 
-What a search may expect: `wait_current` returns once everything is in that was
-acknowledged to any client of this proxy before the call, some milliseconds after the
-write. When the follower is further behind than the given patience (a bulk load, a scan),
-the search answers with what is there, as Atlas does.
+A search calls `wait_current` to include every write that was acknowledged to a client of this
+proxy before. That takes some milliseconds. If the follower is further behind than the search
+waits, for example during a bulk load, the search answers with the data that is there, as Atlas
+does.
 """
 
 from __future__ import annotations
@@ -27,28 +27,33 @@ from localcloud.atlas.wire.upstream import Namespace, Upstream, WriteClock
 
 log = logging.getLogger("atlas.follower")
 
+# Changes after which a busy follower commits.
 COMMIT_CHANGES = 2_000
+# Seconds after which a busy follower commits.
 COMMIT_SECONDS = 0.5
-QUIET_COMMIT_SECONDS = 30.0
-PAUSE_SECONDS = 0.3
+# Seconds after which an idle follower commits its new token.
+IDLE_COMMIT_SECONDS = 30.0
+# Seconds before a follower starts again after an error.
+RESTART_SECONDS = 0.3
+# Seconds between two looks at the progress of a follower.
 POLL_SECONDS = 0.003
 
 
 class Listener(Protocol):
-    """Told by the follower's thread what happened to its index."""
+    """Receives the events of an index, in the thread of its follower."""
 
     def built(self, follower: Follower) -> None:
-        """The index has caught up with its collection for the first time since the start."""
+        """The index is up to date with its collection for the first time since the start."""
 
     def gone(self, follower: Follower) -> None:
         """The collection was dropped; the follower has ended."""
 
     def renamed(self, follower: Follower, namespace: Namespace) -> bytes | None:
-        """The collection is now that one. Returns its uuid; None if it is gone already."""
+        """The collection has a new name. Returns its uuid; None if it is already gone."""
 
 
 class Follower:
-    """One thread for one version of an index."""
+    """The thread that keeps one version of an index up to date."""
 
     def __init__(
         self,
@@ -65,7 +70,8 @@ class Follower:
         self._namespace, self._uuid = place
         self._listener = listener
         self._position: Token | None = None
-        self._current = -1  # the WriteClock's count up to which everything is in
+        # The WriteClock's count up to which the index includes all writes.
+        self._current = -1
         self._caught_up = False
         self._discarded = False
         self._changes = 0
@@ -77,21 +83,21 @@ class Follower:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ask the thread to end; it commits what it has taken in."""
+        """Ask the thread to end after a last commit."""
         self._stopping.set()
 
     def discard(self) -> None:
-        """Ask the thread to end and to delete what is on disk."""
+        """Ask the thread to end and to delete the index from disk."""
         self._discarded = True
         self._stopping.set()
 
     def join(self) -> None:
         self._thread.join()
 
-    def wait_current(self, patience: float) -> None:
-        """Wait until all writes counted by the clock are in, at most so many seconds."""
+    def wait_current(self, timeout: float) -> None:
+        """Wait until the index includes all writes counted so far, at most `timeout` seconds."""
         seen = self._clock.count
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + timeout
         target = None
         while self._current < seen and time.monotonic() < deadline:
             position = self._position
@@ -100,7 +106,7 @@ class Follower:
             try:
                 pending = self._upstream.pending(self._namespace, position)
             except OperationFailure:
-                return  # the token is lost; the follower finds out by itself
+                return  # the oplog no longer reaches the token, as the follower will notice
             if pending.first is None or (target is not None and pending.first > target):
                 self._current = max(self._current, seen)
                 return
@@ -124,7 +130,7 @@ class Follower:
                 log.error("%s: cannot write: %s", self._namespace, error)
                 self.store.close()
                 self._load()
-            self._stopping.wait(PAUSE_SECONDS)
+            self._stopping.wait(RESTART_SECONDS)
         self.store.close()
         if self._discarded:
             self.store.delete()
@@ -136,7 +142,7 @@ class Follower:
         self.loaded.set()
 
     def _follow(self) -> None:
-        """Take in changes until stopped, or until the collection is gone or moved."""
+        """Apply changes until stopped, or until the collection is dropped or renamed."""
         if self._position is None:
             self._scan()
         moved = self._upstream.uuid(self._namespace) != self._uuid
@@ -146,7 +152,7 @@ class Follower:
             while not self._stopping.is_set():
                 change = stream.try_next()
                 if change is None:
-                    if moved:  # and the stream has nothing to say about it
+                    if moved:  # and the stream reports no rename
                         self._end()
                         return
                     self._position = stream.resume_token
@@ -164,14 +170,17 @@ class Follower:
         self._commit()
 
     def _nothing_pending(self) -> bool:
-        """Whether the index is current now: the stream itself says so only after a while."""
+        """Whether the index is current. The stream itself would report it only later."""
         if self._position is None:
             return False
         return self._upstream.pending(self._namespace, self._position).first is None
 
     def _scan(self) -> None:
-        """Read the whole collection. Changes made meanwhile come by the stream afterwards;
-        taking in a document twice does no harm."""
+        """Read the whole collection.
+
+        The stream delivers the changes made meanwhile afterwards. Storing a document twice is
+        harmless.
+        """
         began = time.monotonic()
         token = self._upstream.token(self._namespace)
         met: set[bytes] = set()
@@ -189,19 +198,19 @@ class Follower:
 
     def _apply(self, change: Mapping[str, Any]) -> None:
         document = change.get("fullDocument")
-        if document is None:  # deleted, or updated and deleted since
+        if document is None:  # deleted, perhaps after an update
             self.store.remove(encode_id(change["documentKey"]["_id"]))
         else:
             self.store.put(document)
         self._changes += 1
 
     def _rest(self) -> None:
-        """Nothing more has happened for now."""
+        """Commit if it is time, while no further change waits."""
         if not self._caught_up:
             self._commit()
             self._caught_up = True
             self._listener.built(self)
-        elif self._changes or self._since_commit() > QUIET_COMMIT_SECONDS:
+        elif self._changes or self._since_commit() > IDLE_COMMIT_SECONDS:
             self._commit()
 
     def _commit_if_due(self) -> None:
@@ -224,7 +233,7 @@ class Follower:
         self._listener.gone(self)
 
     def _rename(self, namespace: Namespace) -> None:
-        """A token of the old name is no use under the new one."""
+        """Follow the collection under its new name, where the old token is not valid."""
         uuid = self._listener.renamed(self, namespace)
         if uuid is None:
             self._end()

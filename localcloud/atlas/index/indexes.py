@@ -1,4 +1,4 @@
-"""The search indexes of this server: their catalog, their followers, their searches."""
+"""All search indexes of this server: their catalog entries, their followers, their stores."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ import logging
 import shutil
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from localcloud.atlas.index.catalog import Catalog, Entry
-from localcloud.atlas.index.definitions import VECTOR_SEARCH, check, parse_vector
+from localcloud.atlas.index.catalog import Catalog, Entry, Request
+from localcloud.atlas.index.definitions import VectorDefinition, parse
 from localcloud.atlas.index.follower import Follower
 from localcloud.atlas.index.stores import Store
-from localcloud.atlas.text.mappings import parse_search
 from localcloud.atlas.text.store import TextStore
 from localcloud.atlas.vector.fields import FieldStores
 from localcloud.atlas.wire.errors import CommandError, QueryError
@@ -22,17 +21,10 @@ from localcloud.atlas.wire.upstream import Namespace, Upstream, WriteClock
 
 log = logging.getLogger("atlas.indexes")
 
+# Seconds that a search waits for its index to include all acknowledged writes.
 FRESHNESS_SECONDS = 4.0
+# Seconds that a search waits for its index to be loaded from disk.
 LOAD_SECONDS = 30.0
-
-
-@dataclass(frozen=True)
-class Request:
-    """One index to create."""
-
-    name: str
-    type: str
-    definition: Mapping[str, Any]
 
 
 class Indexes:
@@ -53,12 +45,12 @@ class Indexes:
                 self._follow(entry, entry.version)
                 if entry.serving not in (None, entry.version):
                     self._follow(entry, entry.serving)
-            except CommandError as error:  # kept from a version that took what it did not read
+            except CommandError as error:  # an older version of this server accepted it
                 log.warning("index %s is dropped: %s", entry.name, error)
                 self._remove(entry)
 
     def stop(self) -> None:
-        """End every follower; what they have taken in is on disk afterwards."""
+        """Stop every follower after a last commit of its changes."""
         with self._lock:
             followers = list(self._followers.values())
         for follower in followers:
@@ -70,24 +62,25 @@ class Indexes:
     # Commands
 
     def create(self, namespace: Namespace, requests: Sequence[Request]) -> list[Entry]:
-        """Create the indexes, all or none; one that exists just so already is left as it is.
-        Raises CommandError."""
+        """Create the indexes, all or none. Raises CommandError.
+
+        An index that already exists with the same definition is left as it is.
+        """
         for request in requests:
-            check(request.type, request.definition)
+            parse(request.type, request.definition)
         uuid = self._upstream.uuid(namespace)
         if uuid is None:
             raise CommandError("NamespaceNotFound", f"Collection '{namespace}' does not exist.")
         with self._lock:
             self._forget_namesakes(namespace, uuid)
             known = {entry.name: entry for entry in self._of(namespace)}
-            place = (namespace.db, namespace.collection, uuid)
             created = []
             for request in requests:
                 old = known.get(request.name)
                 if old is None:
-                    old = Entry.new(place, request.name, request.type, request.definition)
-                    known[request.name] = old
-                    created.append(old)
+                    place = (namespace.db, namespace.collection, uuid)
+                    known[request.name] = Entry.new(place, request)
+                    created.append(known[request.name])
                 elif (old.type, old.definition) != (request.type, request.definition):
                     raise CommandError(
                         "IndexAlreadyExists",
@@ -105,7 +98,7 @@ class Indexes:
         """Give an index a new definition. Raises CommandError."""
         with self._lock:
             entry = self._only(namespace, key, value)
-            check(entry.type, definition)
+            parse(entry.type, definition)
             if entry.definition == definition:
                 return
             if entry.version != entry.serving:
@@ -120,7 +113,10 @@ class Indexes:
             self._remove(self._only(namespace, key, value))
 
     def listed(self, namespace: Namespace, key: str | None, value: object) -> list[dict[str, Any]]:
-        """The entries of $listSearchIndexes; those with that `name` or `id`, if a key is given."""
+        """The documents of $listSearchIndexes, of all indexes or of the one with that value.
+
+        `key` is "name", "id" or None.
+        """
         with self._lock:
             entries = self._of(namespace)
         if entries and self._upstream.uuid(namespace) != entries[0].uuid:
@@ -130,8 +126,11 @@ class Indexes:
     # Searching
 
     def serving(self, namespace: Namespace, name: str, kind: str, stage: str) -> Store | None:
-        """The store of an index of that type, with all in it that was acknowledged before the
-        call; None if there is no such index, or none built yet. Raises QueryError."""
+        """The store of an index of that type, including all writes acknowledged before the call.
+
+        None if there is no such index, or if it has not been built yet. Raises QueryError if the
+        index is of another type.
+        """
         with self._lock:
             entry = next((e for e in self._of(namespace) if e.name == name), None)
             if entry is None:
@@ -147,7 +146,7 @@ class Indexes:
         return follower.store
 
     def _describe(self, entry: Entry) -> dict[str, Any]:
-        """As the documentation of $listSearchIndexes has it."""
+        """The document of $listSearchIndexes, with the fields of MongoDB's documentation."""
         status = "READY" if entry.serving == entry.version else "BUILDING"
         return {
             "id": entry.id,
@@ -161,7 +160,7 @@ class Indexes:
             "statusDetail": [],
         }
 
-    # What followers tell
+    # Called by followers
 
     def built(self, follower: Follower) -> None:
         with self._lock:
@@ -194,7 +193,7 @@ class Indexes:
             self._save(replace(found[0], db=db, collection=collection, uuid=uuid))
         return uuid
 
-    # Inside the lock
+    # For callers that hold the lock
 
     def _of(self, namespace: Namespace) -> list[Entry]:
         place = (namespace.db, namespace.collection)
@@ -221,11 +220,12 @@ class Indexes:
 
     def _store(self, entry: Entry, version: int) -> Store:
         latest = version == entry.version
-        definition = (entry.definition if latest else entry.serving_definition) or {}
+        given = entry.definition if latest else entry.serving_definition
+        definition = parse(entry.type, given or {})
         directory = self._directory / entry.id / str(version)
-        if entry.type == VECTOR_SEARCH:
-            return FieldStores(directory, parse_vector(definition))
-        return TextStore(directory, parse_search(definition))
+        if isinstance(definition, VectorDefinition):
+            return FieldStores(directory, definition)
+        return TextStore(directory, definition)
 
     def _place_of(self, follower: Follower) -> tuple[Entry, int] | None:
         for (index_id, version), known in self._followers.items():
@@ -234,7 +234,10 @@ class Indexes:
         return None
 
     def _forget_namesakes(self, namespace: Namespace, uuid: bytes) -> None:
-        """Indexes of a dropped collection of that name whose follower has not noticed yet."""
+        """Remove the indexes of a dropped collection of the same name.
+
+        Their followers have not noticed the drop yet.
+        """
         for entry in self._of(namespace):
             if entry.uuid != uuid:
                 self._remove(entry)
@@ -252,7 +255,7 @@ class Indexes:
             follower.discard()
 
     def _sweep(self) -> None:
-        """Remove what a crash has left of indexes and versions that are no more."""
+        """Delete the directories that a crash has left of removed indexes and versions."""
         for directory in self._directory.glob("*/*"):
             entry = self._entries.get(directory.parent.name)
             if entry is None or directory.name not in (str(entry.version), str(entry.serving)):
@@ -260,5 +263,5 @@ class Indexes:
 
 
 def _value(entry: Entry, key: str) -> str:
-    """What the entry has under `name` or `id`."""
+    """The value of the entry's `name` or `id`."""
     return entry.name if key == "name" else entry.id

@@ -1,7 +1,7 @@
-"""What one version of an index is to the follower that feeds it: a store on disk.
+"""The interface between a follower and the store on disk that it keeps up to date.
 
-There are two: the vectors of a `vectorSearch` index (fields.py) and the words of a
-`search` index (texts.py).
+There are two stores: vector/fields.py for `vectorSearch` indexes and text/store.py for `search`
+indexes.
 """
 
 from __future__ import annotations
@@ -18,42 +18,46 @@ Token = Mapping[str, Any]
 
 
 class DamagedStore(Exception):
-    """What is on disk is not what was written."""
+    """The data on disk is not what was written."""
 
 
 class Store(Protocol):
-    """Every method belongs to the one thread that follows the collection. What was put or
-    removed is durable after `commit`, and searches see it at once."""
+    """The store of one version of an index, used by the one thread that follows the collection.
+
+    Searches see a change at once; `commit` makes it durable.
+    """
 
     def open(self) -> None:
-        """Load what is on disk; what turns out damaged is thrown away and built anew."""
+        """Load the data on disk. Damaged data is deleted, so that the index is built anew."""
 
     def token(self) -> Token | None:
-        """The resume token up to which the store is complete; None until `commit` had one."""
+        """The resume token up to which the store is complete; None if no commit has had one."""
 
     def put(self, document: Document) -> None:
-        """Take in the document as it is now."""
+        """Add a document, or replace the one with its _id."""
 
     def remove(self, key: bytes) -> None:
-        """Forget the document with that encoded _id; nothing happens if it is not known."""
+        """Forget the document with that encoded _id. Nothing happens if it is not known."""
 
     def keep_only(self, keys: set[bytes]) -> None:
-        """Forget the documents that a scan of the whole collection has not met."""
+        """Forget all documents but those with these encoded _ids."""
 
     def commit(self, token: Token | None) -> None:
-        """Make everything so far durable, and with it the token that it covers (None: the
-        collection has not been read to its end yet)."""
+        """Make all changes durable, together with the token that covers them.
+
+        The token is None while the first scan of the collection is under way.
+        """
 
     def compact(self) -> None:
-        """Drop what is dead, if that is worth its time. Call it right after `commit`."""
+        """Reclaim the space of deleted documents if there are many. Call it after `commit`."""
 
     def close(self) -> None:
-        """What was not committed is forgotten."""
+        """Close the store. Changes that were not committed are lost."""
 
     def delete(self) -> None:
         """Remove the closed store from the disk."""
 
 
 def encode_id(value: object) -> bytes:
-    """The key of a document: its _id as BSON, type and all."""
+    """The key of a document: its _id as BSON, which includes its type."""
     return bson.encode({"_id": value}, codec_options=LOSSLESS)

@@ -1,7 +1,7 @@
-"""Lucene's analyzers, as far as a `search` index may name them, in tantivy's parts.
+"""Lucene's analyzers, built from tantivy's tokenizers and filters.
 
-They cut and fold as Lucene's do, with one difference: `lucene.english` stems by the newer of
-Porter's two algorithms ("generously" is "generous" and not "gener").
+They split and fold text as Lucene's do, with one difference: `lucene.english` uses the newer of
+Porter's two stemmers, which turns "generously" into "generous" instead of "gener".
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from tantivy import Filter, TextAnalyzer, TextAnalyzerBuilder, Tokenizer
 DEFAULT_ANALYZER = "lucene.standard"
 
 # The word boundaries of https://www.unicode.org/reports/tr29/#Word_Boundaries as Lucene's
-# StandardTokenizer draws them: ideographs and hiragana one by one, scripts without spaces
-# (Thai, ...) as they stand.
+# StandardTokenizer applies them: each ideograph and each hiragana is a word, and a run of a
+# script without spaces (such as Thai) is one word.
 _EXTEND = r"[\p{wb=Extend}\p{wb=Format}\p{wb=ZWJ}]*"
 _LETTER = rf"[\p{{wb=ALetter}}\p{{wb=Hebrew_Letter}}]{_EXTEND}"
 _DIGIT = rf"\p{{wb=Numeric}}{_EXTEND}"
@@ -40,8 +40,9 @@ _STANDARD = (
     rf"{_WORDS}|[\p{{Han}}\p{{Hiragana}}]{_EXTEND}|[\p{{Thai}}\p{{Lao}}\p{{Myanmar}}\p{{Khmer}}]+"
 )
 
-# The same for texts of Latin letters and common punctuation, which Python's own engine cuts
-# several times faster; and faster still where what joins letters joins no digits.
+# The same boundaries for text of Latin letters and common punctuation, as patterns for Python's
+# `re`, which is several times faster than tantivy's engine. _SIMPLE_WORDS is faster still; it is
+# right for texts in which _NOT_SIMPLE finds nothing.
 _LATIN = "A-Za-z\u00aa\u00b5\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f"
 _JOINS_LETTERS, _JOINS_DIGITS = ":.\u00b7'\u2018\u2019", ",;.'\u2018\u2019"
 _PLAIN_TEXT = re.compile(
@@ -57,12 +58,13 @@ _NOT_SIMPLE = re.compile(
     f"(?!(?<=[{_LATIN}][{_JOINS_LETTERS}])[{_LATIN}])(?!(?<=[0-9][{_JOINS_DIGITS}])[0-9])"
 )
 
+# Lucene's English stop words.
 _STOP = (
     *("a", "an", "and", "are", "as", "at", "be", "but", "by", "for", "if", "in", "into", "is"),
     *("it", "no", "not", "of", "on", "or", "such", "that", "the", "their", "then", "there"),
     *("these", "they", "this", "to", "was", "will", "with"),
 )
-# A possessive loses its ending before it is looked up.
+# Lucene removes a possessive ending before it looks for stop words.
 _ENGLISH_STOP = [*_STOP, *(f"{word}'s" for word in _STOP)]
 
 
@@ -86,39 +88,40 @@ ANALYZERS: dict[str, Callable[[], TextAnalyzerBuilder]] = {
     "lucene.whitespace": lambda: TextAnalyzerBuilder(Tokenizer.regex(r"\S+")),
     "lucene.keyword": lambda: TextAnalyzerBuilder(Tokenizer.raw()),
 }
-_KNOWN_WORDS = 100_000
+# Words whose terms are kept in memory, for each analyzer.
+_CACHED_WORDS = 100_000
+# The analyzers that split text at Unicode's word boundaries.
 _BY_UNICODE_WORDS = ("lucene.standard", "lucene.english")
 
 
 @lru_cache
 def analyzer(name: str) -> TextAnalyzer:
-    """What tantivy is to be told under that tokenizer name."""
+    """The tantivy analyzer with that name."""
     return ANALYZERS[name]().build()
 
 
 def prepare(name: str, text: str) -> str:
-    """The text as the analyzer wants it, character by character: stemming knows but one
-    apostrophe."""
+    """The text for the analyzer, of the same length: the stemmer knows only one apostrophe."""
     if name != "lucene.english":
         return text
     return text.replace("\u2019", "'").replace("\uff07", "'")
 
 
 def terms(name: str, text: str) -> list[tuple[int, str]]:
-    """The terms of a text with their positions: stop words leave a gap."""
+    """The terms of a text with their positions. A stop word leaves a gap."""
     tokens = analyzer(name).pre_tokenize(prepare(name, text)).tokens
     return [(token.position, token.text) for token in tokens]
 
 
 class _Terms(dict[str, str | None]):
-    """What an analyzer makes of a word; None of a stop word."""
+    """A cache of the term that an analyzer makes of each word; None for a stop word."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
         self._analyzer = analyzer(name)
 
     def __missing__(self, word: str) -> str | None:
-        if len(self) >= _KNOWN_WORDS:
+        if len(self) >= _CACHED_WORDS:
             self.clear()
         found = self._analyzer.analyze(word)
         self[word] = found[0] if found else None
@@ -129,7 +132,7 @@ _terms_of = lru_cache(_Terms)
 
 
 class Analyzed:
-    """A text's terms by position, None for a stop word, and where they stand."""
+    """The terms of a text by position, None for a stop word, and where each one is."""
 
     def __init__(self, name: str, text: str) -> None:
         ready = prepare(name, text)
@@ -139,7 +142,7 @@ class Analyzed:
         if name in _BY_UNICODE_WORDS and _is_plain(ready):
             simple = _NOT_SIMPLE.search(ready) is None
             parts = (_SIMPLE_WORDS if simple else _PLAIN_WORDS).split(ready)
-            # what is between words, a word, what is between words, ...
+            # Separators and words alternate; the first part is a separator.
             self.terms = list(map(_terms_of(name).__getitem__, parts[1::2]))
             self._ends = list(accumulate(map(len, parts)))
             return
@@ -150,7 +153,7 @@ class Analyzed:
             self._spans[token.position] = (token.char_offset_from, token.char_offset_to)
 
     def span(self, position: int) -> tuple[int, int]:
-        """Start and end of a term."""
+        """The start and the end of the term at a position, in characters."""
         if self._ends is None:
             return self._spans[position]
         return self._ends[2 * position], self._ends[2 * position + 1]

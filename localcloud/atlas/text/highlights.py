@@ -1,6 +1,6 @@
-"""{$meta: "searchHighlights"}: the passages of a text that hits are in, best first chosen.
+"""{$meta: "searchHighlights"}: the passages of a document's texts that contain hits.
 
-Passages are sentences, and scored as Lucene's PassageScorer does, which takes a text for a
+A passage is a sentence. Its score is that of Lucene's PassageScorer: BM25, with the text as a
 collection of passages of about 87 characters.
 """
 
@@ -18,16 +18,17 @@ from localcloud.atlas.text.analyzers import Analyzed
 from localcloud.atlas.text.matching import Words
 from localcloud.atlas.vector.columns import values_at
 
+# Punctuation that may end a sentence, with the closing marks and the space after it.
 _STOP = re.compile("[.!?\u2026\u3002\uff01\uff1f\\n\u2029]+[\"'\u201d\u2019\u00bb)\\]]*\\s*")
-_ALWAYS = frozenset(
-    "\u3002\uff01\uff1f\n\u2029"
-)  # others need a space, and no small letter after it
+# Punctuation that always ends one. Other marks need a space and no lower-case letter after them.
+_ALWAYS = frozenset("\u3002\uff01\uff1f\n\u2029")
+# The constants of BM25; _PIVOT is the assumed length of a passage in characters.
 _K1, _B, _PIVOT = 1.2, 0.75, 87.0
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is a hit, and in which paths, with their analyzers, to look for it."""
+    """The words and phrases to highlight, and the paths to search, each with its analyzer."""
 
     paths: Sequence[tuple[str, str]]
     words: set[str]
@@ -43,6 +44,8 @@ class _Hit(NamedTuple):
 
 
 class _Passage(NamedTuple):
+    """A sentence of `text`, from `start` to `end`."""
+
     score: float
     text: str
     start: int
@@ -51,7 +54,7 @@ class _Passage(NamedTuple):
 
 
 def highlights(document: Mapping[str, Any], wanted: Wanted) -> list[dict[str, Any]]:
-    """The passages of a document, by path and then in the order of the text."""
+    """The best passages of a document, in the order of the paths and then of the text."""
     found: list[dict[str, Any]] = []
     for path, analyzer in wanted.paths:
         left = wanted.max_chars
@@ -108,7 +111,7 @@ def _hits(text: str, analyzer: str, wanted: Wanted) -> list[_Hit]:
 def _phrase(
     where: Mapping[str, Sequence[int]], words: Sequence[tuple[int, str]], slop: int
 ) -> set[int]:
-    """The positions of the phrase's words, wherever it stands."""
+    """The positions of the phrase's words at every place where the phrase occurs."""
     found: set[int] = set()
     for begin in where.get(words[0][1], ()):
         places = [_nearest(where.get(word, (-1,)), begin + distance) for distance, word in words]
@@ -126,7 +129,10 @@ def _nearest(places: Sequence[int], to: int) -> int:
 
 
 def _grouped(hits: Sequence[_Hit], ends: Sequence[int]) -> list[tuple[int, int, list[_Hit]]]:
-    """The sentences with hits; a hit that runs over an end joins two."""
+    """The start, end and hits of each sentence with a hit.
+
+    Two sentences become one where a hit spans their boundary.
+    """
     groups: list[tuple[int, int, list[_Hit]]] = []
     for hit in hits:
         last = ends[min(bisect_right(ends, hit.end - 1), len(ends) - 1)]
@@ -140,7 +146,7 @@ def _grouped(hits: Sequence[_Hit], ends: Sequence[int]) -> list[tuple[int, int, 
 
 
 def _texts(passage: _Passage) -> list[dict[str, str]]:
-    """The passage cut into hits and what is between them. Hits that touch are one."""
+    """The passage split into hits and the text between them. Adjacent hits are merged."""
     _, text, start, end, hits = passage
     pieces: list[tuple[int, int]] = []
     for hit in hits:

@@ -1,7 +1,7 @@
-"""The definition of a `search` index: which fields are indexed, as what.
+"""Parses the definition of a `search` index: which fields are indexed, and as which types.
 
-Source: https://www.mongodb.com/docs/atlas/atlas-search/define-field-mappings/. What is
-documented there and not done here is refused, never ignored.
+Source: https://www.mongodb.com/docs/atlas/atlas-search/define-field-mappings/. Documented options
+that this server lacks are refused by name.
 """
 
 from __future__ import annotations
@@ -11,27 +11,29 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from localcloud.atlas.options import Options
 from localcloud.atlas.text.analyzers import ANALYZERS, DEFAULT_ANALYZER
-from localcloud.atlas.wire.errors import CommandError
 
 NORMALIZERS = ("none", "lowercase")
 TYPES = ("boolean", "date", "document", "number", "objectId", "string", "token", "uuid")
-_ELSEWHERE = (
+# Atlas has these field types, this server does not.
+_UNSUPPORTED_TYPES = (
     *("autocomplete", "embeddedDocuments", "geo", "knnVector", "vector", "dateFacet"),
     *("numberFacet", "stringFacet", "sortableDateBetaV1", "sortableNumberBetaV1"),
     "sortableStringBetaV1",
 )
-# Options that may be given as long as they say what holds here anyway.
+# Options of a field that are accepted with this one value, which is how this server works.
 _FIXED: dict[str, dict[str, Any]] = {
     "string": {"indexOptions": "offsets", "store": True, "norms": "include", "multi": {}},
     "number": {"representation": "double", "indexIntegers": True, "indexDoubles": True},
 }
+# Options of a definition that Atlas has and this server does not.
 _UNSUPPORTED = ("analyzers", "synonyms", "storedSource", "typeSets", "sort")
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """The analyzers of a string field: for documents and for queries."""
+    """The names of a string field's analyzers: for documents and for queries."""
 
     index: str
     search: str
@@ -39,7 +41,10 @@ class Analysis:
 
 @dataclass(frozen=True)
 class Field:
-    """What the values at one path are indexed as; the scalar types are those in `types`."""
+    """The types as which the values at one path are indexed.
+
+    `types` are those of exact values; `string` is set for full text, `document` for fields inside.
+    """
 
     types: frozenset[str] = frozenset()
     string: Analysis | None = None
@@ -49,21 +54,25 @@ class Field:
 
 @dataclass(frozen=True)
 class Mappings:
-    """The fields of a document. With `dynamic`, which analyzes strings, every other field is
-    indexed too, to any depth."""
+    """The fields of a document, by name.
+
+    With `dynamic` every other field is indexed too, at any depth, and its strings are analyzed
+    that way.
+    """
 
     fields: Mapping[str, Field]
     dynamic: Analysis | None = None
 
     def field(self, name: str) -> Field | None:
+        """How a field is indexed; None if it is not."""
         found = self.fields.get(name)
         if found is None and self.dynamic is not None:
-            return _unnamed(self.dynamic)
+            return _dynamic_field(self.dynamic)
         return found
 
 
 @lru_cache
-def _unnamed(analysis: Analysis) -> Field:
+def _dynamic_field(analysis: Analysis) -> Field:
     types = frozenset({"boolean", "date", "number", "objectId", "uuid"})
     return Field(types, analysis, document=Mappings({}, analysis))
 
@@ -76,7 +85,7 @@ class SearchDefinition:
     default: Analysis
 
     def at(self, path: str) -> Field | None:
-        """How values at a dotted path are indexed."""
+        """How values at a dotted path are indexed; None if they are not."""
         mappings: Mappings | None = self.mappings
         field = None
         for name in path.split("."):
@@ -85,11 +94,11 @@ class SearchDefinition:
         return field
 
     def strings(self) -> list[tuple[str, Analysis]]:
-        """The paths that are mapped to strings by name."""
+        """The paths that the definition names and maps to strings."""
         return list(_strings(self.mappings, ""))
 
     def is_dynamic(self) -> bool:
-        """Whether fields without a name in the definition are indexed anywhere."""
+        """Whether fields that the definition does not name are indexed anywhere."""
         return _has_dynamic(self.mappings)
 
 
@@ -106,122 +115,81 @@ def _has_dynamic(mappings: Mappings) -> bool:
     return mappings.dynamic is not None or any(_has_dynamic(m) for m in inner if m is not None)
 
 
-def parse_search(definition: Mapping[str, Any]) -> SearchDefinition:
-    """Check and type a search definition. Raises CommandError (BadValue)."""
+def parse_search(options: Options) -> SearchDefinition:
+    """Raises the error of `options` for a definition that cannot be used."""
     for key in _UNSUPPORTED:
-        if definition.get(key):
-            raise _unsupported(f"definition.{key}")
-    known = {"mappings", "analyzer", "searchAnalyzer", "numPartitions", *_UNSUPPORTED}
-    only(definition, known, "definition")
-    mappings = definition.get("mappings")
-    if mappings is None:
-        raise bad('"definition.mappings" is required')
-    default = _analysis(definition, "definition", Analysis(DEFAULT_ANALYZER, ""))
-    return SearchDefinition(_mappings(mappings, "definition.mappings", default), default)
+        if options.document.get(key):
+            options.unsupported(key)
+    options.only("mappings", "analyzer", "searchAnalyzer", "numPartitions", *_UNSUPPORTED)
+    mappings = options.inner("mappings")
+    default = _analysis(options, Analysis(DEFAULT_ANALYZER, ""))
+    return SearchDefinition(_mappings(mappings, default), default)
 
 
-def _analysis(options: Mapping[str, Any], where: str, default: Analysis) -> Analysis:
-    """A searchAnalyzer stands for queries alone; without one the analyzer does for both."""
-    given = options.get("analyzer")
-    index = _analyzer(options, "analyzer", where, default.index)
-    otherwise = index if given is not None else default.search or index
-    return Analysis(index, _analyzer(options, "searchAnalyzer", where, otherwise))
+def _analysis(options: Options, default: Analysis) -> Analysis:
+    """The two analyzers: `analyzer` stands for both unless `searchAnalyzer` is given."""
+    index = _analyzer(options, "analyzer", default.index)
+    for_queries = index if options.has("analyzer") else default.search or index
+    return Analysis(index, _analyzer(options, "searchAnalyzer", for_queries))
 
 
-def _analyzer(options: Mapping[str, Any], key: str, where: str, default: str) -> str:
-    name = options.get(key, default)
-    if not isinstance(name, str):
-        raise bad(f'"{where}.{key}" must be a string')
-    if name in ANALYZERS:
-        return name
-    if name.startswith("lucene."):
-        raise bad(
-            f'"{where}.{key}" this server has no analyzer "{name}", only [{", ".join(ANALYZERS)}]'
-        )
-    raise bad(f'"{where}.{key}" references non-existent analyzers: {name}')
+def _analyzer(options: Options, key: str, default: str) -> str:
+    if not options.has(key):
+        return default
+    name = options.string(key)
+    if name.startswith("lucene.") and name not in ANALYZERS:
+        options.fail(key, f'this server has no analyzer "{name}", only [{", ".join(ANALYZERS)}]')
+    if name not in ANALYZERS:
+        options.fail(key, f"references non-existent analyzers: {name}")
+    return name
 
 
-def _mappings(options: object, where: str, default: Analysis) -> Mappings:
-    if not isinstance(options, Mapping):
-        raise bad(f'"{where}" must be a document')
-    only(options, {"dynamic", "fields", "type"}, where)
-    dynamic = options.get("dynamic", False)
-    if isinstance(dynamic, Mapping):
-        raise _unsupported(f"{where}.dynamic.typeSet")
-    if not isinstance(dynamic, bool):
-        raise bad(f'"{where}.dynamic" must be a boolean')
-    fields = options.get("fields", {})
-    if not isinstance(fields, Mapping):
-        raise bad(f'"{where}.fields" must be a document')
-    for name in fields:
+def _mappings(options: Options, default: Analysis) -> Mappings:
+    options.only("dynamic", "fields", "type")
+    if isinstance(options.document.get("dynamic"), Mapping):
+        options.fail("dynamic.typeSet", "is not supported by this server")
+    dynamic = options.boolean("dynamic")
+    fields = options.inner("fields") if options.has("fields") else options.at({}, "")
+    for name in fields.document:
         if not name or "." in name or name.startswith("$"):
-            raise bad(f'"{where}.fields" has a name that is not a field name: "{name}"')
-    typed = {name: _field(f, f"{where}.fields.{name}", default) for name, f in fields.items()}
+            fields.fail_here(f'has a name that is not a field name: "{name}"')
+    typed = {name: _field(fields, name, default) for name in fields.document}
     return Mappings(typed, default if dynamic else None)
 
 
-def _field(options: object, where: str, default: Analysis) -> Field:
-    several = options if isinstance(options, list) else [options]
-    if not several:
-        raise bad(f'"{where}" cannot be empty')
+def _field(fields: Options, name: str, default: Analysis) -> Field:
+    """The types of one field, which are given as one document or as an array of them."""
     types: set[str] = set()
     string, normalizer, document = None, "none", None
-    for one in several:
-        if not isinstance(one, Mapping):
-            raise bad(f'"{where}" must be a document')
-        kind = _type(one, where)
+    for _, value in fields.items(name):
+        options = fields.at(value, fields.path(name))
+        kind = _type(options)
         if kind in types:
-            raise bad(f'"{where}" field contained multiple "[{kind}]" type definitions')
+            options.fail_here(f'field contained multiple "[{kind}]" type definitions')
         types.add(kind)
-        _check_fixed(one, kind, where)
+        _check_fixed(options, kind)
         if kind == "string":
-            only(one, {"type", "analyzer", "searchAnalyzer", *_FIXED["string"]}, where)
-            string = _analysis(one, where, default)
+            options.only("type", "analyzer", "searchAnalyzer", *_FIXED["string"])
+            string = _analysis(options, default)
         elif kind == "token":
-            normalizer = _normalizer(one, where)
+            options.only("type", "normalizer")
+            normalizer = options.choice("normalizer", NORMALIZERS, "none")
         elif kind == "document":
-            document = _mappings(one, where, default)
+            document = _mappings(options, default)
         else:
-            only(one, {"type", *_FIXED.get(kind, ())}, where)
+            options.only("type", *_FIXED.get(kind, ()))
     return Field(frozenset(types - {"string", "document"}), string, normalizer, document)
 
 
-def _type(options: Mapping[str, Any], where: str) -> str:
-    kind = options.get("type")
-    if kind is None:
-        raise bad(f'"{where}.type" is required')
-    if kind in _ELSEWHERE:
-        raise bad(f'"{where}.type" this server does not index the type "{kind}"')
-    if kind not in TYPES:
-        raise bad(f'"{where}.type" must be one of [{", ".join(TYPES)}]')
-    return str(kind)
+def _type(options: Options) -> str:
+    kind = options.required("type")
+    if kind in _UNSUPPORTED_TYPES:
+        options.fail("type", f'this server does not index the type "{kind}"')
+    return options.choice("type", TYPES)
 
 
-def _check_fixed(options: Mapping[str, Any], kind: str, where: str) -> None:
+def _check_fixed(options: Options, kind: str) -> None:
     for key, value in _FIXED.get(kind, {}).items():
-        if key in options and options[key] != value:
-            raise _unsupported(f"{where}.{key}: {options[key]}")
-
-
-def _normalizer(options: Mapping[str, Any], where: str) -> str:
-    only(options, {"type", "normalizer"}, where)
-    normalizer = options.get("normalizer", "none")
-    if normalizer not in NORMALIZERS:
-        raise bad(f'"{where}.normalizer" must be one of [{", ".join(NORMALIZERS)}]')
-    return str(normalizer)
-
-
-def only(document: Mapping[str, Any], known: set[str], where: str) -> None:
-    """Raises CommandError (BadValue) for a key that is not among the known ones."""
-    unknown = [key for key in document if key not in known]
-    if unknown:
-        raise bad(f'"{where}" unrecognized field "{unknown[0]}"')
-
-
-def _unsupported(what: str) -> CommandError:
-    return bad(f'"{what}" is not supported by this server')
-
-
-def bad(message: str) -> CommandError:
-    """What a definition that cannot be used is answered with."""
-    return CommandError("BadValue", message)
+        given = options.document.get(key, value)
+        if given != value:
+            options.fail(f"{key}: {given}", "is not supported by this server")

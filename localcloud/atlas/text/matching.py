@@ -1,8 +1,8 @@
-"""Operators as queries of the index.
+"""Turns operators into queries of a tantivy index.
 
-tantivy's BM25 has the constants of Lucene's (k1 1.2, b 0.75) and a factor k1 + 1 that Lucene
-has dropped. It is taken out of the scores at the end, and put into all that is constant:
-within the index every score is UNIT times what it is outside.
+tantivy's BM25 has Lucene's constants (k1 = 1.2, b = 0.75) and a factor of k1 + 1 that Lucene has
+dropped. So every score inside the index is UNIT times the score outside: search.py divides by
+UNIT, and constant scores are multiplied by it here.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from collections.abc import Iterable, Sequence
 from tantivy import Occur, Query, Searcher
 
 from localcloud.atlas.text import analyzers, values
+from localcloud.atlas.text.documents import PATHS, VALUES, escape_date
 from localcloud.atlas.text.operators import (
     Compound,
     Exists,
-    Fuzzy,
     In,
     Operator,
     Path,
@@ -25,16 +25,16 @@ from localcloud.atlas.text.operators import (
     Score,
     Text,
 )
-from localcloud.atlas.text.store import OTHERS, PATHS, VALUES, TextStore, no_date
+from localcloud.atlas.text.store import TextStore
 from localcloud.atlas.wire.errors import QueryError
 
 UNIT = 2.2
-# A phrase as its terms with their distances from the first, and how much they may be off.
+# The terms of a phrase with their distances from the first, and the slop of the phrase.
 Words = tuple[tuple[tuple[int, str], ...], int]
 
 
 class Matcher:
-    """Queries against one state of a store."""
+    """Builds queries for one snapshot of a store."""
 
     def __init__(self, store: TextStore, searcher: Searcher) -> None:
         self._store = store
@@ -42,7 +42,7 @@ class Matcher:
         self._schema = store.schema
 
     def query(self, operator: Operator) -> Query:
-        """Raises QueryError for what does not go with the index's definition."""
+        """Raises QueryError for an operator that the index's definition does not allow."""
         match operator:
             case Text():
                 return _scored(self._text(operator), operator.score)
@@ -67,41 +67,20 @@ class Matcher:
         if not clauses:
             clauses = [(Occur.Must, Query.const_score_query(Query.all_query(), 0.0))]
         clauses += [(Occur.MustNot, self.query(one)) for one in operator.must_not]
-        return Query.boolean_query(clauses, operator.at_least or None)
+        return Query.boolean_query(clauses, operator.minimum or None)
 
     # Strings
 
     def _text(self, operator: Text) -> Query:
         alternatives: list[Query] = []
         for path, text in self._pairs(operator):
-            terms = [
-                self._term(path, term, operator.fuzzy) for _, term in self._analyzed(path, text)
-            ]
+            field = self._field(path)
+            terms = [self._term(field, term) for _, term in self._analyzed(path, text)]
             alternatives += [_every(terms)] if operator.every and terms else terms
         return _any(alternatives)
 
-    def _term(self, path: str, term: str, fuzzy: Fuzzy | None) -> Query:
-        field = self._field(path)
-        if fuzzy is None:
-            return self._one(field, term)
-        if field.startswith(OTHERS):
-            if fuzzy.prefix:
-                raise QueryError(
-                    f"this server has prefixLength only for named fields, which '{path}' is not"
-                )
-            found = Query.fuzzy_term_query(self._schema, field, term, fuzzy.edits)
-            return Query.const_score_query(found, UNIT)
-        return _any(
-            Query.boost_query(self._one(field, other), closeness)
-            for other, closeness in self._alike(field, term, fuzzy)
-        )
-
-    def _alike(self, field: str, term: str, fuzzy: Fuzzy) -> list[tuple[str, float]]:
-        vocabulary = self._store.vocabulary(field, self._searcher)
-        return vocabulary.alike(term, fuzzy.edits, fuzzy.prefix, fuzzy.expansions)
-
-    def _one(self, field: str, term: str) -> Query:
-        return Query.term_query(self._schema, field, no_date(term), "freq")
+    def _term(self, field: str, term: str) -> Query:
+        return Query.term_query(self._schema, field, escape_date(term), "freq")
 
     def _phrase(self, operator: Phrase) -> Query:
         found = []
@@ -109,25 +88,25 @@ class Matcher:
             words = _distances(self._analyzed(path, text))
             field = self._field(path)
             if len(words) == 1:
-                found.append(self._one(field, words[0][1]))
+                found.append(self._term(field, words[0][1]))
             elif words:
                 found.append(Query.phrase_query(self._schema, field, list(words), operator.slop))
         return _any(found)
 
     def _pairs(self, operator: Text | Phrase) -> list[tuple[str, str]]:
-        """Every indexed path with every query."""
+        """Every indexed path paired with every query."""
         paths = self.resolve(operator.paths)
         return [(path, query) for query in operator.queries for path in paths]
 
     def resolve(self, paths: Iterable[Path]) -> list[str]:
-        """The paths that are indexed as strings, wildcards resolved, each once."""
+        """The paths that are indexed as strings, with wildcards expanded, each path once."""
         found: dict[str, None] = {}
         for path in paths:
-            names = self._matching(path.name) if path.wildcard else [path.name]
+            names = self._expand(path.name) if path.wildcard else [path.name]
             found.update((name, None) for name in names if self._store.string_field(name))
         return list(found)
 
-    def _matching(self, pattern: str) -> list[str]:
+    def _expand(self, pattern: str) -> list[str]:
         wanted = re.compile(".*".join(re.escape(part) for part in pattern.split("*")))
         known = self._searcher.terms_with_prefix(PATHS, "")
         return sorted(name for name, _ in known if wanted.fullmatch(name))
@@ -141,7 +120,7 @@ class Matcher:
             return []
         return analyzers.terms(field.string.search, text)
 
-    # Values
+    # Exact values
 
     def _in(self, operator: In) -> list[str]:
         found = []
@@ -157,18 +136,19 @@ class Matcher:
             return Query.term_query(self._schema, VALUES, terms[0], "basic")
         return Query.term_set_query(self._schema, VALUES, terms) if terms else Query.empty_query()
 
-    # What to highlight
+    # Highlights
 
     def highlighted(self, operator: Operator) -> tuple[set[str], list[Words]]:
-        """The terms and phrases that hits are made of: whatever the path, and not what must not
-        be there."""
+        """The terms and the phrases to highlight, in whatever path they were searched.
+
+        `mustNot` clauses contribute nothing.
+        """
         words: set[str] = set()
         phrases: list[Words] = []
         match operator:
             case Text():
                 for path, text in self._pairs(operator):
-                    for _, term in self._analyzed(path, text):
-                        words |= self._forms(path, term, operator.fuzzy)
+                    words |= {term for _, term in self._analyzed(path, text)}
             case Phrase():
                 for path, text in self._pairs(operator):
                     terms = _distances(self._analyzed(path, text))
@@ -176,16 +156,10 @@ class Matcher:
                         phrases.append((terms, operator.slop))
             case Compound():
                 for inner in operator.must + operator.should + operator.filter:
-                    more, others = self.highlighted(inner)
-                    words |= more
-                    phrases += others
+                    inner_words, inner_phrases = self.highlighted(inner)
+                    words |= inner_words
+                    phrases += inner_phrases
         return words, phrases
-
-    def _forms(self, path: str, term: str, fuzzy: Fuzzy | None) -> set[str]:
-        field = self._field(path)
-        if fuzzy is None or field.startswith(OTHERS):
-            return {term}
-        return {other for other, _ in self._alike(field, term, fuzzy)}
 
 
 def _distances(terms: Sequence[tuple[int, str]]) -> tuple[tuple[int, str], ...]:
@@ -204,11 +178,10 @@ def _covering(operator: Range) -> list[str]:
     return [term for terms in found for term in terms]
 
 
-def _any(queries: Iterable[Query]) -> Query:
-    several = list(queries)
-    if len(several) == 1:
-        return several[0]
-    return Query.boolean_query([(Occur.Should, one) for one in several])
+def _any(queries: Sequence[Query]) -> Query:
+    if len(queries) == 1:
+        return queries[0]
+    return Query.boolean_query([(Occur.Should, one) for one in queries])
 
 
 def _every(queries: Sequence[Query]) -> Query:

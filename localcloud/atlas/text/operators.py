@@ -1,8 +1,8 @@
-"""The operators of a $search stage, checked.
+"""Parses the operators of a $search stage.
 
-Source: https://www.mongodb.com/docs/atlas/atlas-search/operators-and-collectors/. What is
-documented there and not done here is refused. How an operator becomes a query of the
-index is in matching.py, which terms it highlights in highlights.py.
+Source: https://www.mongodb.com/docs/atlas/atlas-search/operators-and-collectors/. Operators and
+options that this server lacks are refused by name. matching.py turns an operator into a query of
+the index.
 """
 
 from __future__ import annotations
@@ -11,22 +11,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from localcloud.atlas.text.checks import Spec
+from localcloud.atlas.options import Options
 from localcloud.atlas.text.values import kind_of
-from localcloud.atlas.wire.errors import QueryError
 
-_ELSEWHERE = (
+# Atlas has these operators, this server does not.
+_UNSUPPORTED = (
     *("autocomplete", "embeddedDocument", "geoShape", "geoWithin", "hasAncestor", "hasRoot"),
     *("knnBeta", "moreLikeThis", "near", "queryString", "regex", "search", "span", "term"),
     *("vectorSearch", "wildcard"),
 )
-_RANGED = ("number", "date")
+_RANGE_KINDS = ("number", "date")
 _VALUE_TYPES = "boolean, objectId, number, string, date, uuid"
 
 
 @dataclass(frozen=True)
 class Score:
-    """How a score is changed: multiplied, or replaced by a constant."""
+    """The score of an operator is multiplied by `boost`, or replaced by `constant`."""
 
     boost: float = 1.0
     constant: float | None = None
@@ -34,30 +34,26 @@ class Score:
 
 @dataclass(frozen=True)
 class Path:
-    """A dotted path, or a pattern in which * stands for anything."""
+    """A dotted path, or a pattern in which * stands for any characters."""
 
     name: str
     wildcard: bool = False
 
 
 @dataclass(frozen=True)
-class Fuzzy:
-    edits: int
-    prefix: int
-    expansions: int
-
-
-@dataclass(frozen=True)
 class Text:
+    """Documents with a word of a query, or with every word of one if `every` is set."""
+
     paths: tuple[Path, ...]
     queries: tuple[str, ...]
-    every: bool  # all terms of a query must be there, not any
-    fuzzy: Fuzzy | None
+    every: bool
     score: Score
 
 
 @dataclass(frozen=True)
 class Phrase:
+    """Documents with the words of a query in order, moved by at most `slop` positions."""
+
     paths: tuple[Path, ...]
     queries: tuple[str, ...]
     slop: int
@@ -66,7 +62,10 @@ class Phrase:
 
 @dataclass(frozen=True)
 class In:
-    """A value at one of the paths is one of the values, all of one kind. Equals is it too."""
+    """Documents with one of the values at one of the paths. All values are of one kind.
+
+    `equals` is parsed into this too.
+    """
 
     paths: tuple[str, ...]
     kind: str
@@ -76,7 +75,7 @@ class In:
 
 @dataclass(frozen=True)
 class Range:
-    """Bounds with whether they are included."""
+    """Documents with a value between two bounds. Each bound says whether it is included."""
 
     paths: tuple[str, ...]
     kind: str
@@ -87,189 +86,178 @@ class Range:
 
 @dataclass(frozen=True)
 class Exists:
+    """Documents that have the path."""
+
     path: str
     score: Score
 
 
 @dataclass(frozen=True)
 class Compound:
+    """A combination of operators. At least `minimum` of the `should` clauses must match."""
+
     must: tuple[Operator, ...]
     must_not: tuple[Operator, ...]
     should: tuple[Operator, ...]
     filter: tuple[Operator, ...]
-    at_least: int  # of the should clauses
+    minimum: int
     score: Score
 
 
 Operator = Text | Phrase | In | Range | Exists | Compound
 
 
-def parse(spec: Spec) -> Operator | None:
-    """The one operator that is named in the document; None if there is none. Raises
-    QueryError."""
-    spec.unsupported(*_ELSEWHERE)
-    names = [name for name in _OPERATORS if spec.has(name)]
+def parse(options: Options) -> Operator | None:
+    """The one operator that the document names; None if it names none. Raises QueryError."""
+    options.unsupported(*_UNSUPPORTED)
+    names = [name for name in _PARSERS if options.has(name)]
     if not names:
         return None
     if len(names) > 1:
-        where = f'"{spec.where}" ' if spec.where else ""
-        raise QueryError(f"{where}only one of [{', '.join(names)}] may be present")
-    return _OPERATORS[names[0]](spec.inner(names[0]))
+        options.fail_here(f"only one of [{', '.join(names)}] may be present")
+    return _PARSERS[names[0]](options.inner(names[0]))
 
 
-def _text(spec: Spec) -> Text:
-    spec.unsupported("synonyms")
-    spec.only("query", "path", "fuzzy", "matchCriteria", "synonyms", "score")
-    every = spec.choice("matchCriteria", ("any", "all"), "any") == "all"
-    fuzzy = _fuzzy(spec.inner("fuzzy")) if spec.has("fuzzy") else None
-    return Text(string_paths(spec), spec.strings("query"), every, fuzzy, _score(spec))
+def _text(options: Options) -> Text:
+    options.unsupported("fuzzy", "synonyms")
+    options.only("query", "path", "matchCriteria", "score", "fuzzy", "synonyms")
+    every = options.choice("matchCriteria", ("any", "all"), "any") == "all"
+    return Text(string_paths(options), options.strings("query"), every, _score(options))
 
 
-def _fuzzy(spec: Spec) -> Fuzzy:
-    spec.only("maxEdits", "prefixLength", "maxExpansions")
-    edits = spec.integer("maxEdits", 2, -1)
-    if edits not in (1, 2):
-        spec.fail("maxEdits", "must be either 1 or 2")
-    expansions = spec.integer("maxExpansions", 50, 1, 1000)
-    return Fuzzy(edits, spec.integer("prefixLength", 0, 0), expansions)
+def _phrase(options: Options) -> Phrase:
+    options.unsupported("synonyms")
+    options.only("query", "path", "slop", "score", "synonyms")
+    slop = options.integer("slop", 0, default=0)
+    return Phrase(string_paths(options), options.strings("query"), slop, _score(options))
 
 
-def _phrase(spec: Spec) -> Phrase:
-    spec.unsupported("synonyms")
-    spec.only("query", "path", "slop", "synonyms", "score")
-    slop = spec.integer("slop", 0, 0)
-    return Phrase(string_paths(spec), spec.strings("query"), slop, _score(spec))
-
-
-def _equals(spec: Spec) -> In:
-    spec.unsupported("doesNotAffect")
-    spec.only("path", "value", "score", "doesNotAffect")
-    if not spec.has("value"):
-        spec.fail("value", "is required")
-    value = spec.document["value"]
+def _equals(options: Options) -> In:
+    options.unsupported("doesNotAffect")
+    options.only("path", "value", "score", "doesNotAffect")
+    if not options.has("value"):
+        options.missing("value")
+    value = options.document["value"]
     kind = kind_of(value)
     if kind is None:
-        spec.fail("value", f"must be one of [{_VALUE_TYPES}, null]")
-    return In((spec.string("path"),), kind, (value,), _score(spec))
+        options.fail("value", f"must be one of [{_VALUE_TYPES}, null]")
+    return In((options.string("path"),), kind, (value,), _score(options))
 
 
-def _in(spec: Spec) -> In:
-    spec.unsupported("doesNotAffect")
-    spec.only("path", "value", "score", "doesNotAffect")
-    values = tuple(value for _, value in spec.items("value"))
+def _in(options: Options) -> In:
+    options.unsupported("doesNotAffect")
+    options.only("path", "value", "score", "doesNotAffect")
+    values = tuple(value for _, value in options.items("value"))
     kinds = {kind_of(value) for value in values}
     kind = kinds.pop()
     if kind is None or kind == "null":
-        spec.fail("value", f"must be one of [{_VALUE_TYPES}]")
+        options.fail("value", f"must be one of [{_VALUE_TYPES}]")
     if kinds:
-        spec.fail("value", "must have elements of the same type")
-    return In(spec.strings("path"), kind, values, _score(spec))
+        options.fail("value", "must have elements of the same type")
+    return In(options.strings("path"), kind, values, _score(options))
 
 
-def _range(spec: Spec) -> Range:
-    spec.unsupported("doesNotAffect")
-    spec.only("path", "gt", "gte", "lt", "lte", "score", "doesNotAffect")
-    low, high = _bound(spec, "gt", "gte"), _bound(spec, "lt", "lte")
+def _range(options: Options) -> Range:
+    options.unsupported("doesNotAffect")
+    options.only("path", "gt", "gte", "lt", "lte", "score", "doesNotAffect")
+    low, high = _bound(options, "gt", "gte"), _bound(options, "lt", "lte")
     kinds = {kind_of(bound[0]) for bound in (low, high) if bound is not None}
     if not kinds:
-        raise QueryError(f'"{spec.where}" must specify at least one of [lt, lte, gt, gte]')
+        options.fail_here("must specify at least one of [lt, lte, gt, gte]")
     if len(kinds) > 1:
-        raise QueryError(f'"{spec.where}" bounds must be of the same type')
+        options.fail_here("bounds must be of the same type")
     kind = kinds.pop()
-    if kind is None or kind not in _RANGED:
-        raise QueryError(f'"{spec.where}" this server has ranges of numbers and dates only')
-    return Range(spec.strings("path"), kind, low, high, _score(spec))
+    if kind is None or kind not in _RANGE_KINDS:
+        options.fail_here("this server supports ranges of numbers and dates only")
+    return Range(options.strings("path"), kind, low, high, _score(options))
 
 
-def _bound(spec: Spec, without: str, including: str) -> tuple[Any, bool] | None:
-    given = [key for key in (without, including) if spec.has(key)]
+def _bound(options: Options, exclusive: str, inclusive: str) -> tuple[Any, bool] | None:
+    given = [key for key in (exclusive, inclusive) if options.has(key)]
     if len(given) > 1:
-        raise QueryError(f'"{spec.where}" at most one of [{without}, {including}] may be present')
-    return (spec.required(given[0]), given[0] == including) if given else None
+        options.fail_here(f"at most one of [{exclusive}, {inclusive}] may be present")
+    return (options.required(given[0]), given[0] == inclusive) if given else None
 
 
-def _exists(spec: Spec) -> Exists:
-    spec.only("path", "score")
-    return Exists(spec.string("path"), _score(spec))
+def _exists(options: Options) -> Exists:
+    options.only("path", "score")
+    return Exists(options.string("path"), _score(options))
 
 
-def _compound(spec: Spec) -> Compound:
-    spec.unsupported("doesNotAffect")
-    clauses = ("must", "mustNot", "should", "filter")
-    spec.only(*clauses, "minimumShouldMatch", "score", "doesNotAffect")
-    must, must_not, should, filters = (_clauses(spec, key) for key in clauses)
+def _compound(options: Options) -> Compound:
+    options.unsupported("doesNotAffect")
+    names = ("must", "mustNot", "should", "filter")
+    options.only(*names, "minimumShouldMatch", "score", "doesNotAffect")
+    must, must_not, should, filters = (_clauses(options, name) for name in names)
     if not must + must_not + should + filters:
-        raise QueryError(f'"{spec.where}" must have at least one clause')
-    at_least = spec.integer("minimumShouldMatch", 0, 0)
-    if at_least > len(should):
-        raise QueryError(
-            f'"{spec.where}" minimumShouldMatch cannot be greater than number of should clauses'
-        )
-    return Compound(must, must_not, should, filters, at_least, _score(spec))
+        options.fail_here("must have at least one clause")
+    minimum = options.integer("minimumShouldMatch", 0, default=0)
+    if minimum > len(should):
+        options.fail_here("minimumShouldMatch cannot be greater than number of should clauses")
+    return Compound(must, must_not, should, filters, minimum, _score(options))
 
 
-def _clauses(spec: Spec, key: str) -> tuple[Operator, ...]:
-    value = spec.document.get(key)
-    if value is None or value == []:
+def _clauses(options: Options, key: str) -> tuple[Operator, ...]:
+    if options.document.get(key) in (None, []):
         return ()
     found = []
-    for where, item in spec.items(key):
-        inner = Spec.of(item, where)
+    for where, item in options.items(key):
+        inner = options.at(item, where)
         operator = parse(inner)
-        inner.only(*_OPERATORS)
+        inner.only(*_PARSERS)
         if operator is None:
-            raise QueryError(f'"{where}" one of [{", ".join(_OPERATORS)}] must be present')
+            inner.fail_here(f"one of [{', '.join(_PARSERS)}] must be present")
         found.append(operator)
     return tuple(found)
 
 
-def string_paths(spec: Spec) -> tuple[Path, ...]:
-    """The `path` of an operator on strings, or of a highlight."""
-    return tuple(_path(where, item) for where, item in spec.items("path"))
+def string_paths(options: Options) -> tuple[Path, ...]:
+    """The `path` option of an operator on strings, or of a highlight."""
+    return tuple(_path(options, where, item) for where, item in options.items("path"))
 
 
-def _path(where: str, value: object) -> Path:
+def _path(options: Options, where: str, value: object) -> Path:
     if isinstance(value, str):
         if not value:
-            raise QueryError(f'"{where}" cannot be empty')
+            raise options.error(f'"{where}" cannot be empty')
         return Path(value)
-    spec = Spec.of(value, where)
-    spec.unsupported("multi")
-    spec.only("wildcard", "value", "multi")
-    if spec.has("wildcard"):
-        pattern = spec.string("wildcard")
+    inner = options.at(value, where)
+    inner.unsupported("multi")
+    inner.only("wildcard", "value", "multi")
+    if inner.has("wildcard"):
+        pattern = inner.string("wildcard")
         if "**" in pattern:
-            spec.fail("wildcard", "cannot contain consecutive wildcards")
+            inner.fail("wildcard", "cannot contain consecutive wildcards")
         return Path(pattern, wildcard=True)
-    return Path(spec.string("value"))
+    return Path(inner.string("value"))
 
 
-def _score(spec: Spec) -> Score:
-    if not spec.has("score"):
+def _score(options: Options) -> Score:
+    if not options.has("score"):
         return Score()
-    score = spec.inner("score")
+    score = options.inner("score")
     score.unsupported("function", "embedded", "dismax")
     score.only("boost", "constant")
     if len(score.document) != 1:
-        raise QueryError(f'"{score.where}" exactly one of [boost, constant] must be present')
+        score.fail_here("exactly one of [boost, constant] must be present")
     if score.has("constant"):
         constant = score.inner("constant")
         constant.only("value")
-        return Score(constant=_positive(constant, "value", zero=True))
+        return Score(constant=_factor(constant, zero=True))
     boost = score.inner("boost")
     boost.unsupported("path")
     boost.only("value", "path")
-    return Score(boost=_positive(boost, "value"))
+    return Score(boost=_factor(boost))
 
 
-def _positive(spec: Spec, key: str, *, zero: bool = False) -> float:
-    value = spec.number(key)
+def _factor(options: Options, *, zero: bool = False) -> float:
+    value = options.number("value")
     if not (0 < value < float("inf") or (zero and value == 0)):
-        spec.fail(key, "cannot be negative" if zero else "must be positive")
+        options.fail("value", "cannot be negative" if zero else "must be positive")
     return value
 
 
-_OPERATORS: dict[str, Callable[[Spec], Operator]] = {
+_PARSERS: dict[str, Callable[[Options], Operator]] = {
     "compound": _compound,
     "equals": _equals,
     "exists": _exists,
@@ -278,4 +266,4 @@ _OPERATORS: dict[str, Callable[[Spec], Operator]] = {
     "range": _range,
     "text": _text,
 }
-OPERATORS = tuple(_OPERATORS)
+OPERATORS = tuple(_PARSERS)

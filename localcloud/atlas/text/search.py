@@ -1,4 +1,4 @@
-"""A $search or $searchMeta stage, checked, and run against its index.
+"""Parses a $search or $searchMeta stage and runs it against its index.
 
 Source: https://www.mongodb.com/docs/atlas/atlas-search/query-syntax/
 """
@@ -11,24 +11,28 @@ from typing import Any
 
 from tantivy import Searcher, SearchResult
 
-from localcloud.atlas.text.checks import Spec
+from localcloud.atlas.options import Options
+from localcloud.atlas.text.documents import stored
 from localcloud.atlas.text.highlights import Wanted, highlights
 from localcloud.atlas.text.matching import UNIT, Matcher
 from localcloud.atlas.text.operators import OPERATORS, Operator, Path, parse, string_paths
-from localcloud.atlas.text.store import TextStore, stored
+from localcloud.atlas.text.store import TextStore
 from localcloud.atlas.wire.errors import QueryError
 from localcloud.atlas.wire.hits import Found, Hit
 
-_OPTIONS = ("index", "highlight", "count", "concurrent", "returnStoredSource", "scoreDetails")
-_ELSEWHERE = (
+_SUPPORTED = ("index", "highlight", "count", "concurrent")
+# Atlas has these options, this server does not.
+_UNSUPPORTED = (
     *("facet", "returnScope", "returnStoredSource", "scoreDetails", "searchAfter"),
     *("searchBefore", "searchNodePreference", "sort", "tracking"),
 )
-_COUNTS = ("lowerBound", "total")
+_COUNT_TYPES = ("lowerBound", "total")
 
 
 @dataclass(frozen=True)
 class Highlight:
+    """The `highlight` option: where to look for hits, and how much to examine and return."""
+
     paths: tuple[Path, ...]
     max_chars: int
     max_passages: int
@@ -36,7 +40,10 @@ class Highlight:
 
 @dataclass(frozen=True)
 class TextSearch:
-    """The stage, as far as it can be checked without an index."""
+    """A stage, checked as far as that is possible without its index.
+
+    `count` is the name under which the number of matches is reported.
+    """
 
     index: str
     operator: Operator
@@ -48,24 +55,26 @@ class TextSearch:
         """Raises QueryError."""
         if not isinstance(stage, Mapping):
             raise QueryError(f"{name} must be a document")
-        spec = Spec(stage, "")
-        spec.unsupported(*_ELSEWHERE)
-        operator = parse(spec)
+        options = Options(stage)
+        options.unsupported(*_UNSUPPORTED)
+        operator = parse(options)
         if operator is None:
             raise QueryError(f"Query should contain an operator [{', '.join(OPERATORS)}]")
-        spec.only(*OPERATORS, *_OPTIONS, *_ELSEWHERE)
+        options.only(*OPERATORS, *_SUPPORTED, *_UNSUPPORTED)
         return cls(
-            spec.string("index") if spec.has("index") else "default",
+            options.string("index") if options.has("index") else "default",
             operator,
-            _highlight(spec.inner("highlight")) if spec.has("highlight") else None,
-            _count(spec.inner("count")) if spec.has("count") else "lowerBound",
+            _highlight(options.inner("highlight")) if options.has("highlight") else None,
+            _count(options.inner("count")) if options.has("count") else "lowerBound",
         )
 
     def run(
         self, store: TextStore, limit: int | None, *, highlighted: bool = True, counted: bool = True
     ) -> Found:
-        """The best hits, with their documents. Highlights and a count take time, so they are
-        made if somebody asks for them. Raises QueryError."""
+        """The best hits with their documents. Raises QueryError.
+
+        Highlights and the count cost time, so the caller says whether a later stage reads them.
+        """
         searcher = store.snapshot()
         matcher = Matcher(store, searcher)
         query = matcher.query(self.operator)
@@ -74,21 +83,18 @@ class TextSearch:
         if not highlighted:
             wanted = None
         found = searcher.search(query, max(1, most), count=counted)
-        hits = [self._hit(searcher, score, where, wanted) for score, where in found.hits[:most]]
+        hits = [_hit(searcher, score, where, wanted) for score, where in found.hits[:most]]
         return self._found(hits, _count_of(found) if counted else None)
 
-    def nothing(self) -> Found:
-        """What there is to find without an index."""
+    def without_index(self) -> Found:
+        """The empty result of a search whose index does not exist."""
         return self._found([], 0)
 
-    def _hit(self, searcher: Searcher, score: float, where: Any, wanted: Wanted | None) -> Hit:
-        value = score / UNIT
-        meta: dict[str, Any] = {"searchScore": value, "score": value}
-        key, packed = stored(searcher, where)
-        hit = Hit(key, meta, packed)
-        if wanted is not None and hit.source is not None:
-            meta["searchHighlights"] = highlights(hit.source.document, wanted)
-        return hit
+    def meta(self, store: TextStore) -> dict[str, Any]:
+        """The document that $searchMeta returns. Here the lower bound is the exact count."""
+        searcher = store.snapshot()
+        query = Matcher(store, searcher).query(self.operator)
+        return self._meta(_count_of(searcher.search(query, 1, count=True)))
 
     def _found(self, hits: list[Hit], count: int | None) -> Found:
         names = {"searchScore", "score"}
@@ -98,12 +104,6 @@ class TextSearch:
 
     def _meta(self, count: int) -> dict[str, Any]:
         return {"count": {self.count: count}}
-
-    def meta(self, store: TextStore) -> dict[str, Any]:
-        """What $searchMeta gives. The lower bound is the number itself."""
-        searcher = store.snapshot()
-        query = Matcher(store, searcher).query(self.operator)
-        return self._meta(_count_of(searcher.search(query, 1, count=True)))
 
     def _wanted(self, store: TextStore, matcher: Matcher, highlight: Highlight) -> Wanted:
         for path in highlight.paths:
@@ -121,21 +121,31 @@ class TextSearch:
         return Wanted(paths, words, phrases, highlight.max_chars, highlight.max_passages)
 
 
+def _hit(searcher: Searcher, score: float, where: Any, wanted: Wanted | None) -> Hit:
+    value = score / UNIT
+    meta: dict[str, Any] = {"searchScore": value, "score": value}
+    key, packed = stored(searcher, where)
+    hit = Hit(key, meta, packed)
+    if wanted is not None and hit.source is not None:
+        meta["searchHighlights"] = highlights(hit.source.document, wanted)
+    return hit
+
+
 def _count_of(result: SearchResult) -> int:
-    """tantivy's stubs forget it."""
+    """The number of matches. tantivy's type stubs lack the attribute."""
     return int(result.count)  # type: ignore[attr-defined]
 
 
-def _highlight(spec: Spec) -> Highlight:
-    spec.only("path", "maxCharsToExamine", "maxNumPassages")
+def _highlight(options: Options) -> Highlight:
+    options.only("path", "maxCharsToExamine", "maxNumPassages")
     return Highlight(
-        string_paths(spec),
-        spec.integer("maxCharsToExamine", 500_000, 1),
-        spec.integer("maxNumPassages", 5, 1),
+        string_paths(options),
+        options.integer("maxCharsToExamine", 1, default=500_000),
+        options.integer("maxNumPassages", 1, default=5),
     )
 
 
-def _count(spec: Spec) -> str:
-    spec.only("type", "threshold")
-    spec.integer("threshold", 1000, 0)
-    return spec.choice("type", _COUNTS, "lowerBound")
+def _count(options: Options) -> str:
+    options.only("type", "threshold")
+    options.integer("threshold", 0, default=1000)
+    return options.choice("type", _COUNT_TYPES, "lowerBound")

@@ -1,8 +1,8 @@
-"""Exact values as terms of one field: `path NUL kind value`.
+"""Encodes exact values as terms of one field: `path NUL kind value`.
 
-A number is written at sixteen precisions, each with one hexadecimal digit less, so that a
-range of any width is the union of at most some hundred terms. This way every path of every
-type, named in the definition or not, shares one field of the index.
+A number is indexed at sixteen precisions, each with one hexadecimal digit less than the one
+before, so that a range of any width is the union of a few hundred terms. All paths and types
+share one field of the index.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from bson.objectid import ObjectId
 
 from localcloud.atlas.text.mappings import Field
 
-# Kinds of values, by the type that a field must be mapped to.
+# The letter that marks each kind of value in a term. The kinds are the names of field types.
 MARKS = {
     "null": "z",
     "boolean": "b",
@@ -28,7 +28,9 @@ MARKS = {
     "number": "n",
     "date": "d",
 }
+# Characters of the longest string that is indexed as token.
 MAX_TOKEN = 8181
+# Hexadecimal digits of a number at full precision.
 _DIGITS = 16
 _TOP = 1 << 63
 _ALL = (1 << 64) - 1
@@ -37,8 +39,7 @@ _BITS = struct.Struct(">Q")
 
 
 def kind_of(value: object) -> str | None:
-    """The type that a field must be mapped to for this BSON value to be found; None if there
-    is no such type."""
+    """The field type under which a BSON value is indexed; None if no type fits."""
     match value:
         case None:
             return "null"
@@ -61,11 +62,13 @@ def kind_of(value: object) -> str | None:
 
 
 def sortable(value: float | DatetimeMS) -> int:
-    """A number or date as an unsigned integer of 64 bits in the same order. Numbers are doubles
-    here, as they are in Atlas unless it is told otherwise."""
+    """A number or date as an unsigned 64-bit integer that sorts the same way.
+
+    Numbers are indexed as doubles, which is Atlas's default.
+    """
     if isinstance(value, DatetimeMS):
         return min(max(int(value) + _TOP, 0), _ALL)
-    (bits,) = _BITS.unpack(_DOUBLE.pack(float(value) + 0.0))  # there is one zero
+    (bits,) = _BITS.unpack(_DOUBLE.pack(float(value) + 0.0))  # adding 0.0 makes -0.0 zero
     return int(bits ^ _ALL if bits & _TOP else bits | _TOP)
 
 
@@ -74,7 +77,7 @@ def _number(path: str, mark: str, value: int, digits: int = _DIGITS) -> str:
 
 
 def exact(path: str, kind: str, value: Any, field: Field | None) -> str:
-    """The term of documents with that value at the path. `kind` is the value's."""
+    """The term of documents with that value, of that kind, at the path."""
     mark = MARKS[kind]
     match kind:
         case "null":
@@ -93,7 +96,7 @@ def exact(path: str, kind: str, value: Any, field: Field | None) -> str:
 
 
 def terms(path: str, value: Any, field: Field) -> Iterator[str]:
-    """What a document's value at the path is indexed under."""
+    """The terms under which a document's value at the path is indexed."""
     kind = kind_of(value)
     if kind is None or (kind != "null" and kind not in field.types):
         return
@@ -106,7 +109,7 @@ def terms(path: str, value: Any, field: Field) -> Iterator[str]:
 
 
 def covering(path: str, kind: str, low: int, high: int) -> list[str]:
-    """The fewest terms that stand for all sortable values from low to high, both included."""
+    """The fewest terms that cover all sortable values from low to high, both included."""
     mark, digits = MARKS[kind], _DIGITS
     found: list[str] = []
     while low <= high and digits > 1:

@@ -1,8 +1,8 @@
-"""The filter fields of an index: one dictionary-coded column a path.
+"""The filter fields of an index: one dictionary-encoded column for each path.
 
-A row's value at a path is interned, so that a filter is worked out once for each distinct
-value and then spread over the rows with one numpy look-up. An array counts as all of its
-elements, as in a MongoDB query.
+A row's values at a path are interned as an entry, so that a filter is evaluated once for each
+distinct entry and then applied to all rows by one numpy look-up. As in a MongoDB query, an array
+matches by any of its elements.
 """
 
 from __future__ import annotations
@@ -20,13 +20,16 @@ from bson.datetime_ms import DatetimeMS
 from bson.objectid import ObjectId
 
 Mask = npt.NDArray[np.bool_]
-# A value with its BSON type, so that True is not 1 and a range stays within one type.
+# A value with its BSON type, so that True differs from 1 and a range stays within one type.
 Element = tuple[str, Any]
 
 NULL: Element = ("null", None)
-OTHER: Element = ("other", None)  # a type that filters cannot name: it exists, nothing more
-MISSING = 0  # the code of rows with no value at the path
+# A value of a type that filters cannot name. It matches $exists only.
+OTHER: Element = ("other", None)
+# The code of rows without a value at the path.
+MISSING = 0
 
+# The largest integer up to which every integer is a float.
 _LARGEST_EXACT_FLOAT = 2**53
 _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "$gt": operator.gt,
@@ -34,11 +37,12 @@ _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "$lt": operator.lt,
     "$lte": operator.le,
 }
+# The types that are compared as arrays of numbers, by the number that stands for each.
 _KINDS = {"number": 1, "date": 2}
 
 
 def element(value: object) -> Element:
-    """A BSON value (decoded with wire.LOSSLESS) as something to compare with."""
+    """A BSON value, decoded with wire.LOSSLESS, in a form that can be compared."""
     match value:
         case None:
             return NULL
@@ -61,8 +65,11 @@ def element(value: object) -> Element:
 
 
 def values_at(document: Mapping[str, Any], path: str) -> list[Any] | None:
-    """What a query sees at a dotted path: through embedded documents and arrays of them,
-    with a final array as its elements. None if there is nothing."""
+    """The values that a query sees at a dotted path; None if the path is missing.
+
+    The path leads through embedded documents and arrays of them. An array at its end stands for
+    its elements.
+    """
     found: list[Any] = []
     return found if _collect(document, path.split("."), found) else None
 
@@ -80,7 +87,7 @@ def _collect(value: Any, keys: Sequence[str], found: list[Any]) -> bool:
 
 
 class Column:
-    """The values of one path over all rows. Row numbers are those of the vector matrix."""
+    """The values of one path in all rows. Row numbers are those of the vector matrix."""
 
     def __init__(self, capacity: int = 0) -> None:
         self._codes = np.zeros(capacity, np.int32)
@@ -93,7 +100,7 @@ class Column:
         self._scalars: tuple[npt.NDArray[np.int8], npt.NDArray[np.float64]] | None = None
 
     def set(self, row: int, values: Sequence[Any] | None) -> None:
-        """Store what `values_at` found for the row."""
+        """Store the result of `values_at` for the row."""
         if row >= len(self._codes):
             self._codes = np.concatenate(
                 [self._codes, np.zeros(max(1024, row + 1 - len(self._codes), row), np.int32)]
@@ -122,7 +129,7 @@ class Column:
             self._mixed.append(code)
 
     def any_of(self, elements: Sequence[Element], rows: int) -> Mask:
-        """Rows with one of the elements; null also stands for nothing at all."""
+        """The rows with one of the elements. Null also matches rows without a value."""
         table = np.zeros(len(self._entries), np.bool_)
         for item in elements:
             table[self._codes_by_element.get(item, [])] = True
@@ -135,7 +142,7 @@ class Column:
         return self._spread(table, rows)
 
     def compare(self, name: str, bound: Element, rows: int) -> Mask:
-        """Rows with an element of the bound's type for which `element name bound` holds."""
+        """The rows with an element of the bound's type for which `element <name> bound` holds."""
         test = _COMPARE[name]
         tag, value = bound
         table = np.zeros(len(self._entries), np.bool_)

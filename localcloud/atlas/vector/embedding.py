@@ -1,4 +1,4 @@
-"""Vectors as documents and queries carry them: arrays of numbers, or BSON binary vectors.
+"""Reads vectors from documents and queries: arrays of numbers, or BSON binary vectors.
 
 Source of the binary layout: https://bsonspec.org/spec.html, binary subtype 9.
 """
@@ -13,12 +13,15 @@ from bson.binary import VECTOR_SUBTYPE, Binary
 
 from localcloud.atlas.vector.nearest import Floats
 
+# The element types of binary vectors: float32 and int8.
 _LAYOUTS: dict[int, np.dtype[Any]] = {0x27: np.dtype("<f4"), 0x03: np.dtype("i1")}
 
 
 def parse_vector(value: object) -> Floats | None:
-    """A float32 vector, or None if the value is not one: another type, a packed-bit vector, an
-    element that is no finite number."""
+    """The value as a float32 vector; None if it is not one.
+
+    Packed-bit vectors and elements that are not finite numbers are not accepted.
+    """
     if isinstance(value, Binary):
         vector = _from_binary(value)
     elif isinstance(value, list) and all(type(item) is float or _is_int(item) for item in value):
@@ -44,7 +47,7 @@ def _from_binary(value: Binary) -> Floats | None:
 
 
 def vector_at(document: Mapping[str, Any], path: str) -> Floats | None:
-    """The vector at a dotted path of embedded documents."""
+    """The vector at a dotted path through embedded documents; None if there is none."""
     value: Any = document
     for key in path.split("."):
         if not isinstance(value, Mapping) or key not in value:

@@ -1,4 +1,4 @@
-"""The stores of one version of an index: one for each vector field, fed document by document."""
+"""The store of one version of a vectorSearch index: one VectorStore for each vector field."""
 
 from __future__ import annotations
 
@@ -47,15 +47,15 @@ class FieldStores:
         return self._directory / f"field{position}"
 
     def store(self, path: str) -> VectorStore | None:
-        """The store of a vector path; None until it has been loaded."""
+        """The store of a vector path; None until it is loaded."""
         return self._stores.get(path)
 
     def token(self) -> Token | None:
-        """The first store commits last, so the others are never behind its token."""
+        """The token of the first store, which commits last: the others are never behind it."""
         return self._stores[self.definition.vectors[0].path].token()
 
     def put(self, document: Mapping[str, Any]) -> None:
-        """A document without a fitting vector is left out."""
+        """Store a document. One without a vector that fits is left out of the index."""
         key = encode_id(document["_id"])
         found = {path: values_at(document, path) for path in self.definition.filters}
         fields = {path: values for path, values in found.items() if values is not None}
@@ -83,14 +83,14 @@ class FieldStores:
             self._stores[field.path].commit(token)
 
     def compact(self) -> None:
-        """Copy the stores that are mostly dead rows."""
+        """Copy the stores that consist mostly of dead rows."""
         for position, field in enumerate(self.definition.vectors):
             store = self._stores[field.path]
             if store.wasteful:
                 self._stores[field.path] = self._copy(store, self._place(position))
 
     def _copy(self, store: VectorStore, directory: Path) -> VectorStore:
-        """Searches go on in the old store until the new one is loaded."""
+        """Copy a store. Searches use the old one until the new one is loaded."""
         fresh_directory = directory.with_suffix(".new")
         shutil.rmtree(fresh_directory, ignore_errors=True)
         fresh = VectorStore(fresh_directory, store.shape)
@@ -109,12 +109,12 @@ class FieldStores:
 
     def delete(self) -> None:
         shutil.rmtree(self._directory, ignore_errors=True)
-        with contextlib.suppress(OSError):  # another version is beside it
+        with contextlib.suppress(OSError):  # another version of the index is beside it
             self._directory.parent.rmdir()
 
 
 def _finish_swap(directory: Path) -> None:
-    """Complete a compaction wherever a crash has left it."""
+    """Complete a compaction that a crash has interrupted."""
     fresh, old = directory.with_suffix(".new"), directory.with_suffix(".old")
     if not directory.exists() and fresh.exists() and old.exists():
         fresh.rename(directory)

@@ -1,8 +1,7 @@
-"""The `filter` of a $vectorSearch: MQL on the declared filter fields.
+"""Parses and evaluates the `filter` of a $vectorSearch: MQL on the index's filter fields.
 
-The operators and their meaning are those of a MongoDB query: an array matches by any of
-its elements, a comparison stays within one type, and a negation also takes the documents
-that have no such field.
+The operators mean what they mean in a MongoDB query: an array matches by any of its elements, a
+comparison stays within one type, and a negation also matches documents without the field.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ class Filter(Protocol):
     """A checked filter."""
 
     def mask(self, columns: Mapping[str, Column], rows: int) -> Mask:
-        """Which of the first `rows` rows match."""
+        """Whether each of the first `rows` rows matches."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ class Some:
 
 
 def parse(document: object, declared: Collection[str], where: str = "filter") -> Filter:
-    """Check a filter. `declared` are the paths with a filter field. Raises QueryError."""
+    """Check a filter. `declared` are the paths of the index's filter fields. Raises QueryError."""
     if not isinstance(document, Mapping):
         raise QueryError(f'"{where}" must be a document')
     parts: list[Filter] = []

@@ -1,12 +1,12 @@
-"""Nearest rows of a float32 matrix: exactly, or by a shortlist of sign bits.
+"""Finds the nearest rows of a float32 matrix, exactly or by a shortlist from sign bits.
 
-A sketch keeps one bit a dimension: the sign of the row's difference to the mean row. The
-share of bits in which a row differs from the query estimates their angle, and with the
-row's length the estimate ranks by any of the three similarities. The shortlist it gives
-is then ordered by the exact similarity, so scores are always exact.
+A sketch keeps one bit for each dimension: the sign of the row's difference from the mean row. The
+share of bits in which a row differs from the query estimates their angle, and with the length of
+the row that estimate ranks rows by any of the three similarities. The shortlist is then ordered
+by the exact similarity, so scores are always exact.
 
-Products are np.vecdot and never `@`: as fast at these shapes, and without the threads of
-a BLAS, which on a busy machine wait for each other much longer than they work.
+Products are computed by np.vecdot instead of `@`: it is as fast at these shapes and does not use
+BLAS threads, which on a busy machine wait for each other far longer than they work.
 """
 
 from __future__ import annotations
@@ -21,17 +21,23 @@ Doubles = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
 Mask = npt.NDArray[np.bool_]
 
+# Rows that are computed at once, which bounds the memory of a search.
 CHUNK = 8192
-# Up to so many rows a scan costs no more than a shortlist.
+# Rows up to which a full scan costs no more than a shortlist.
 SCAN_ROWS = 16_384
+# Rows that match a filter up to which a scan of those costs no more than a shortlist.
 GATHER_ROWS = 4_096
+# The fewest rows in a shortlist.
 SHORTLIST = 800
+# Rows from which the mean row is computed.
 _CENTRE_SAMPLE = 4_096
 
 
 def exact_scores(rows: Floats, query: Doubles, similarity: str) -> Doubles:
-    """The documented scores, in double precision: 1/(1+d^2), or (1+x)/2 with x the cosine or
-    the dot product."""
+    """The documented scores, in double precision.
+
+    They are 1/(1+d^2) for the distance d, or (1+x)/2 for the cosine or dot product x.
+    """
     wide = rows.astype(np.float64)
     if similarity == "euclidean":
         difference = wide - query
@@ -44,7 +50,7 @@ def exact_scores(rows: Floats, query: Doubles, similarity: str) -> Doubles:
 
 
 def top(closeness: Floats, count: int) -> Rows:
-    """Positions of the `count` largest values, in no order."""
+    """The positions of the `count` largest values, in no particular order."""
     if count >= len(closeness):
         return np.arange(len(closeness))
     return np.argpartition(closeness, len(closeness) - count)[len(closeness) - count :]
@@ -53,7 +59,7 @@ def top(closeness: Floats, count: int) -> Rows:
 def rank(
     matrix: Floats, rows: Rows, query: Doubles, similarity: str, limit: int
 ) -> tuple[Rows, Doubles]:
-    """The best `limit` of `rows` with their scores, best first; equal scores by row."""
+    """The best `limit` of `rows` with their scores, best first. Equal scores are in row order."""
     scores = np.empty(len(rows))
     for start in range(0, len(rows), 1024):
         part = slice(start, start + 1024)
@@ -65,7 +71,7 @@ def rank(
 def scan(
     matrix: Floats, lengths: Floats, mask: Mask, query: Doubles, similarity: str, count: int
 ) -> Rows:
-    """The `count` rows under the mask that are closest by single-precision arithmetic."""
+    """The `count` rows under the mask that are closest in single precision."""
     rows = np.flatnonzero(mask)
     if 2 * len(rows) < len(mask):
         return sift(matrix, lengths, rows, query, similarity, count)
@@ -81,7 +87,7 @@ def scan(
 def sift(
     matrix: Floats, lengths: Floats, rows: Rows, query: Doubles, similarity: str, count: int
 ) -> Rows:
-    """The `count` of `rows` that are closest by single-precision arithmetic."""
+    """The `count` of `rows` that are closest in single precision."""
     if len(rows) <= count:
         return rows
     narrow = query.astype(np.float32)
@@ -102,10 +108,10 @@ def _closeness(rows: Floats, lengths: Floats, query: Floats, similarity: str) ->
 
 
 class Sketch:
-    """Sign bits, and for each row the length of its difference to the centre and a bias.
+    """The sign bits of all rows, and each row's distance from the centre with a bias.
 
-    The centre is the mean of the rows that the sketch was made with. Rows can be added while
-    others search, as long as one thread at a time adds.
+    The centre is the mean of the rows that the sketch was made with. One thread may add rows
+    while others search.
     """
 
     def __init__(self, matrix: Floats, lengths: Floats, rows: int, similarity: str) -> None:
@@ -120,16 +126,16 @@ class Sketch:
         self._bias = np.empty(0, np.float32)
         self._made_with = rows
         self.rows = 0
-        # cosine of the angle that so many differing bits stand for
+        # The cosine of the angle that each number of differing bits stands for.
         self._cosines = np.cos(np.pi * np.arange(dimensions + 1) / dimensions).astype(np.float32)
         self.extend(matrix, lengths, rows)
 
     def outgrown(self, rows: int) -> bool:
-        """Whether there are so many rows that the centre may have moved: make another."""
+        """Whether there are so many new rows that the centre may have moved."""
         return rows >= 2 * self._made_with
 
     def extend(self, matrix: Floats, lengths: Floats, rows: int) -> None:
-        """Take in the rows that are new."""
+        """Add the rows that are new."""
         self._reserve(rows)
         for start in range(self.rows, rows, CHUNK):
             part = slice(start, min(start + CHUNK, rows))
@@ -140,7 +146,7 @@ class Sketch:
         return rows / lengths[:, None] if self._similarity == "cosine" else rows
 
     def _reserve(self, rows: int) -> None:
-        """New arrays rather than longer ones: a search under way keeps the old."""
+        """Make room by new arrays, so that a search under way keeps using the old ones."""
         if rows <= len(self._reach):
             return
         size, kept = max(rows + rows // 2, 1024), self.rows
@@ -160,14 +166,14 @@ class Sketch:
         self._bias[part] = np.vecdot(rows, self._centre) if dot else -reach * reach / 2
 
     def _pack(self, difference: Floats) -> npt.NDArray[np.uint64]:
-        """One column a row, in machine words. Shape (words, rows)."""
+        """The sign bits of rows in machine words, one column for each row: (words, rows)."""
         packed = np.packbits(difference > 0, axis=1)
         whole = np.zeros((len(difference), self._words * 8), np.uint8)
         whole[:, : packed.shape[1]] = packed
         return np.ascontiguousarray(whole.view(np.uint64).T)
 
     def shortlist(self, mask: Mask, query: Doubles, count: int) -> Rows:
-        """The `count` rows under the mask that seem closest. The mask covers known rows."""
+        """The `count` rows under the mask that seem closest. The mask covers rows in the sketch."""
         wanted = query / np.linalg.norm(query) if self._similarity == "cosine" else query
         difference = (wanted - self._centre).astype(np.float32)
         word = self._pack(difference[None, :])[:, 0]

@@ -1,4 +1,4 @@
-"""A $vectorSearch stage, checked.
+"""Parses a $vectorSearch stage.
 
 Source: https://www.mongodb.com/docs/vector-search/query/aggregation-stages/vector-search-stage/
 """
@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from localcloud.atlas.index.definitions import VectorDefinition, VectorField
+from localcloud.atlas.options import Options
 from localcloud.atlas.vector.embedding import parse_vector
 from localcloud.atlas.vector.filters import parse as parse_filter
 from localcloud.atlas.vector.nearest import Floats
@@ -19,12 +19,15 @@ from localcloud.atlas.vector.store import Query
 from localcloud.atlas.wire.errors import QueryError
 
 MAX_CANDIDATES = 10_000
-_KEYS = {"index", "path", "queryVector", "limit", "numCandidates", "exact", "filter"}
+_KEYS = ("index", "path", "queryVector", "limit", "numCandidates", "exact", "filter")
 
 
 @dataclass(frozen=True)
 class VectorSearch:
-    """The stage, as far as it can be checked without an index. `candidates` None: exact."""
+    """A stage, checked as far as that is possible without its index.
+
+    `candidates` is None for an exact search.
+    """
 
     index: str
     path: str
@@ -38,27 +41,26 @@ class VectorSearch:
         """Raises QueryError."""
         if not isinstance(stage, Mapping):
             raise QueryError("$vectorSearch must be a document")
-        unknown = [key for key in stage if key not in _KEYS]
-        if unknown:
-            raise QueryError(f'unrecognized field "{unknown[0]}"')
-        vector = parse_vector(_required(stage, "queryVector"))
+        options = Options(stage)
+        options.only(*_KEYS)
+        vector = parse_vector(options.required("queryVector"))
         if vector is None or not len(vector):
-            raise QueryError(
-                '"queryVector" must be a non-empty array of finite numbers,'
-                " or a float32 or int8 binary vector"
+            options.fail(
+                "queryVector",
+                "must be a non-empty array of finite numbers, or a float32 or int8 binary vector",
             )
-        limit = _integer(stage, "limit", 1, None)
+        limit = options.integer("limit", 1)
         return cls(
-            _string(stage, "index"),
-            _string(stage, "path"),
+            options.string("index"),
+            options.string("path"),
             vector,
             limit,
-            _candidates(stage, limit),
+            _candidates(options, limit),
             stage.get("filter"),
         )
 
     def against(self, definition: VectorDefinition) -> Query:
-        """Check what depends on the index. Raises QueryError."""
+        """The query of an index with this definition. Raises QueryError if it does not fit."""
         field = definition.vector(self.path)
         if field is None:
             raise QueryError(f"{self.path} is not indexed as vector")
@@ -76,42 +78,14 @@ class VectorSearch:
             raise QueryError("a zero vector has no cosine similarity to anything")
 
 
-def _candidates(stage: Mapping[str, Any], limit: int) -> int | None:
-    exact = stage.get("exact", False)
-    if not isinstance(exact, bool):
-        raise QueryError('"exact" must be a boolean')
-    given = stage.get("numCandidates")
-    if exact:
-        if given is not None:
-            raise QueryError('"numCandidates" must be omitted when "exact" is set to true')
+def _candidates(options: Options, limit: int) -> int | None:
+    if options.boolean("exact"):
+        if options.document.get("numCandidates") is not None:
+            options.fail("numCandidates", 'must be omitted when "exact" is set to true')
         return None
-    if given is None:
-        raise QueryError('"numCandidates" is required unless "exact" is set to true')
-    candidates = _integer(stage, "numCandidates", 1, MAX_CANDIDATES)
+    if options.document.get("numCandidates") is None:
+        options.fail("numCandidates", 'is required unless "exact" is set to true')
+    candidates = options.integer("numCandidates", 1, MAX_CANDIDATES)
     if limit > candidates:
-        raise QueryError('"limit" must be less than or equal to "numCandidates"')
+        options.fail("limit", 'must be less than or equal to "numCandidates"')
     return candidates
-
-
-def _required(stage: Mapping[str, Any], key: str) -> Any:
-    if stage.get(key) is None:
-        raise QueryError(f'"{key}" is required')
-    return stage[key]
-
-
-def _string(stage: Mapping[str, Any], key: str) -> str:
-    value = _required(stage, key)
-    if not isinstance(value, str) or not value:
-        raise QueryError(f'"{key}" must be a non-empty string')
-    return value
-
-
-def _integer(stage: Mapping[str, Any], key: str, low: int, high: int | None) -> int:
-    value = _required(stage, key)
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not float(value).is_integer():
-        raise QueryError(f'"{key}" must be an integer')
-    if value < low or (high is not None and value > high):
-        bounds = "must be positive" if high is None else f"must be within bounds [{low}..{high}]"
-        raise QueryError(f'"{key}" {bounds}')
-    return int(value)

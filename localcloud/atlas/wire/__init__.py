@@ -1,1 +1,1 @@
-"""MongoDB's wire protocol: the proxy, and the commands that it answers itself."""
+"""The proxy for MongoDB's wire protocol, and the commands that it answers itself."""

@@ -1,4 +1,4 @@
-"""The commands that the proxy answers itself, and those that it rewrites.
+"""Carries out the commands that the proxy answers itself or rewrites.
 
 Source: https://www.mongodb.com/docs/manual/reference/command/createSearchIndexes/ and the
 pages of updateSearchIndex, dropSearchIndex, $listSearchIndexes, $vectorSearch and $search.
@@ -14,8 +14,10 @@ import bson
 from bson.int64 import Int64
 from bson.raw_bson import RawBSONDocument
 
-from localcloud.atlas.index.definitions import SEARCH, TYPES
-from localcloud.atlas.index.indexes import Indexes, Request
+from localcloud.atlas.index.catalog import Request
+from localcloud.atlas.index.definitions import SEARCH, TYPES, command_options
+from localcloud.atlas.index.indexes import Indexes
+from localcloud.atlas.options import Options
 from localcloud.atlas.wire import pipeline, searching, shortcut
 from localcloud.atlas.wire.errors import CommandError
 from localcloud.atlas.wire.hits import Found
@@ -25,23 +27,26 @@ from localcloud.atlas.wire.upstream import Namespace
 
 Document = Mapping[str, Any]
 
+# The commands that manage search indexes.
 MANAGEMENT = {"createSearchIndexes", "updateSearchIndex", "dropSearchIndex"}
+# The pipeline stages that the server behind the proxy lacks.
 STAGES = (*searching.STAGES, "$searchMeta", "$listSearchIndexes")
-# The commands that `is_ours` wants to see whole.
+# The commands whose whole message `is_ours` needs.
 CANDIDATES = MANAGEMENT | {"aggregate", "explain"}
-_MARKS = tuple(stage.encode() for stage in STAGES)
-# Options of an aggregate that make no sense for the rewritten one.
+_STAGE_BYTES = tuple(stage.encode() for stage in STAGES)
+# Options of an aggregate that do not apply to the rewritten one.
 _DROPPED = {"hint"}
-# A command with one of these is part of a transaction, which the server has to see.
+# Fields of commands in a transaction, which the server has to see.
 _TRANSACTIONAL = {"autocommit", "startTransaction"}
-_ROOM = 16 * 1024
+# Bytes of a reply beside its documents, at most.
+_REPLY_OVERHEAD = 16 * 1024
 
 
 def is_ours(command: str | None, body: bytes) -> bool:
-    """Whether a message may be for us, without decoding it. True may be wrong."""
+    """Whether the proxy may have to carry out a message, judged without decoding it."""
     if command in MANAGEMENT:
         return True
-    return command in CANDIDATES and any(mark in body for mark in _MARKS)
+    return command in CANDIDATES and any(stage in body for stage in _STAGE_BYTES)
 
 
 @dataclass(frozen=True)
@@ -53,22 +58,24 @@ class Reply:
 
 @dataclass(frozen=True)
 class Forward:
-    """A command for the server. None: as it came."""
+    """A command for the server; None to pass on the message unchanged."""
 
     command: Document | None
 
 
 @dataclass(frozen=True)
 class Services:
-    """What the commands are carried out with."""
+    """The objects that carry out the commands."""
 
     indexes: Indexes
     searches: Searches
 
 
 def handle(services: Services, command: Document) -> Reply | Forward:
-    """Carry out a command. It may block: on the server, or until an index is current. Raises
-    pymongo's ConnectionFailure when the server is away."""
+    """Carry out a command. Raises pymongo's ConnectionFailure when the server is away.
+
+    The call may block on the server, or until an index is current.
+    """
     name = next(iter(command))
     try:
         match name:
@@ -87,35 +94,24 @@ def handle(services: Services, command: Document) -> Reply | Forward:
 
 
 def _create(indexes: Indexes, command: Document) -> Document:
-    wanted = command.get("indexes")
-    if not isinstance(wanted, list) or not wanted:
-        raise CommandError("BadValue", '"indexes" must be a non-empty array')
-    requests = [_request(item, f"indexes[{i}]") for i, item in enumerate(wanted)]
+    options = command_options(command)
+    if not isinstance(command.get("indexes"), list) or not command["indexes"]:
+        options.fail("indexes", "must be a non-empty array")
+    requests = [_request(options.at(item, where)) for where, item in options.items("indexes")]
     created = indexes.create(_namespace(command), requests)
     return {"ok": 1.0, "indexesCreated": [{"id": e.id, "name": e.name} for e in created]}
 
 
-def _request(item: object, where: str) -> Request:
-    if not isinstance(item, Mapping):
-        raise CommandError("TypeMismatch", f'"{where}" must be a document')
-    unknown = [key for key in item if key not in ("name", "type", "definition")]
-    if unknown:
-        raise CommandError("BadValue", f'"{where}" unrecognized field "{unknown[0]}"')
-    name = item.get("name", "default")
-    if not isinstance(name, str) or not name:
-        raise CommandError("BadValue", f'"{where}.name" must be a non-empty string')
-    kind = item.get("type", SEARCH)
-    if kind not in TYPES:
-        raise CommandError("BadValue", f'"{where}.type" must be one of [{", ".join(TYPES)}]')
-    if "definition" not in item:
-        raise CommandError("BadValue", f'"{where}.definition" is required')
-    return Request(name, kind, item["definition"])
+def _request(options: Options) -> Request:
+    options.only("name", "type", "definition")
+    name = options.string("name") if options.has("name") else "default"
+    kind = options.choice("type", TYPES, SEARCH)
+    return Request(name, kind, options.required("definition"))
 
 
 def _update(indexes: Indexes, command: Document) -> Document:
-    if "definition" not in command:
-        raise CommandError("BadValue", '"definition" is required')
-    indexes.update(_namespace(command), *_key(command), command["definition"])
+    definition = command_options(command).required("definition")
+    indexes.update(_namespace(command), *_key(command), definition)
     return {"ok": 1.0}
 
 
@@ -125,7 +121,7 @@ def _drop(indexes: Indexes, command: Document) -> Document:
 
 
 def _key(command: Document) -> tuple[str, str]:
-    """Which index a command means: ("name", ...) or ("id", ...)."""
+    """The index that a command names: ("name", its name) or ("id", its id)."""
     given = [key for key in ("name", "id") if key in command]
     if len(given) != 1:
         raise CommandError("BadValue", 'exactly one of "name" and "id" is required')
@@ -152,7 +148,7 @@ def _aggregate(services: Services, command: Document) -> Reply | Forward:
         return Forward(None)
     first, *rest = stages
     for stage in rest:
-        _refuse_inside(stage)
+        _refuse_search_in(stage)
     namespace = _namespace(command)
     if command.get("explain"):
         raise CommandError("CommandNotSupported", "this server cannot explain a search stage")
@@ -168,11 +164,13 @@ def _aggregate(services: Services, command: Document) -> Reply | Forward:
             meta = services.searches.meta(namespace, first[name])
             later = [pipeline.with_variable(stage, meta) for stage in rest]
             rewritten = [pipeline.documents([meta]), *later]
+        case "$scoreFusion":
+            raise CommandError("CommandNotSupported", "this server has no $scoreFusion")
         case "$listSearchIndexes":
             listed = services.indexes.listed(namespace, *_listing(first[name]))
             rewritten = [pipeline.documents(listed), *rest]
         case _:
-            _refuse_inside(first)
+            _refuse_search_in(first)
             return Forward(None)
     kept = {key: value for key, value in command.items() if key not in _DROPPED}
     return Forward({**kept, "aggregate": 1, "pipeline": rewritten})
@@ -181,7 +179,7 @@ def _aggregate(services: Services, command: Document) -> Reply | Forward:
 def _answer(
     command: Document, namespace: Namespace, found: Found, rest: list[pipeline.Stage]
 ) -> Reply | None:
-    """The reply, if it can be given without the server, and in one batch."""
+    """The reply, if one batch of documents that the index keeps can answer; else None."""
     steps = shortcut.plan(rest)
     if steps is None or _TRANSACTIONAL & command.keys():
         return None
@@ -192,7 +190,7 @@ def _answer(
         return None
     reply = {"cursor": {"firstBatch": documents, "id": Int64(0), "ns": str(namespace)}, "ok": 1.0}
     data = bson.encode(reply, codec_options=LOSSLESS)
-    fits = len(data) <= MAX_DOCUMENT - _ROOM
+    fits = len(data) <= MAX_DOCUMENT - _REPLY_OVERHEAD
     return Reply(RawBSONDocument(data)) if fits else None
 
 
@@ -211,9 +209,12 @@ def _names_a_stage(value: object) -> bool:
     return any(pipeline.contains(value, stage) for stage in STAGES)
 
 
-def _refuse_inside(stage: object) -> None:
-    """A search stage anywhere but first. The other documents may hold its name as a key
-    only inside a pipeline: a field's name cannot begin with a dollar."""
+def _refuse_search_in(stage: object) -> None:
+    """Refuse a search stage that is not the first one.
+
+    A key with its name can only be a stage of an inner pipeline, since names of fields cannot
+    begin with a dollar sign.
+    """
     own = pipeline.name_of(stage)
     if own in STAGES:
         raise CommandError("Location40602", f"{own} is only valid as the first stage in a pipeline")

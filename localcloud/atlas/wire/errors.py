@@ -1,4 +1,4 @@
-"""Refusals in MongoDB's manner: a code, its name and a message, in a reply that is not ok."""
+"""Errors as MongoDB reports them: a reply that is not ok, with a code, its name and a message."""
 
 from __future__ import annotations
 
@@ -29,15 +29,11 @@ CODES = {
     "Location16412": 16412,
     "Location9191100": 9191100,
     "Location9191103": 9191103,
-    "Location9402500": 9402500,
-    "Location9402502": 9402502,
-    "Location9402503": 9402503,
     "Location9460300": 9460300,
     "Location9460301": 9460301,
     "Location9834300": 9834300,
     "Location9967500": 9967500,
     "Location10473002": 10473002,
-    "Location10473003": 10473003,
 }
 
 
@@ -60,20 +56,23 @@ class CommandError(Exception):
 
 
 class ServerError(CommandError):
-    """What the server answered to a part of the command."""
+    """An error that the server behind the proxy returned for a part of the command."""
 
     def __init__(self, details: Mapping[str, Any]) -> None:
         super().__init__("UnknownError", str(details.get("errmsg")))
         self._details = details
 
     def reply(self) -> dict[str, Any]:
-        told = ("errmsg", "code", "codeName")
-        return {"ok": 0.0, **{key: self._details[key] for key in told if key in self._details}}
+        kept = ("errmsg", "code", "codeName")
+        return {"ok": 0.0, **{key: self._details[key] for key in kept if key in self._details}}
 
 
 class QueryError(CommandError):
-    """A search stage that the index cannot answer; worded as the search engine behind Atlas
-    does, whose messages reach the driver with this prefix and code."""
+    """A search stage that the index cannot answer.
+
+    The messages of mongot, the search engine behind Atlas, reach drivers with this prefix and
+    this code.
+    """
 
     def __init__(self, message: str) -> None:
         super().__init__(

@@ -1,169 +1,115 @@
-"""$rankFusion and $scoreFusion: several ranked pipelines made into one.
+"""$rankFusion: merges several ranked pipelines into one.
 
-Source: https://www.mongodb.com/docs/manual/reference/operator/aggregation/rankFusion/ and
-.../scoreFusion/, whose `combination.method: "expression"` and `$score` stage are not done.
+Source: https://www.mongodb.com/docs/manual/reference/operator/aggregation/rankFusion/. This server
+refuses `scoreDetails`, and has no $scoreFusion.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NoReturn
 
 from bson.binary import Binary
 from bson.datetime_ms import DatetimeMS
 from bson.objectid import ObjectId
 
+from localcloud.atlas.options import Options
 from localcloud.atlas.wire.errors import CommandError
 from localcloud.atlas.wire.hits import Found, Hit
 from localcloud.atlas.wire.pipeline import Stage, name_of
 
+NAME = "$rankFusion"
+# The constant in the formula of reciprocal rank fusion: weight / (60 + rank).
 RANK_CONSTANT = 60
 _SEARCHES = ("$search", "$vectorSearch")
-_FUSIONS = ("$rankFusion", "$scoreFusion")
+_FUSIONS = (NAME, "$scoreFusion")
+# The stages that an input pipeline may consist of.
 _SELECTIONS = ("$limit", "$match", "$sample", "$search", "$skip", "$sort", "$vectorSearch")
-_NORMALIZATIONS = ("none", "sigmoid", "minMaxScaler")
 _RANKED = (
-    "All subpipelines to the $rankFusion stage must begin with one of $search, $vectorSearch,"
+    f"All subpipelines to the {NAME} stage must begin with one of $search, $vectorSearch,"
     " $geoNear, or have a custom $sort in the pipeline."
 )
-_SCORED = (
-    "All subpipelines to the $scoreFusion stage must begin with one of $search, $vectorSearch,"
-    " or have a custom $score in the pipeline."
-)
-_DESCRIPTIONS = {
-    "$rankFusion": "value output by reciprocal rank fusion algorithm, computed as sum of"
-    " (weight * (1 / (60 + rank))) across input pipelines from which this document is output,"
-    " from:",
-    "$scoreFusion": "the value calculated by combining the scores (either normalized or raw)"
-    " across input pipelines from which this document is output from:",
-}
+_NAMING = f"{NAME} pipeline names must follow the naming rules of field path expressions."
 
 
 @dataclass(frozen=True)
 class Ranked:
-    """A document that an input pipeline gave, with its rank there, from 1. Documents that the
-    pipeline's order does not tell apart share one."""
+    """A document that an input pipeline returned, with its rank there, counted from 1.
+
+    Documents that the pipeline's order does not distinguish share a rank. `hit` may lack the
+    packed document.
+    """
 
     hit: Hit
     rank: int
-    score: float | None
 
 
-@dataclass
-class _Fused:
-    hit: Hit
-    inputs: dict[str, Ranked] = field(default_factory=dict)
+@dataclass(frozen=True)
+class _StageOptions(Options):
+    """Options with complaints in the words of MongoDB's server."""
+
+    def unknown(self, key: str) -> NoReturn:
+        message = f"BSON field '{self.path(key)}' is an unknown field."
+        raise CommandError("Location40415", message)
+
+    def missing(self, key: str) -> NoReturn:
+        message = f"BSON field '{self.path(key)}' is missing but a required field"
+        raise CommandError("Location40414", message)
+
+    def mistyped(self, key: str, kind: str) -> NoReturn:
+        raise CommandError("TypeMismatch", f"BSON field '{self.path(key)}' must be {kind}")
 
 
 @dataclass(frozen=True)
 class Fusion:
-    """The stage, checked. `normalization` is what a $scoreFusion has."""
+    """A checked stage: the input pipelines and their weights, by name."""
 
-    name: str
     pipelines: Mapping[str, Sequence[Stage]]
     weights: Mapping[str, float]
-    details: bool
-    normalization: str | None
 
     @classmethod
-    def parse(cls, name: str, stage: object) -> Fusion:
+    def parse(cls, stage: object) -> Fusion:
         """Raises CommandError."""
         if not isinstance(stage, Mapping):
             raise CommandError(
-                "FailedToParse", f"{name} must take a nested object but found: {stage}"
+                "FailedToParse", f"{NAME} must take a nested object but found: {stage}"
             )
-        _only(name, stage, "input", "combination", "scoreDetails")
-        given = _document(name, stage, "input")
-        scored = name == "$scoreFusion"
-        _only(f"{name}.input", given, "pipelines", *(["normalization"] if scored else []))
-        pipelines = _document(f"{name}.input", given, "pipelines")
+        options = _StageOptions(stage, NAME)
+        options.only("input", "combination", "scoreDetails")
+        given = options.inner("input")
+        given.only("pipelines")
+        pipelines = given.inner("pipelines").document
         if not pipelines:
-            raise CommandError("BadValue", f"{name} must have at least one input pipeline")
-        for key, stages in pipelines.items():
-            _check_pipeline(name, stages)
-            _check_name(name, key)
-        return cls(
-            name,
-            dict(sorted(pipelines.items())),
-            _weights(name, stage.get("combination"), pipelines),
-            _boolean(name, stage, "scoreDetails"),
-            _normalization(given) if scored else None,
-        )
+            raise CommandError("BadValue", f"{NAME} must have at least one input pipeline")
+        for name, stages in pipelines.items():
+            _check_pipeline(stages)
+            _check_name(name)
+        if options.boolean("scoreDetails"):
+            raise CommandError("CommandNotSupported", f"this server has no scoreDetails for {NAME}")
+        return cls(dict(sorted(pipelines.items())), _weights(options, pipelines))
 
     def fuse(self, ranked: Mapping[str, Sequence[Ranked]]) -> Found:
-        """One list of what the pipelines gave, by name."""
-        fused: dict[bytes, _Fused] = {}
+        """Merge the documents of the pipelines, which are given by name, into one list."""
+        hits: dict[bytes, Hit] = {}
+        parts: dict[bytes, list[float]] = {}
         for name, several in ranked.items():
             for one in several:
-                entry = fused.setdefault(one.hit.key, _Fused(one.hit))
-                if entry.hit.packed is None:
-                    entry.hit = one.hit
-                entry.inputs.setdefault(name, one)
-        parts = self._parts(ranked)
-        hits = [self._hit(entry, parts) for entry in fused.values()]
-        hits.sort(key=lambda hit: (-hit.meta["score"], id_order(hit.id)))
-        return Found(hits, frozenset({"score", "scoreDetails"} if self.details else {"score"}))
-
-    def _parts(self, ranked: Mapping[str, Sequence[Ranked]]) -> dict[str, dict[bytes, float]]:
-        """What each pipeline adds to each document."""
-        parts = {}
-        for name, several in ranked.items():
-            weight = self.weights[name]
-            if self.normalization is None:
-                own = {one.hit.key: weight / (RANK_CONSTANT + one.rank) for one in several}
-            else:
-                scores = [one.score or 0.0 for one in several]
-                normal = _normalized(scores, self.normalization)
-                keys = (one.hit.key for one in several)
-                own = {key: weight * score for key, score in zip(keys, normal, strict=True)}
-            parts[name] = own
-        return parts
-
-    def _hit(self, entry: _Fused, parts: Mapping[str, Mapping[bytes, float]]) -> Hit:
-        key = entry.hit.key
-        score = math.fsum(own.get(key, 0.0) for own in parts.values())
-        if self.normalization is not None:
-            score /= len(parts)
-        meta: dict[str, Any] = {"score": score}
-        if self.details:
-            meta["scoreDetails"] = self._details(entry, score, parts)
-        return Hit(key, meta, entry.hit.packed)
-
-    def _details(
-        self, entry: _Fused, score: float, parts: Mapping[str, Mapping[bytes, float]]
-    ) -> dict[str, Any]:
-        details = []
-        for name, own in parts.items():
-            one = entry.inputs.get(name)
-            told: dict[str, Any] = {"inputPipelineName": name}
-            if self.normalization is None:
-                told |= {"rank": one.rank if one else "NA", "weight": self.weights[name]}
-                if one is not None and one.score is not None:
-                    told["value"] = one.score
-            else:
-                told["inputPipelineRawScore"] = (one.score or 0.0) if one else 0.0
-                told |= {"weight": self.weights[name], "value": own.get(entry.hit.key, 0.0)}
-            details.append({**told, "details": []})
-        whole = {"value": score, "description": _DESCRIPTIONS[self.name]}
-        if self.normalization is not None:
-            whole["normalization"] = self.normalization
-            whole["combination"] = {"method": "average"}
-        return {**whole, "details": details}
-
-
-def _normalized(scores: Sequence[float], normalization: str) -> list[float]:
-    if normalization == "sigmoid":
-        return [1 / (1 + math.exp(-score)) for score in scores]
-    if normalization == "minMaxScaler" and scores:
-        low, width = min(scores), max(scores) - min(scores)
-        return [(score - low) / width if width else 0.0 for score in scores]
-    return list(scores)
+                known = hits.setdefault(one.hit.key, one.hit)
+                if known.packed is None:
+                    hits[one.hit.key] = one.hit
+                part = self.weights[name] / (RANK_CONSTANT + one.rank)
+                parts.setdefault(one.hit.key, []).append(part)
+        fused = [
+            Hit(key, {"score": math.fsum(parts[key])}, hit.packed) for key, hit in hits.items()
+        ]
+        fused.sort(key=lambda hit: (-hit.meta["score"], id_order(hit.id)))
+        return Found(fused, frozenset({"score"}))
 
 
 def ranks(keys: Sequence[object]) -> list[int]:
-    """Of things in order, whose equal keys share the rank of the first of them."""
+    """The ranks of ordered keys, from 1. Equal neighbours share the rank of the first."""
     found: list[int] = []
     for place, key in enumerate(keys):
         same = place > 0 and key == keys[place - 1]
@@ -172,7 +118,7 @@ def ranks(keys: Sequence[object]) -> list[int]:
 
 
 def id_order(value: object) -> tuple[int, Any]:
-    """Where an _id stands in MongoDB's order of types and values."""
+    """A sort key for an _id in MongoDB's order of types and values."""
     match value:
         case None:
             return (1, 0)
@@ -194,125 +140,67 @@ def id_order(value: object) -> tuple[int, Any]:
             return (9, str(value))
 
 
-# Checks
-
-
-def _check_pipeline(name: str, stages: object) -> None:
-    scored = name == "$scoreFusion"
-    advice = _SCORED if scored else _RANKED
+def _check_pipeline(stages: object) -> None:
     if not isinstance(stages, list):
-        raise CommandError("TypeMismatch", f"{name} input pipeline must be an array. {advice}")
+        raise CommandError("TypeMismatch", f"{NAME} input pipeline must be an array. {_RANKED}")
     if not stages:
-        code = "Location9402503" if scored else "Location9834300"
-        raise CommandError(code, f"{name} input pipeline cannot be empty. {advice}")
+        raise CommandError("Location9834300", f"{NAME} input pipeline cannot be empty. {_RANKED}")
     names = [name_of(stage) for stage in stages]
     if any(one in _FUSIONS for one in names):
         raise CommandError(
-            "Location10473003" if scored else "Location10473002",
-            f"{name} input pipeline has a nested hybrid search stage"
-            f" ($rankFusion/$scoreFusion). {advice}",
+            "Location10473002",
+            f"{NAME} input pipeline has a nested hybrid search stage ($rankFusion/$scoreFusion)."
+            f" {_RANKED}",
         )
-    if names[0] not in _SEARCHES and (scored or "$sort" not in names):
-        begun = "Pipeline did not begin with a ranked stage and did not contain an explicit $sort"
+    if names[0] not in _SEARCHES and "$sort" not in names:
         raise CommandError(
-            "Location9402500" if scored else "Location9191100",
-            advice if scored else f"{begun} stage. {advice}",
+            "Location9191100",
+            "Pipeline did not begin with a ranked stage and did not contain an explicit $sort"
+            f" stage. {_RANKED}",
         )
     for one in names:
         if one not in _SELECTIONS:
             raise CommandError(
-                "Location9402502" if scored else "Location9191103",
+                "Location9191103",
                 f"{one} is not a selection stage because it modifies or transforms the input"
                 " documents. Only stages that retrieve, limit, or order documents are allowed.",
             )
 
 
-def _check_name(name: str, key: str) -> None:
-    rule = f"{name} pipeline names must follow the naming rules of field path expressions."
-    if not key:
-        raise CommandError(
-            "Location15998", f"{rule} FieldPath field names may not be empty strings."
-        )
-    if key.startswith("$"):
-        raise CommandError("Location16410", f"{rule} FieldPath field names may not start with '$'.")
-    if "." in key:
-        raise CommandError("Location16412", f"{rule} FieldPath field names may not contain '.'.")
-
-
-def _weights(
-    name: str, combination: object, pipelines: Mapping[str, object]
-) -> Mapping[str, float]:
-    weights: dict[str, float] = dict.fromkeys(pipelines, 1)
-    if combination is None:
-        return weights
-    given = _document(name, {"combination": combination}, "combination")
-    if name == "$scoreFusion":
-        _only(f"{name}.combination", given, "weights", "method", "expression")
-        if given.get("method", "avg") != "avg" or "expression" in given:
-            raise CommandError(
-                "CommandNotSupported", f"this server runs {name} with the method avg only"
-            )
-        if "weights" not in given:
-            return weights
+def _check_name(name: str) -> None:
+    if not name:
+        code, rule = "Location15998", "may not be empty strings."
+    elif name.startswith("$"):
+        code, rule = "Location16410", "may not start with '$'."
+    elif "." in name:
+        code, rule = "Location16412", "may not contain '.'."
     else:
-        _only(f"{name}.combination", given, "weights")
-    chosen = _document(f"{name}.combination", given, "weights")
-    unknown = [key for key in chosen if key not in pipelines]
+        return
+    raise CommandError(code, f"{_NAMING} FieldPath field names {rule}")
+
+
+def _weights(options: Options, pipelines: Mapping[str, object]) -> Mapping[str, float]:
+    weights: dict[str, float] = dict.fromkeys(pipelines, 1)
+    if options.document.get("combination") is None:
+        return weights
+    combination = options.inner("combination")
+    combination.only("weights")
+    given = combination.inner("weights").document
+    unknown = [name for name in given if name not in pipelines]
     if unknown:
         raise CommandError(
-            "Location9460301" if len(chosen) > len(pipelines) else "Location9967500",
-            f"{name} stage contained ({len(unknown)}) weight(s) in 'combination.weights' that did"
+            "Location9460301" if len(given) > len(pipelines) else "Location9967500",
+            f"{NAME} stage contained ({len(unknown)}) weight(s) in 'combination.weights' that did"
             f" not reference valid pipeline names: [{', '.join(unknown)}]",
         )
-    for key, weight in chosen.items():
+    for name, weight in given.items():
         if isinstance(weight, bool) or not isinstance(weight, int | float):
-            raise CommandError("TypeMismatch", f"{name}'s pipeline weight must be a number")
+            raise CommandError("TypeMismatch", f"{NAME}'s pipeline weight must be a number")
         if not 0 <= weight < math.inf:
             raise CommandError(
                 "Location9460300",
-                f"{name[1:]}'s pipeline weight must be non-negative, but given {weight} for"
-                f" pipeline '{key}'.",
+                f"{NAME[1:]}'s pipeline weight must be non-negative, but given {weight} for"
+                f" pipeline '{name}'.",
             )
-        weights[key] = weight
+        weights[name] = weight
     return weights
-
-
-def _normalization(given: Mapping[str, Any]) -> str:
-    value = given.get("normalization")
-    if value is None:
-        raise _missing("$scoreFusion.input", "normalization")
-    if value not in _NORMALIZATIONS:
-        raise CommandError(
-            "BadValue",
-            f"Enumeration value '{value}' for field '$scoreFusion.input.normalization' is not a"
-            " valid value.",
-        )
-    return str(value)
-
-
-def _document(where: str, given: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    value = given.get(key)
-    if value is None:
-        raise _missing(where, key)
-    if not isinstance(value, Mapping):
-        raise CommandError("TypeMismatch", f"BSON field '{where}.{key}' must be an object")
-    return value
-
-
-def _boolean(where: str, given: Mapping[str, Any], key: str) -> bool:
-    value = given.get(key, False)
-    if not isinstance(value, bool):
-        raise CommandError("TypeMismatch", f"BSON field '{where}.{key}' must be a bool")
-    return value
-
-
-def _only(where: str, given: Mapping[str, Any], *known: str) -> None:
-    for key in given:
-        if key not in known:
-            raise CommandError("Location40415", f"BSON field '{where}.{key}' is an unknown field.")
-
-
-def _missing(where: str, key: str) -> CommandError:
-    return CommandError(
-        "Location40414", f"BSON field '{where}.{key}' is missing but a required field"
-    )

@@ -1,4 +1,4 @@
-"""What a search stage found, before it is joined with its documents."""
+"""The results of a search stage, before they are joined with their documents."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ from localcloud.atlas.wire.messages import decode_document
 
 @dataclass(frozen=True)
 class Hit:
-    """A document's encoded _id, what {$meta: name} gives for it, and the document as its index
-    keeps it (sources.py), if that was looked up."""
+    """One document that a search found.
+
+    `key` is its encoded _id, `meta` the values of {$meta: name} by name, and `packed` the
+    document as its index keeps it (index/sources.py), if that was looked up.
+    """
 
     key: bytes
     meta: Mapping[str, Any]
@@ -31,8 +34,11 @@ class Hit:
 
 @dataclass(frozen=True)
 class Found:
-    """The hits, best first; the names that {$meta: ...} may ask for; and what $$SEARCH_META is,
-    None where there is none."""
+    """The hits, best first.
+
+    `provides` are the names that {$meta: ...} may ask for, `search_meta` is the value of
+    $$SEARCH_META, or None if it has none.
+    """
 
     hits: Sequence[Hit]
     provides: frozenset[str]

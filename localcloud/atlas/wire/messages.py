@@ -1,4 +1,4 @@
-"""MongoDB's wire protocol, as far as a proxy needs it: framing and OP_MSG.
+"""The part of MongoDB's wire protocol that a proxy needs: framing and OP_MSG.
 
 Source: https://www.mongodb.com/docs/manual/reference/mongodb-wire-protocol/
 """
@@ -16,17 +16,22 @@ from bson.binary import UuidRepresentation
 from bson.codec_options import CodecOptions, DatetimeConversion
 
 OP_MSG = 2013
+# Two of the flags of an OP_MSG.
 CHECKSUM_PRESENT = 1
 MORE_TO_COME = 2
+# Sizes in bytes. MAX_MESSAGE and MAX_DOCUMENT are MongoDB's limits.
 HEADER_SIZE = 16
 MAX_MESSAGE = 48_000_000 + 16 * 1024
 MAX_DOCUMENT = 16 * 1024 * 1024
+# Bytes at the start of a message in which its command is looked for.
 PEEK = 64 * 1024
+# Bytes of the longest command name.
+MAX_COMMAND_NAME = 128
 
 _HEADER = struct.Struct("<iiii")
 _INT32 = struct.Struct("<i")
 
-# Every BSON value survives a decode and an encode: no dates out of range, no UUID guessed.
+# Options that decode and encode every BSON value without loss, even dates that Python lacks.
 LOSSLESS: CodecOptions[dict[str, Any]] = CodecOptions(
     document_class=dict,
     uuid_representation=UuidRepresentation.UNSPECIFIED,
@@ -35,7 +40,7 @@ LOSSLESS: CodecOptions[dict[str, Any]] = CodecOptions(
 
 
 class WireError(Exception):
-    """The bytes are not a message; the connection cannot go on."""
+    """The bytes are not a message, so the connection has to be closed."""
 
 
 def decode_document(data: bytes) -> dict[str, Any]:
@@ -45,7 +50,7 @@ def decode_document(data: bytes) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The first 16 bytes of every message; `length` counts them too."""
+    """The first 16 bytes of every message. `length` includes them."""
 
     length: int
     request_id: int
@@ -63,17 +68,16 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Peek:
-    """What the first bytes of an OP_MSG tell: its flags and, if in reach, its command's name."""
+    """The flags of an OP_MSG, and the name of its command if that is within the first bytes."""
 
     flags: int
     command: str | None
 
 
 def peek(op_code: int, body: bytes) -> Peek | None:
-    """Look at the start of a message body (the bytes after the header) without decoding it.
+    """Read the start of a message's body without decoding it; None if it is not an OP_MSG.
 
-    None if it is not an OP_MSG. The command is None when the first section is a document
-    sequence: then it is a write, for only writes have sequences.
+    The command is None if the first section is a document sequence, which only writes have.
     """
     if op_code != OP_MSG or len(body) < 5:
         return None
@@ -81,13 +85,13 @@ def peek(op_code: int, body: bytes) -> Peek | None:
     if body[4] != 0 or len(body) < 11:
         return Peek(flags, None)
     # flags (4), section kind (1), document length (4), type of the first element (1), its name
-    end = body.find(b"\0", 10, 10 + 128)
+    end = body.find(b"\0", 10, 10 + MAX_COMMAND_NAME)
     return Peek(flags, body[10:end].decode("utf-8", "replace") if end > 0 else None)
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A decoded OP_MSG: its body document with the document sequences folded in as arrays."""
+    """A decoded OP_MSG. Its body document includes the document sequences as arrays."""
 
     header: Header
     flags: int

@@ -1,11 +1,10 @@
-"""Rewrites a pipeline that begins with a search stage into one the server can run.
+"""Rewrites a pipeline that begins with a search stage into one that the server can run.
 
-The hits, found by the index, become the pipeline's first documents ($documents), each
-joined with its document in the collection by _id ($lookup): the server does that look-up
-by index for each, where `_id: {$in: [...]}` takes it quadratic time. Scores and the like
-travel in a hidden field as long as a later stage asks for one of them by {$meta: ...}, and
-are then taken out again. $documents makes it an aggregation of the database and not of the
-collection; what the driver sees of that is the cursor's namespace.
+The hits become the pipeline's first documents ($documents), each joined with its document in the
+collection by _id ($lookup), which the server looks up by index. Scores and other metadata are
+kept in a hidden field until the last stage that reads one by {$meta: ...}. $documents makes the
+command an aggregation of the database instead of the collection, which a driver can see in the
+cursor's namespace.
 """
 
 from __future__ import annotations
@@ -18,26 +17,28 @@ from localcloud.atlas.wire.hits import Found
 
 Stage = dict[str, Any]
 
-# What search stages say of a document; every other {$meta: ...} is the server's business.
+# The metadata of search stages. The server handles any other {$meta: ...}.
 METAS = frozenset({
     *("vectorSearchScore", "searchScore", "searchHighlights", "searchScoreDetails"),
     *("score", "scoreDetails"),
 })  # fmt: skip
+# The field that holds the metadata, and the one that holds the joined document.
 HIDDEN = "__searchMeta"
-SEARCH_META = "$$SEARCH_META"
 _DOCUMENT = "__searchDocument"
-# Metadata does not survive a stage that makes new documents out of many.
+SEARCH_META = "$$SEARCH_META"
+# Stages that make new documents out of many and so lose the metadata.
 _CONSUMING = {"$group", "$bucket", "$bucketAuto", "$sortByCount", "$count", "$facet"}
+# Stages that can only be the last one.
 _FINAL = {"$out", "$merge"}
 
 
 def name_of(stage: object) -> str:
-    """The operator of a stage; empty if it is not one."""
+    """The name of a stage; empty if the value is not a stage."""
     return next(iter(stage), "") if isinstance(stage, Mapping) and len(stage) == 1 else ""
 
 
 def contains(value: object, operator: str) -> bool:
-    """Whether the operator is a key anywhere inside. A $text query has a $search of its own."""
+    """Whether the operator is a key anywhere inside. The $search of a $text query is ignored."""
     if isinstance(value, Mapping):
         return any(
             key == operator or (key != "$text" and contains(item, operator))
@@ -47,13 +48,15 @@ def contains(value: object, operator: str) -> bool:
 
 
 def documents(rows: Sequence[Mapping[str, Any]]) -> Stage:
-    """A first stage that yields the rows as they are."""
+    """A first stage that produces the rows unchanged."""
     return {"$documents": [{"$literal": row} for row in rows]}
 
 
 def rewrite(collection: str, found: Found, rest: Sequence[Stage]) -> list[Stage]:
-    """The pipeline for `aggregate: 1` that gives the hits, in order, to the later stages.
-    Raises CommandError where a stage asks for what there is not."""
+    """The pipeline for `aggregate: 1` that passes the hits, in order, to the later stages.
+
+    Raises CommandError if a stage asks for metadata that is not available.
+    """
     scored, plain = _split(rest)
     asked = metas(scored)
     check_metas(asked, found)
@@ -75,7 +78,7 @@ def rewrite(collection: str, found: Found, rest: Sequence[Stage]) -> list[Stage]
 
 
 def leading_limit(rest: Sequence[Stage]) -> int | None:
-    """How many hits the later stages take at most; None if they may take all."""
+    """The most hits that the later stages can read; None if they may read all."""
     skipped = 0
     for stage in rest:
         name, count = name_of(stage), count_of(next(iter(stage.values()), None))
@@ -88,14 +91,14 @@ def leading_limit(rest: Sequence[Stage]) -> int | None:
 
 
 def count_of(value: object) -> int | None:
-    """A whole number that is not negative; None if the value is not one."""
+    """The value as a whole number that is not negative; None if it is not one."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return int(value) if value >= 0 and float(value).is_integer() else None
 
 
 def meta_name(value: object) -> str | None:
-    """X of {$meta: X}, if X is what a search stage says of a document."""
+    """The X of {$meta: X} if X is metadata of search stages, else None."""
     if isinstance(value, Mapping) and len(value) == 1:
         name = value.get("$meta")
         return name if name in METAS else None
@@ -103,7 +106,7 @@ def meta_name(value: object) -> str | None:
 
 
 def metas(value: object) -> set[str]:
-    """All that is asked for by {$meta: ...} anywhere inside."""
+    """The names of all search metadata that is read anywhere inside."""
     name = meta_name(value)
     if name is not None:
         return {name}
@@ -134,7 +137,7 @@ def names_variable(value: object) -> bool:
 
 
 def with_variable(value: Any, search_meta: Mapping[str, Any] | None) -> Any:
-    """Put in what $$SEARCH_META is, where there is one."""
+    """Replace $$SEARCH_META by its value, if it has one."""
     if search_meta is None:
         return value
     if isinstance(value, str) and names_variable(value):
@@ -150,13 +153,13 @@ def with_variable(value: Any, search_meta: Mapping[str, Any] | None) -> Any:
 
 
 def _split(rest: Sequence[Stage]) -> tuple[list[Stage], list[Stage]]:
-    """The stages up to the last that asks for metadata, and those after it."""
+    """The stages up to the last that reads metadata, and those after it."""
     last = max((i for i, stage in enumerate(rest) if metas(stage)), default=-1)
     return list(rest[: last + 1]), list(rest[last + 1 :])
 
 
 def _with_score(stages: Sequence[Stage]) -> list[Stage]:
-    """The stages with the hidden field in reach of every one, and gone after the last."""
+    """The stages, changed so that each can read the hidden field and the last removes it."""
     result: list[Stage] = []
     for position, stage in enumerate(stages):
         last = position == len(stages) - 1
@@ -194,7 +197,7 @@ def _with_score_inside(part: Sequence[Stage]) -> list[Stage]:
 
 
 def _sort(body: Mapping[str, Any]) -> Stage:
-    """{any name: {$meta: ...}} sorts by the score, best first."""
+    """The $sort with {name: {$meta: ...}} as a descending sort by the hidden field."""
     return dict(
         (key, order) if (name := meta_name(order)) is None else (f"{HIDDEN}.{name}", -1)
         for key, order in body.items()
@@ -202,7 +205,7 @@ def _sort(body: Mapping[str, Any]) -> Stage:
 
 
 def _is_inclusion(body: Mapping[str, Any]) -> bool:
-    """Whether a $project names what to keep. Only its _id may differ from the other fields."""
+    """Whether a $project lists the fields to keep. Its _id may contradict the other fields."""
     named = [value for key, value in body.items() if key != "_id"] or list(body.values())
     return any(not (isinstance(value, int | float) and not value) for value in named)
 
@@ -212,7 +215,7 @@ def _keeping(new_root: Any) -> Stage:
 
 
 def _expression(value: Any) -> Any:
-    """Read the hidden field instead of {$meta: ...}; keep it out of the whole document."""
+    """Read the hidden field in place of {$meta: ...}, and remove it from $$ROOT."""
     if isinstance(value, Mapping):
         name = meta_name(value)
         if name is not None:

@@ -1,10 +1,9 @@
 """The wire-protocol proxy: one upstream connection for each client connection.
 
-Every message passes through byte for byte, but for the OP_MSGs that carry one of our
-commands. Those are carried out in a thread pool and answered on the spot, or forwarded
-rewritten under the same request id, so that their reply and its cursor are the server's.
-Compressed messages and the legacy opcodes pass unseen: a driver compresses only what the
-server's hello offers, and SecantusDB's offers nothing.
+Messages pass through unchanged, except those with a command from commands.py. Such a command is
+carried out in a thread pool and answered directly, or it is rewritten and forwarded under the
+same request id, so that the reply and its cursor are the server's. Compressed messages are not
+inspected: a driver compresses only if the server's hello offers that, and SecantusDB's does not.
 """
 
 from __future__ import annotations
@@ -26,18 +25,22 @@ from localcloud.atlas.wire.upstream import WriteClock
 
 log = logging.getLogger("atlas.proxy")
 
+# Bytes that are read from a connection at once.
 CHUNK = 256 * 1024
+# Threads that carry out commands.
 WORKERS = 16
+# Connections that may wait to be accepted.
+BACKLOG = 512
 
-# Commands that change no document. Any other makes the next search check that the index
-# has seen it.
+# Commands that change no document. After any other, the next search checks whether its index
+# includes the change.
 READS = frozenset({
     *("hello", "isMaster", "ismaster", "ping", "endSessions", "refreshSessions"),
     *("find", "getMore", "killCursors", "aggregate", "count", "distinct", "explain"),
     *("listCollections", "listDatabases", "listIndexes", "buildInfo", "serverStatus"),
     *("dbStats", "collStats", "connectionStatus", "getParameter", "saslStart", "saslContinue"),
 })  # fmt: skip
-# An aggregation writes only as its last stage.
+# The stages by which an aggregation writes.
 _WRITING_STAGES = (b"$out", b"$merge")
 
 
@@ -55,11 +58,11 @@ class Proxy:
     async def start(self, port: int) -> None:
         """Raises OSError when the port is taken."""
         self._server = await asyncio.start_server(
-            self._accept, "127.0.0.1", port, backlog=512, limit=CHUNK
+            self._accept, "127.0.0.1", port, backlog=BACKLOG, limit=CHUNK
         )
 
     async def stop(self) -> None:
-        """Close every connection. Drivers reconnect on their own."""
+        """Close every connection. Drivers reconnect by themselves."""
         if self._server is not None:
             self._server.close()
         for session in list(self._sessions):
@@ -81,7 +84,7 @@ class Proxy:
             writer.transport.abort()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """A driver takes the closed connection of a server that is away as what it is."""
+        """Pass messages both ways. If the server is away, closing the connection tells a driver."""
         try:
             upstream = await asyncio.open_connection("127.0.0.1", self._upstream_port, limit=CHUNK)
         except OSError:
@@ -102,7 +105,7 @@ class Proxy:
 
 
 def _report(outcome: BaseException | None) -> None:
-    """A connection may end in these ways; any other is a fault of ours."""
+    """Log the end of a connection as a bug unless connections may end that way."""
     if isinstance(outcome, WireError | ConnectionFailure):
         log.warning("connection closed: %s", outcome)
     elif outcome is not None and not isinstance(
@@ -125,11 +128,13 @@ class Session:
         self._proxy = proxy
         self._from_client, self._to_client = client
         self._from_upstream, self._to_upstream = upstream
-        self._writes: set[int] = set()  # request ids of writes that wait for their reply
-        self._to_client_whole = asyncio.Lock()  # held while a message is only partly written
+        # The request ids of writes that wait for their reply.
+        self._writes: set[int] = set()
+        # Held while a message is only partly written.
+        self._message_lock = asyncio.Lock()
 
     async def requests(self) -> None:
-        """Client to server, until either closes."""
+        """Pass messages from the client to the server until either closes."""
         while (found := await wire.read_header(self._from_client)) is not None:
             header, head = found
             rest = header.length - wire.HEADER_SIZE
@@ -146,14 +151,14 @@ class Session:
             await _pump(self._from_client, self._to_upstream, rest - len(start))
 
     async def replies(self) -> None:
-        """Server to client, until either closes."""
+        """Pass messages from the server to the client until either closes."""
         while (found := await wire.read_header(self._from_upstream)) is not None:
             header, head = found
             rest = header.length - wire.HEADER_SIZE
             if header.response_to in self._writes:
                 self._writes.discard(header.response_to)
                 self._proxy.clock.tick()
-            async with self._to_client_whole:
+            async with self._message_lock:
                 start = await self._from_upstream.readexactly(min(rest, wire.PEEK))
                 self._to_client.write(head + start)
                 await _pump(self._from_upstream, self._to_client, rest - len(start))
@@ -166,7 +171,7 @@ class Session:
             self._writes.add(header.request_id)
 
     async def _answer(self, header: Header, head: bytes, body: bytes) -> None:
-        """Carry out what may be a command of ours."""
+        """Answer a message that may be one of our commands, or forward it."""
         message = wire.decode(header, body)
         loop = asyncio.get_running_loop()
         outcome = await loop.run_in_executor(
@@ -187,16 +192,16 @@ class Session:
         await self._to_upstream.drain()
 
     async def _reply(self, message: wire.Message, document: Mapping[str, Any]) -> None:
-        if message.flags & wire.MORE_TO_COME:  # the client does not wait for one
+        if message.flags & wire.MORE_TO_COME:  # the client expects no reply
             return
         data = wire.encode(next(self._request_ids), message.header.request_id, document)
-        async with self._to_client_whole:
+        async with self._message_lock:
             self._to_client.write(data)
             await self._to_client.drain()
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, count: int) -> None:
-    """Pass on so many bytes, then wait until the other side has room for more."""
+    """Pass on `count` bytes, then wait until the other side can take more."""
     while count > 0:
         data = await reader.read(min(count, CHUNK))
         if not data:

@@ -14,7 +14,7 @@ from localcloud.atlas.text.search import TextSearch
 from localcloud.atlas.text.store import TextStore
 from localcloud.atlas.vector.fields import FieldStores
 from localcloud.atlas.vector.query import VectorSearch
-from localcloud.atlas.wire import pipeline
+from localcloud.atlas.wire import fusion, pipeline
 from localcloud.atlas.wire.errors import ServerError
 from localcloud.atlas.wire.fusion import Fusion, Ranked, ranks
 from localcloud.atlas.wire.hits import Found, Hit
@@ -22,18 +22,19 @@ from localcloud.atlas.wire.pipeline import Stage, name_of
 from localcloud.atlas.wire.shortcut import plan
 from localcloud.atlas.wire.upstream import Namespace, Upstream
 
-STAGES = ("$vectorSearch", "$search", "$rankFusion", "$scoreFusion")
+# The stages that find documents.
+STAGES = ("$vectorSearch", "$search", fusion.NAME)
 
 
 class Searches:
-    """Its methods may be called from any thread. They raise CommandError."""
+    """Runs search stages. Its methods may be called from any thread and raise CommandError."""
 
     def __init__(self, indexes: Indexes, upstream: Upstream) -> None:
         self._indexes = indexes
         self._upstream = upstream
 
     def find(self, namespace: Namespace, first: Stage, rest: Sequence[Stage]) -> Found:
-        """What a pipeline's first stage, one of STAGES, finds for the stages after it."""
+        """The hits of a pipeline's first stage, one of STAGES, for the stages after it."""
         name = name_of(first)
         match name:
             case "$vectorSearch":
@@ -41,7 +42,7 @@ class Searches:
             case "$search":
                 found = self._texts(namespace, first[name], rest)
             case _:
-                found = self._fusion(namespace, Fusion.parse(name, first[name]))
+                found = self._fusion(namespace, Fusion.parse(first[name]))
         pipeline.check_metas(pipeline.metas(list(rest)), found)
         return found
 
@@ -68,7 +69,7 @@ class Searches:
         search = TextSearch.parse(stage, "$search")
         store = self._indexes.serving(namespace, search.index, SEARCH, "$search")
         if not isinstance(store, TextStore):
-            return search.nothing()
+            return search.without_index()
         return search.run(
             store,
             pipeline.leading_limit(rest),
@@ -77,43 +78,43 @@ class Searches:
         )
 
     def meta(self, namespace: Namespace, stage: object) -> Mapping[str, Any]:
-        """The one document of a $searchMeta."""
+        """The one document that a $searchMeta returns."""
         search = TextSearch.parse(stage, "$searchMeta")
         store = self._indexes.serving(namespace, search.index, SEARCH, "$searchMeta")
         if not isinstance(store, TextStore):
-            return search.nothing().search_meta or {}
+            return search.without_index().search_meta or {}
         return search.meta(store)
 
-    # Several at once
+    # The input pipelines of $rankFusion
 
-    def _fusion(self, namespace: Namespace, fusion: Fusion) -> Found:
-        return fusion.fuse(
-            {name: self._ranked(namespace, stages) for name, stages in fusion.pipelines.items()}
+    def _fusion(self, namespace: Namespace, stage: Fusion) -> Found:
+        return stage.fuse(
+            {name: self._ranked(namespace, stages) for name, stages in stage.pipelines.items()}
         )
 
     def _ranked(self, namespace: Namespace, stages: Sequence[Stage]) -> list[Ranked]:
         first, *rest = stages
         if name_of(first) not in STAGES:
-            return self._by_server(namespace, None, stages)
-        # Sources are looked up for a plan that takes nothing but whole documents.
+            return self._ranked_by_server(namespace, None, stages)
         found = self.find(namespace, first, rest)
+        # The added stage makes a pipeline without any $limit a known one.
         if pipeline.leading_limit([*rest, {"$limit": 1}]) is None:
-            return self._by_server(namespace, found, rest)
+            return self._ranked_by_server(namespace, found, rest)
         hits = list(found.hits)
         for stage in rest:
             count = int(next(iter(stage.values())))
             hits = hits[count:] if name_of(stage) == "$skip" else hits[:count]
-        scores = [hit.meta["score"] for hit in hits]
-        return [Ranked(*one) for one in zip(hits, ranks(scores), scores, strict=True)]
+        places = ranks([hit.meta["score"] for hit in hits])
+        return [Ranked(hit, place) for hit, place in zip(hits, places, strict=True)]
 
-    def _by_server(
+    def _ranked_by_server(
         self, namespace: Namespace, found: Found | None, stages: Sequence[Stage]
     ) -> list[Ranked]:
-        """The server runs the stages, on what was found or on the collection."""
-        told: dict[str, Any] = {"_id": 1, "key": _sort_key(stages)}
+        """Let the server run the stages, on the hits or (for None) on the whole collection."""
+        shown: dict[str, Any] = {"_id": 1, "key": _sort_key(stages)}
         if found is not None:
-            told["score"] = {"$meta": "score"}
-        whole = [*stages, {"$project": told}]
+            shown["score"] = {"$meta": "score"}
+        whole = [*stages, {"$project": shown}]
         try:
             if found is None:
                 rows = self._upstream.aggregate(namespace, whole)
@@ -122,15 +123,15 @@ class Searches:
                 rows = self._upstream.aggregate_database(namespace.db, rewritten)
         except OperationFailure as error:
             raise ServerError(error.details or {}) from error
-        keys = [row["key"] if row["key"] else row.get("score") for row in rows]
+        places = ranks([row["key"] if row["key"] else row.get("score") for row in rows])
         return [
-            Ranked(Hit(encode_id(row["_id"]), {}), rank, row.get("score"))
-            for row, rank in zip(rows, ranks(keys), strict=True)
+            Ranked(Hit(encode_id(row["_id"]), {}), place)
+            for row, place in zip(rows, places, strict=True)
         ]
 
 
 def _sort_key(stages: Sequence[Stage]) -> dict[str, Any]:
-    """What the last $sort orders by, as fields to compare; empty if there is none."""
+    """The values by which the last $sort orders, as fields to compare; empty if there is none."""
     orders = [stage["$sort"] for stage in stages if name_of(stage) == "$sort"]
     if not orders or not isinstance(orders[-1], Mapping):
         return {"$literal": {}}

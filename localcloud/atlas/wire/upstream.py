@@ -1,4 +1,4 @@
-"""What the index side asks of the server behind the proxy, over a client of its own."""
+"""The client by which the indexes read from the server behind the proxy."""
 
 from __future__ import annotations
 
@@ -13,8 +13,12 @@ from pymongo.collection import Collection
 
 from localcloud.atlas.wire.messages import LOSSLESS
 
+# Milliseconds that the server waits for a change before it answers with none.
 AWAIT_MS = 500
+# Documents in each batch of a scan.
 SCAN_BATCH = 500
+# Milliseconds after which an unreachable server counts as away.
+SELECTION_TIMEOUT_MS = 2_000
 
 Document = dict[str, Any]
 Token = Mapping[str, Any]
@@ -22,6 +26,8 @@ Token = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Namespace:
+    """The name of a collection with its database's."""
+
     db: str
     collection: str
 
@@ -30,32 +36,34 @@ class Namespace:
 
 
 class WriteClock:
-    """Counts the writes that went through the proxy. A reader of the count knows that all
-    writes counted so far had been executed by the server."""
+    """Counts the writes that went through the proxy and that the server has executed."""
 
     def __init__(self) -> None:
         self.count = 0
 
     def tick(self) -> None:
-        """Only the proxy's event loop calls this."""
+        """Count a write. Only the proxy's event loop may call this."""
         self.count += 1
 
 
 @dataclass(frozen=True)
 class Pending:
-    """What a change stream would still deliver: the time of its first event, None if there is
-    none, and the time of the server's last write."""
+    """The events that a change stream has yet to deliver.
+
+    `first` is the time of its next event, None if there is none, and `now` the time of the
+    server's last write.
+    """
 
     first: Timestamp | None
     now: Timestamp
 
 
 class Upstream:
-    """The server on 127.0.0.1. Methods raise pymongo's errors while it is away."""
+    """The server on 127.0.0.1. Every method raises pymongo's errors while it is away."""
 
     def __init__(self, port: int) -> None:
         self._client: MongoClient[Document] = MongoClient(
-            "127.0.0.1", port, directConnection=True, serverSelectionTimeoutMS=2_000
+            "127.0.0.1", port, directConnection=True, serverSelectionTimeoutMS=SELECTION_TIMEOUT_MS
         )
 
     def close(self) -> None:
@@ -65,7 +73,7 @@ class Upstream:
         return self._client.get_database(namespace.db, LOSSLESS)[namespace.collection]
 
     def uuid(self, namespace: Namespace) -> bytes | None:
-        """The collection's uuid; None if there is no such collection, or if it is a view."""
+        """The collection's uuid; None if it does not exist or is a view."""
         reply = self._client[namespace.db].command(
             "listCollections", filter={"name": namespace.collection}
         )
@@ -76,20 +84,20 @@ class Upstream:
         return None
 
     def watch(self, namespace: Namespace, token: Token | None) -> CollectionChangeStream[Document]:
-        """A change stream from after the token, or from now on, with whole documents."""
+        """A change stream with whole documents, from the token on or (for None) from now on."""
         return self._collection(namespace).watch(
             full_document="updateLookup", resume_after=token, max_await_time_ms=AWAIT_MS
         )
 
     def token(self, namespace: Namespace) -> Token:
-        """A resume token of this moment."""
+        """A resume token for this moment."""
         while True:
             with self.watch(namespace, None) as stream:
                 if stream.resume_token is not None:  # a stream that begins with events has none
                     return stream.resume_token
 
     def scan(self, namespace: Namespace) -> Iterator[Document]:
-        """Every document."""
+        """Every document of the collection."""
         with self._collection(namespace).find({}, batch_size=SCAN_BATCH) as cursor:
             yield from cursor
 
@@ -99,12 +107,12 @@ class Upstream:
             return list(cursor)
 
     def aggregate_database(self, db: str, pipeline: Sequence[Document]) -> list[Document]:
-        """The same for a pipeline that brings its own documents."""
+        """The documents of an aggregation of the database, for pipelines with $documents."""
         with self._client.get_database(db, LOSSLESS).aggregate(pipeline) as cursor:
             return list(cursor)
 
     def pending(self, namespace: Namespace, token: Token) -> Pending:
-        """Whether events wait after the token."""
+        """The events after the token."""
         database = self._client[namespace.db]
         reply = database.command(
             "aggregate",

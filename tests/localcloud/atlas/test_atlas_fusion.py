@@ -1,8 +1,7 @@
-"""$rankFusion and $scoreFusion, against their formulas."""
+"""$rankFusion, against its formula."""
 
 from __future__ import annotations
 
-import math
 import random
 from typing import Any
 
@@ -15,7 +14,6 @@ from tests.localcloud.atlas.server import (
     create_index,
     create_text_index,
     ids,
-    scored,
     search_stage,
 )
 
@@ -68,8 +66,8 @@ def ranked(trees: Documents, stages: Stages, key: Any) -> dict[Any, int]:
 def test_the_formula(trees: Documents) -> None:
     pipelines = {"text": TEXT, "vector": VECTOR, "sorted": SORTED, "thinned": THINNED}
     weights = {"text": 2, "thinned": 0.5}
-    stage = fusion(pipelines, combination={"weights": weights}, scoreDetails=True)
-    found = list(trees.aggregate([stage, {"$project": {"score": SCORE, "details": DETAILS}}]))
+    stage = fusion(pipelines, combination={"weights": weights})
+    found = list(trees.aggregate([stage, {"$project": {"score": SCORE}}]))
     ranks = {
         name: ranked(trees, stages, SCORE) for name, stages in pipelines.items() if name != "sorted"
     }
@@ -81,17 +79,6 @@ def test_the_formula(trees: Documents) -> None:
     assert {hit["_id"]: hit["score"] for hit in found} == pytest.approx(expected)
     order = [(-hit["score"], hit["_id"]) for hit in found]
     assert order == sorted(order)
-    for hit in found:
-        details = hit["details"]
-        assert details["value"] == hit["score"]
-        assert "reciprocal rank fusion" in details["description"]
-        told = {one["inputPipelineName"]: one for one in details["details"]}
-        assert list(told) == sorted(pipelines)
-        for name, one in told.items():
-            assert one["rank"] == ranks[name].get(hit["_id"], "NA")
-            assert one["weight"] == weights.get(name, 1)
-            assert one["details"] == []
-            assert ("value" in one) == (name != "sorted" and one["rank"] != "NA")
 
 
 def test_one_pipeline_keeps_its_order(trees: Documents) -> None:
@@ -186,58 +173,8 @@ def test_only_as_the_first_stage(trees: Documents) -> None:
         trees.aggregate([fusion({"a": TEXT}), {"$set": {"d": DETAILS}}])
 
 
-@pytest.mark.parametrize("normalization", ["none", "sigmoid", "minMaxScaler"])
-def test_score_fusion(trees: Documents, normalization: str) -> None:
-    pipelines = {"text": TEXT, "vector": VECTOR}
-    stage = {
-        "input": {"pipelines": pipelines, "normalization": normalization},
-        "combination": {"weights": {"vector": 3}, "method": "avg"},
-        "scoreDetails": True,
-    }
-    project = {"$project": {"score": SCORE, "details": DETAILS}}
-    found = list(trees.aggregate([{"$scoreFusion": stage}, project]))
-    raw = {
-        "text": dict(scored(trees, TEXT[0]["$search"], TEXT[1])),
-        "vector": {
-            hit["_id"]: hit["score"]
-            for hit in trees.aggregate([*VECTOR, {"$set": {"score": SCORE}}])
-        },
-    }
-    expected: dict[Any, float] = {}
-    for name, scores in raw.items():
-        low, high = min(scores.values()), max(scores.values())
-        for key, score in scores.items():
-            normal = {
-                "none": score,
-                "sigmoid": 1 / (1 + math.exp(-score)),
-                "minMaxScaler": (score - low) / (high - low),
-            }[normalization]
-            expected[key] = expected.get(key, 0.0) + normal * (3 if name == "vector" else 1) / 2
-    assert {hit["_id"]: hit["score"] for hit in found} == pytest.approx(expected)
-    assert found[0]["details"]["normalization"] == normalization
-    one = found[0]["details"]["details"][0]
-    assert one["inputPipelineRawScore"] == raw["text"].get(found[0]["_id"], 0.0)
-
-
-@pytest.mark.parametrize(
-    ("stage", "complaint"),
-    [
-        ({"input": {"pipelines": {"a": TEXT}}}, "input.normalization' is missing"),
-        ({"input": {"pipelines": {"a": TEXT}, "normalization": "x"}}, "is not a valid value"),
-        (
-            {"input": {"pipelines": {"a": SORTED}, "normalization": "none"}},
-            "must begin with one of",
-        ),
-        (
-            {
-                "input": {"pipelines": {"a": TEXT}, "normalization": "none"},
-                "combination": {"method": "expression", "expression": "$$a"},
-            },
-            "with the method avg only",
-        ),
-    ],
-    ids=str,
-)
-def test_score_fusion_refusals(trees: Documents, stage: dict[str, Any], complaint: str) -> None:
-    with pytest.raises(OperationFailure, match=complaint):
-        trees.aggregate([{"$scoreFusion": stage}])
+def test_what_this_server_lacks(trees: Documents) -> None:
+    with pytest.raises(OperationFailure, match="no scoreDetails"):
+        trees.aggregate([fusion({"a": TEXT}, scoreDetails=True)])
+    with pytest.raises(OperationFailure, match="scoreFusion"):
+        trees.aggregate([{"$scoreFusion": {"input": {"pipelines": {"a": TEXT}}}}])

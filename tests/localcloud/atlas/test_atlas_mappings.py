@@ -162,7 +162,6 @@ class TestDynamic:
             (text("dog", "kind"), []),  # it has a mapping of its own
             ({"equals": {"path": "kind", "value": "dog"}}, [1]),
             ({"phrase": {"query": "running dog", "path": "text"}}, [1]),
-            ({"text": {"query": "dug", "path": "text", "fuzzy": {"maxEdits": 1}}}, [1]),
             ({"equals": {"path": "owner", "value": OWNER}}, [1]),
             ({"equals": {"path": "many", "value": 2.5}}, [1]),
             ({"range": {"path": "deep.er.n", "gt": 2, "lt": 4}}, [1]),
@@ -181,9 +180,6 @@ class TestDynamic:
     def test_what_needs_a_name(self, dynamic: Documents) -> None:
         with pytest.raises(OperationFailure, match="'text' needs to be indexed as token"):
             scored(dynamic, {"equals": {"path": "text", "value": "x"}})
-        fuzzy = {"text": {"query": "x", "path": "text", "fuzzy": {"prefixLength": 1}}}
-        with pytest.raises(OperationFailure, match="only for named fields"):
-            scored(dynamic, fuzzy)
 
     def test_highlights(self, dynamic: Documents) -> None:
         stage = {"$search": {**text("dog", {"wildcard": "*"}), "highlight": {"path": "text"}}}

@@ -121,7 +121,7 @@ def test_no_collection_and_no_index_give_nothing(atlas: Atlas, collection: Docum
         ({"numCandidates": "many"}, "must be an integer"),
         ({"limit": 0}, '"limit" must be positive'),
         ({"path": "text"}, "text is not indexed as vector"),
-        ({"index": ""}, '"index" must be a non-empty string'),
+        ({"index": ""}, '"index" cannot be empty'),
         ({"queryVector": [1.0] * 7}, "indexed with 8 dimensions but queried with 7"),
         ({"queryVector": []}, "non-empty array"),
         ({"queryVector": ["a"] * 8}, "non-empty array of finite numbers"),

@@ -15,7 +15,6 @@ from pymongo.collection import Collection
 
 from localcloud.atlas.text import values
 from localcloud.atlas.text.mappings import Field
-from localcloud.atlas.text.spelling import Vocabulary, distance
 from tests.localcloud.atlas.server import Atlas, create_text_index, matches, scored
 
 Documents = Collection[dict[str, Any]]
@@ -214,14 +213,3 @@ def test_ranges_of_numbers(low: float, high: float, value: float) -> None:
     assert len(found) <= 2 * 15 * 16
     inside = not set(found).isdisjoint(values.terms("p", value, NUMBER))
     assert inside == (low <= value <= high)
-
-
-@given(st.text("abc", max_size=7), st.sets(st.text("abc", min_size=1, max_size=7), max_size=20))
-def test_spelling(term: str, known: set[str]) -> None:
-    for edits in (1, 2):
-        found = Vocabulary([(one, 1) for one in sorted(known)]).alike(term or "a", edits, 0, 99)
-        near = {one for one in known if distance(term or "a", one) <= edits}
-        close = {
-            one for one in near if distance(term or "a", one) < min(len(term or "a"), len(one))
-        }
-        assert {one for one, _ in found} == close

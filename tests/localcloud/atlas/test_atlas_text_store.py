@@ -9,23 +9,17 @@ import bson
 import pytest
 
 from localcloud.atlas.index.stores import encode_id
-from localcloud.atlas.text.checks import Spec
+from localcloud.atlas.options import Options
 from localcloud.atlas.text.mappings import parse_search
 from localcloud.atlas.text.search import TextSearch
 from localcloud.atlas.text.store import TextStore
 
-DEFINITION = parse_search(
-    {
-        "mappings": {
-            "dynamic": True,
-            "fields": {"text": {"type": "string"}, "numbers": {"type": "number"}},
-        }
-    }
-)
+FIELDS = {"text": {"type": "string"}, "numbers": {"type": "number"}}
+DEFINITION = parse_search(Options({"mappings": {"dynamic": True, "fields": FIELDS}}))
 
 
 def found(store: TextStore, **operator: Any) -> list[Any]:
-    search = TextSearch.parse(Spec(operator, "").document, "$search")
+    search = TextSearch.parse(operator, "$search")
     return sorted(hit.id for hit in search.run(store, None).hits)
 
 
