@@ -1,4 +1,4 @@
-"""`python -m localcloud.hookdeck --port P --data-dir DIR`."""
+"""Serves the gateway: `python -m localcloud.hookdeck --port P --data-dir DIR`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m localcloud.hookdeck", description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--data-dir", type=Path, required=True)
-    parser.add_argument("--public-url", help="where the sources are reached, if not at the port")
+    parser.add_argument("--public-url", help="the URL of the sources, if it is not the port's")
     parser.add_argument(
         "--time-scale",
         type=float,

@@ -1,4 +1,4 @@
-"""Sources, destinations and connections: kept in the database, read from memory."""
+"""Sources, destinations and connections: stored in the database and cached in memory."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import sqlite3
 from collections import defaultdict
 from typing import Any
 
-from localcloud.hookdeck import inputs
-from localcloud.hookdeck.database import Database
-from localcloud.hookdeck.errors import ApiError, invalid, not_found
+from localcloud.hookdeck import api_inputs
+from localcloud.hookdeck.api_errors import ApiError, invalid, not_found
+from localcloud.hookdeck.group_commit import Database
 from localcloud.hookdeck.models import Connection, Endpoint, Json, new_id, now_ms
 from localcloud.hookdeck.rules import parse_rules
 from localcloud.hookdeck.schema import insert, to_endpoint
@@ -19,7 +19,7 @@ _DEFAULT_TYPES = {"sources": "WEBHOOK", "destinations": "HTTP"}
 
 
 class Catalog:
-    """The configuration. Its dictionaries, by id, are replaced whole after each change."""
+    """The configuration. Each change replaces the dictionaries, whose keys are ids."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -30,41 +30,44 @@ class Catalog:
         self._reload()
 
     def connections_of(self, source_id: str) -> list[Connection]:
-        """The connections that a source feeds, oldest first."""
+        """The connections of a source, oldest first."""
         return self._by_source.get(source_id, [])
 
-    async def upsert_endpoint(self, table: str, given: inputs.EndpointIn) -> Endpoint:
-        """Create or change a source or a destination by its name."""
+    async def upsert_endpoint(self, table: str, given: api_inputs.EndpointIn) -> Endpoint:
+        """Create a source or destination, or change the one with its name."""
         identifier = await self._change(lambda db: _upsert_endpoint(db, table, given))
         return self._endpoints(table)[identifier]
 
     async def update_endpoint(
-        self, table: str, identifier: str, given: inputs.EndpointChangeIn
+        self, table: str, identifier: str, given: api_inputs.EndpointChangeIn
     ) -> Endpoint:
-        """Change a source or a destination by its id."""
+        """Change the source or destination with that id."""
         if identifier not in self._endpoints(table):
             raise not_found(table[:-1], identifier)
         await self._change(lambda db: _update_endpoint(db, table, identifier, given))
         return self._endpoints(table)[identifier]
 
     async def upsert_connection(
-        self, given: inputs.ConnectionIn, *, create: bool = False
+        self, given: api_inputs.ConnectionIn, *, create: bool = False
     ) -> Connection:
-        """Create or change a connection by its source and name; `create`: only create."""
+        """Create a connection, or change the one with its source and name.
+
+        With `create`, an existing connection is an ApiError 422.
+        """
         identifier = await self._change(lambda db: _upsert_connection(db, given, create=create))
         return self.connections[identifier]
 
     async def update_connection(
-        self, identifier: str, given: inputs.ConnectionChangeIn
+        self, identifier: str, given: api_inputs.ConnectionChangeIn
     ) -> Connection:
-        """Change a connection by its id."""
+        """Change the connection with that id."""
         self.connection(identifier)
         values = _connection_values(given)
         await self._change(lambda db: _update(db, "connections", identifier, values))
         return self.connections[identifier]
 
     async def mark(self, table: str, identifier: str, column: str, *, on: bool) -> None:
-        """Set or clear `disabled_at` or `paused_at`; a moment that is set already stays."""
+        """Set or clear the time in `disabled_at` or `paused_at`. A time that is set stays."""
         if identifier not in self._table(table):
             raise not_found(table[:-1], identifier)
         present = getattr(self._table(table)[identifier], column)
@@ -73,7 +76,7 @@ class Catalog:
             await self._change(lambda db: _update(db, table, identifier, values))
 
     async def delete_connection(self, identifier: str) -> None:
-        """Remove a connection; its undelivered events are cancelled."""
+        """Delete a connection and cancel its undelivered events."""
         self.connection(identifier)
         await self._change(lambda db: _delete_connection(db, identifier))
 
@@ -126,12 +129,12 @@ def _endpoints(reader: sqlite3.Connection, table: str) -> dict[str, Endpoint]:
 
 def _check(table: str, kind: str, config: Json) -> None:
     if table == "sources":
-        inputs.check_source(kind, config)
+        api_inputs.check_source(kind, config)
     else:
-        inputs.check_destination(kind, config)
+        api_inputs.check_destination(kind, config)
 
 
-def _upsert_endpoint(db: sqlite3.Connection, table: str, given: inputs.EndpointIn) -> str:
+def _upsert_endpoint(db: sqlite3.Connection, table: str, given: api_inputs.EndpointIn) -> str:
     row = db.execute(f"SELECT * FROM {table} WHERE name = ?", (given.name,)).fetchone()  # noqa: S608
     if row is not None:
         return _merge_endpoint(db, table, row, given)
@@ -152,7 +155,7 @@ def _upsert_endpoint(db: sqlite3.Connection, table: str, given: inputs.EndpointI
 
 
 def _update_endpoint(
-    db: sqlite3.Connection, table: str, identifier: str, given: inputs.EndpointChangeIn
+    db: sqlite3.Connection, table: str, identifier: str, given: api_inputs.EndpointChangeIn
 ) -> str:
     row = db.execute(f"SELECT * FROM {table} WHERE id = ?", (identifier,)).fetchone()  # noqa: S608
     return _merge_endpoint(db, table, row, given)
@@ -162,7 +165,7 @@ def _merge_endpoint(
     db: sqlite3.Connection,
     table: str,
     row: sqlite3.Row,
-    given: inputs.EndpointIn | inputs.EndpointChangeIn,
+    given: api_inputs.EndpointIn | api_inputs.EndpointChangeIn,
 ) -> str:
     kind = given.type or row["type"]
     config = json.loads(row["config"]) if given.config is None else given.config
@@ -195,23 +198,25 @@ def _update(db: sqlite3.Connection, table: str, identifier: str, values: dict[st
     return identifier
 
 
-def _connection_values(given: inputs.ConnectionChangeIn) -> dict[str, Any]:
+def _connection_values(given: api_inputs.ConnectionChangeIn) -> dict[str, Any]:
     values: dict[str, Any] = {}
     if given.rules is not None:
-        values["rules"] = json.dumps(inputs.rules_of(given))
+        values["rules"] = json.dumps(api_inputs.rules_of(given))
     for name in {"name", "description"} & given.model_fields_set:
         values[name] = getattr(given, name)
     return values
 
 
-def _upsert_connection(db: sqlite3.Connection, given: inputs.ConnectionIn, *, create: bool) -> str:
+def _upsert_connection(
+    db: sqlite3.Connection, given: api_inputs.ConnectionIn, *, create: bool
+) -> str:
     source_id = _end(db, "sources", given.source, given.source_id)
     destination_id = _end(db, "destinations", given.destination, given.destination_id)
     values = _connection_values(given)
     existing = _existing(db, given.name, source_id, destination_id)
     if existing is not None:
         if create:
-            raise ApiError(422, f"The source has a connection named {given.name} already")
+            raise ApiError(422, f"The source already has a connection named {given.name}")
         return _update(db, "connections", existing, {**values, "destination_id": destination_id})
     now, identifier = now_ms(), new_id("web")
     defaults = {"id": identifier, "rules": "[]", "created_at": now, "updated_at": now}
@@ -223,7 +228,7 @@ def _upsert_connection(db: sqlite3.Connection, given: inputs.ConnectionIn, *, cr
 def _end(
     db: sqlite3.Connection,
     table: str,
-    inline: inputs.EndpointIn | None,
+    inline: api_inputs.EndpointIn | None,
     identifier: str | None,
 ) -> str:
     if (inline is None) == (identifier is None):

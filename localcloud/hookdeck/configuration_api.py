@@ -1,4 +1,4 @@
-"""The admin API's routes for connections, sources and destinations."""
+"""The admin API's handlers for connections, sources and destinations."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 
 from starlette.requests import Request
 
-from localcloud.hookdeck import inputs, listing, serializers
+from localcloud.hookdeck import api_inputs, listing, serializers
+from localcloud.hookdeck.api_errors import not_found
 from localcloud.hookdeck.catalog import Catalog
-from localcloud.hookdeck.database import Database
 from localcloud.hookdeck.delivery import Courier
-from localcloud.hookdeck.errors import not_found
+from localcloud.hookdeck.group_commit import Database
 from localcloud.hookdeck.journal import Journal
 from localcloud.hookdeck.listing import Column, Listing
 from localcloud.hookdeck.models import Endpoint, Json
@@ -41,7 +41,7 @@ CONNECTIONS = Listing(
 
 
 class ConfigurationApi:
-    """Handlers; each takes the request and returns what is to be answered as JSON."""
+    """Handlers. Each takes the HTTP request and returns the JSON to answer."""
 
     def __init__(
         self,
@@ -58,18 +58,18 @@ class ConfigurationApi:
         self._base_url = base_url
 
     async def upsert_connection(self, request: Request) -> Json:
-        """PUT /connections: create or change, by the source and the name."""
-        given = inputs.parse(inputs.ConnectionIn, await json_body(request))
+        """PUT /connections: create a connection, or change the one with its source and name."""
+        given = api_inputs.parse(api_inputs.ConnectionIn, await json_body(request))
         return self._connection(await self._catalog.upsert_connection(given))
 
     async def create_connection(self, request: Request) -> Json:
         """POST /connections."""
-        given = inputs.parse(inputs.ConnectionIn, await json_body(request))
+        given = api_inputs.parse(api_inputs.ConnectionIn, await json_body(request))
         return self._connection(await self._catalog.upsert_connection(given, create=True))
 
     async def update_connection(self, request: Request) -> Json:
         """PUT /connections/{id}."""
-        given = inputs.parse(inputs.ConnectionChangeIn, await json_body(request))
+        given = api_inputs.parse(api_inputs.ConnectionChangeIn, await json_body(request))
         identifier = request.path_params["id"]
         return self._connection(await self._catalog.update_connection(identifier, given))
 
@@ -95,7 +95,7 @@ class ConfigurationApi:
         return {"count": len(self._catalog.connections)}
 
     def marking(self, table: str, column: str, *, on: bool) -> Handler:
-        """The handler of disable, enable, pause and unpause."""
+        """The handler for disable, enable, pause and unpause."""
 
         async def handle(request: Request) -> Json:
             identifier = request.path_params["id"]
@@ -109,10 +109,10 @@ class ConfigurationApi:
         return handle
 
     def upserting(self, table: str) -> Handler:
-        """PUT and POST /sources and /destinations: create or change, by the name."""
+        """PUT and POST /sources and /destinations: create one, or change the one by that name."""
 
         async def handle(request: Request) -> Json:
-            given = inputs.parse(inputs.EndpointIn, await json_body(request))
+            given = api_inputs.parse(api_inputs.EndpointIn, await json_body(request))
             return self._endpoint(table, await self._catalog.upsert_endpoint(table, given))
 
         return handle
@@ -121,7 +121,7 @@ class ConfigurationApi:
         """PUT /sources/{id} and /destinations/{id}."""
 
         async def handle(request: Request) -> Json:
-            given = inputs.parse(inputs.EndpointChangeIn, await json_body(request))
+            given = api_inputs.parse(api_inputs.EndpointChangeIn, await json_body(request))
             identifier = request.path_params["id"]
             item = await self._catalog.update_endpoint(table, identifier, given)
             return self._endpoint(table, item)

@@ -1,8 +1,8 @@
-"""The queue: every event that is due goes to its destination, within that one's limits.
+"""The queue: delivers every event that is due, within the limits of its destination.
 
-The schedule in memory is a mirror of `events.due_at`; it is filled from there at the start.
-An attempt clears or moves `due_at` in the commit that keeps its result, so an attempt that a
-crash cut off is made again.
+The schedule in memory mirrors `events.due_at`, from which it is filled at the start. The commit
+that stores the result of an attempt also clears or moves `due_at`, so an attempt that a crash
+interrupted is made again.
 """
 
 from __future__ import annotations
@@ -32,25 +32,25 @@ from localcloud.hookdeck.rules import RetryRule, next_retry_ms
 from localcloud.hookdeck.sending import Clients, send
 from localcloud.hookdeck.writes import Due
 
-# Deliveries under way at once to one destination that sets no limit of its own: what the
-# project's own server answers in parallel.
+# Concurrent deliveries to a destination without a limit of its own. The app answers as many.
 DEFAULT_CONCURRENCY = 16
 _PERIODS_MS = {"second": 1000, "minute": 60_000, "hour": 3_600_000}
-_AFTER_STORE_FAULT_MS = 1000
+# Milliseconds before an attempt is repeated whose result could not be stored.
+_STORE_ERROR_PAUSE_MS = 1000
 _log = logging.getLogger("hookdeck")
 
 
 @dataclass
 class _Lane:
-    """One destination's queue."""
+    """The queue of one destination. `next_slot` is when its rate limit allows the next start."""
 
     waiting: deque[str] = field(default_factory=deque)
-    under_way: int = 0
+    in_progress: int = 0
     next_slot: float = 0.0
 
 
 class Courier:
-    """Makes the attempts. `run` is the loop; `schedule` may be called from its thread only."""
+    """Makes the attempts. Only the thread of `run` may call `schedule`."""
 
     def __init__(
         self,
@@ -65,21 +65,21 @@ class Courier:
         self._time_scale = time_scale
         self._heap: list[tuple[int, str, str]] = []
         self._lanes: dict[str, _Lane] = {}
-        self._under_way: set[str] = set()
+        self._in_progress: set[str] = set()
         self._wake = asyncio.Event()
         self._stopping = False
         self._clients = Clients()
 
     def schedule(self, due: Iterable[Due]) -> None:
-        """Have attempts made when they are due."""
+        """Schedule attempts."""
         for item in due:
             heapq.heappush(self._heap, (item.at, item.event_id, item.destination_id))
         self._wake.set()
 
     async def run(self) -> None:
-        """Deliver until `stop`, then finish the attempts under way.
+        """Deliver until `stop`, then finish the attempts in progress.
 
-        A cancellation breaks those off; they are made again after the next start.
+        A cancellation interrupts them; they are made again after the next start.
         """
         self.schedule(self._journal.pending())
         async with contextlib.aclosing(self._clients), asyncio.TaskGroup() as tasks:
@@ -91,12 +91,12 @@ class Courier:
                         await self._wake.wait()
 
     def stop(self) -> None:
-        """Begin no further attempt."""
+        """Start no further attempt."""
         self._stopping = True
         self._wake.set()
 
     def _dispatch(self, tasks: asyncio.TaskGroup) -> float | None:
-        """Begin what can begin now; the seconds until more could, if that is known."""
+        """Start the attempts that can start now. Returns the seconds until the next can."""
         now = now_ms()
         while self._heap and self._heap[0][0] <= now:
             _, event_id, destination_id = heapq.heappop(self._heap)
@@ -112,15 +112,15 @@ class Courier:
         self, tasks: asyncio.TaskGroup, lane: _Lane, destination: Endpoint, now: int
     ) -> float | None:
         concurrency, spacing = limits(destination)
-        while lane.waiting and lane.under_way < concurrency:
+        while lane.waiting and lane.in_progress < concurrency:
             if lane.next_slot > now:
                 return lane.next_slot
             event_id = lane.waiting.popleft()
-            if event_id in self._under_way:
-                continue  # its attempt under way schedules what comes after it
+            if event_id in self._in_progress:
+                continue  # the attempt in progress schedules the next one
             lane.next_slot = max(lane.next_slot, now) + spacing
-            lane.under_way += 1
-            self._under_way.add(event_id)
+            lane.in_progress += 1
+            self._in_progress.add(event_id)
             tasks.create_task(self._work(lane, event_id))
         return None
 
@@ -129,12 +129,12 @@ class Courier:
         try:
             await self._attempt(event_id)
         except sqlite3.Error:
-            _log.exception("attempt of %s not kept; it will be made again", event_id)
-            earliest = now_ms() + _AFTER_STORE_FAULT_MS
+            _log.exception("could not store the attempt of %s; it will be repeated", event_id)
+            earliest = now_ms() + _STORE_ERROR_PAUSE_MS
         finally:
-            lane.under_way -= 1
-            self._under_way.discard(event_id)
-        # Read again: whatever was decided during the attempt stands in the row.
+            lane.in_progress -= 1
+            self._in_progress.discard(event_id)
+        # The row may have changed during the attempt.
         event = self._journal.event(event_id)
         if event is not None and event.due_at is not None:
             at = max(event.due_at, earliest)
@@ -142,7 +142,7 @@ class Courier:
         self._wake.set()
 
     async def _attempt(self, event_id: str) -> None:
-        """Make the attempt that is due, if one still is."""
+        """Make the attempt of an event if it is still due."""
         event = self._journal.event(event_id)
         if event is None or event.due_at is None or event.due_at > now_ms():
             return
@@ -191,7 +191,7 @@ class Courier:
 
     def _retry_in(self, event: Event, attempt: Attempt) -> int | None:
         answer = attempt.answer
-        # Read again: the connection may have been changed or deleted during the attempt.
+        # The connection may have been changed or deleted during the attempt.
         connection = self._catalog.connections.get(event.webhook_id)
         if answer.successful or connection is None:
             return None
@@ -202,15 +202,15 @@ class Courier:
 
 
 def next_number(event: Event) -> int:
-    """Which automatic retry (from 1) would follow the attempt that is due now."""
+    """The number, from 1, of the automatic retry after the attempt that is due now."""
     automatic = event.trigger in {"AUTOMATIC", "UNPAUSE"} and event.attempts > 0
     return event.automatic_retries + (2 if automatic else 1)
 
 
 def will_retry_after(event: Event, rule: RetryRule | None, now: int) -> int | None:
-    """The seconds after which a failure of this attempt would be retried; None: never.
+    """The seconds after which a failure of this attempt would be retried; None for never.
 
-    By the rule's own measure, whatever --time-scale makes of it.
+    --time-scale does not change this number.
     """
     if event.trigger in {"MANUAL", "BULK_RETRY"}:
         pause = None if event.next_attempt_at is None else max(0, event.next_attempt_at - now)
@@ -220,7 +220,7 @@ def will_retry_after(event: Event, rule: RetryRule | None, now: int) -> int | No
 
 
 def limits(destination: Endpoint) -> tuple[int, float]:
-    """How many deliveries at once, and the milliseconds between the starts of two."""
+    """The number of concurrent deliveries, and the milliseconds between the starts of two."""
     rate, period = destination.config.get("rate_limit"), destination.config.get("rate_limit_period")
     if not rate:
         return DEFAULT_CONCURRENCY, 0.0

@@ -1,23 +1,21 @@
-"""The admin API's routes for requests, events, attempts and bulk retries."""
+"""The admin API's handlers for requests, events, attempts and bulk retries."""
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Callable
-from typing import Any
 
 from starlette.requests import Request
 
-from localcloud.hookdeck import bulk, inputs, listing, serializers
+from localcloud.hookdeck import api_inputs, bulk, listing, serializers
+from localcloud.hookdeck.api_errors import ApiError, not_found
 from localcloud.hookdeck.catalog import Catalog
-from localcloud.hookdeck.database import Database
 from localcloud.hookdeck.delivery import Courier
-from localcloud.hookdeck.errors import ApiError, invalid, not_found
+from localcloud.hookdeck.group_commit import Database
 from localcloud.hookdeck.journal import Journal
 from localcloud.hookdeck.listing import Column, Listing, Where, moment
 from localcloud.hookdeck.models import Event, Json, now_ms
-from localcloud.hookdeck.models import Request as Kept
+from localcloud.hookdeck.models import Request as StoredRequest
 from localcloud.hookdeck.planning import plan
 from localcloud.hookdeck.schema import to_attempt, to_event, to_request
 from localcloud.hookdeck.web import json_body
@@ -55,11 +53,10 @@ REQUESTS = Listing(
 )
 ATTEMPTS = Listing("attempts", {"id": Column("id"), "event_id": Column("event_id")})
 IGNORED = Listing("ignored_events", {"id": Column("id"), "request_id": Column("request_id")})
-BULK = Listing("bulk_retries", {"id": Column("id")})
 
 
 class HistoryApi:
-    """Handlers; each takes the request and returns what is to be answered as JSON."""
+    """Handlers. Each takes the HTTP request and returns the JSON to answer."""
 
     def __init__(
         self,
@@ -84,7 +81,7 @@ class HistoryApi:
         return self._list_events(request, {"request_id": self._request(request).id})
 
     async def get_event(self, request: Request) -> Json:
-        """GET /events/{id}, with its data."""
+        """GET /events/{id}: an event with its data."""
         return self._event_with_data(self._event(request))
 
     async def get_event_body(self, request: Request) -> Json:
@@ -92,7 +89,7 @@ class HistoryApi:
         return _raw_body(self._request_of(self._event(request)))
 
     async def retry_event(self, request: Request) -> Json:
-        """POST /events/{id}/retry: one more attempt, now, of the same event."""
+        """POST /events/{id}/retry: one more attempt of the event, now."""
         event = self._event(request)
         if event.webhook_id not in self._catalog.connections:
             raise ApiError(422, "The event's connection was deleted")
@@ -101,10 +98,10 @@ class HistoryApi:
         return serializers.event(event)
 
     async def cancel_event(self, request: Request) -> Json:
-        """PUT /events/{id}/cancel: no attempt any more."""
+        """PUT /events/{id}/cancel: no further attempt."""
         event = self._event(request)
         if event.status == "SUCCESSFUL":
-            raise ApiError(422, "The event was delivered already")
+            raise ApiError(422, "The event has already been delivered")
         return serializers.event(await self._journal.cancel(event.id))
 
     async def list_attempts(self, request: Request) -> Json:
@@ -130,7 +127,7 @@ class HistoryApi:
         )
 
     async def get_request(self, request: Request) -> Json:
-        """GET /requests/{id}, with its data."""
+        """GET /requests/{id}: a request with its data."""
         return serializers.request(self._request(request), with_data=True)
 
     async def get_request_body(self, request: Request) -> Json:
@@ -143,53 +140,35 @@ class HistoryApi:
         return self._list(request, IGNORED, serializers.ignored_event, extra)
 
     async def retry_request(self, request: Request) -> Json:
-        """POST /requests/{id}/retry: the request runs through its connections again."""
-        kept = self._request(request)
-        wanted = inputs.parse(inputs.RequestRetryIn, await json_body(request, default={}))
-        if kept.rejection_cause in {"VERIFICATION_FAILED", "PAYLOAD_TOO_LARGE"}:
-            raise ApiError(422, f"The request was rejected: {kept.rejection_cause}")
+        """POST /requests/{id}/retry: new events for the request's connections."""
+        stored = self._request(request)
+        wanted = api_inputs.parse(api_inputs.RequestRetryIn, await json_body(request, default={}))
+        if stored.rejection_cause in {"VERIFICATION_FAILED", "PAYLOAD_TOO_LARGE"}:
+            raise ApiError(422, f"The request was rejected: {stored.rejection_cause}")
         connections = [
             item
-            for item in self._catalog.connections_of(kept.source_id)
+            for item in self._catalog.connections_of(stored.source_id)
             if not wanted.webhook_ids or item.id in wanted.webhook_ids
         ]
         if not connections:
             raise ApiError(422, "The request's source has no such connection")
-        scale = self._time_scale
-        result = plan(kept.received, connections, now_ms(), time_scale=scale, dedupe=False)
-        identifiers, due = await self._journal.replay(kept, result)
+        result = plan(connections, now_ms(), time_scale=self._time_scale)
+        identifiers, due = await self._journal.replay(stored, result)
         self._courier.schedule(due)
         events = [serializers.event(self._journal.known(item)) for item in identifiers]
         return {"request": serializers.request(self._request(request)), "events": events}
 
     async def create_bulk_retry(self, request: Request) -> Json:
         """POST /bulk/events/retry."""
-        given = inputs.parse(inputs.BulkRetryIn, await json_body(request, default={}))
+        given = api_inputs.parse(api_inputs.BulkRetryIn, await json_body(request, default={}))
         condition = listing.where(EVENTS, given.query)
         identifier, due = await bulk.create(self._database, given.query, condition)
         self._courier.schedule(due)
         return bulk.progress(self._database.reader, identifier)
 
-    async def plan_bulk_retry(self, request: Request) -> Json:
-        """GET /bulk/events/retry/plan: how many events a bulk retry would take."""
-        condition = listing.where(EVENTS, _nested_query(request))
-        return {**bulk.plan(bulk.count(self._database.reader, condition)), "progress": 0.0}
-
-    async def list_bulk_retries(self, request: Request) -> Json:
-        """GET /bulk/events/retry."""
-        reader = self._database.reader
-        return self._list(request, BULK, lambda row: bulk.to_json(reader, row))
-
     async def get_bulk_retry(self, request: Request) -> Json:
         """GET /bulk/events/retry/{id}."""
         return bulk.progress(self._database.reader, request.path_params["id"])
-
-    async def cancel_bulk_retry(self, request: Request) -> Json:
-        """POST /bulk/events/retry/{id}/cancel."""
-        identifier = request.path_params["id"]
-        bulk.progress(self._database.reader, identifier)
-        await bulk.cancel(self._database, identifier)
-        return bulk.progress(self._database.reader, identifier)
 
     def _list_events(self, request: Request, extra: Json) -> Json:
         with_data = request.query_params.get("include") == "data"
@@ -219,17 +198,17 @@ class HistoryApi:
             raise not_found("event", request.path_params["id"])
         return event
 
-    def _request(self, request: Request) -> Kept:
-        kept = self._journal.request(request.path_params["id"])
-        if kept is None:
-            raise not_found("request", request.path_params["id"])
-        return kept
+    def _request(self, request: Request) -> StoredRequest:
+        return self._stored(request.path_params["id"])
 
-    def _request_of(self, event: Event) -> Kept:
-        kept = self._journal.request(event.request_id)
-        if kept is None:
-            raise not_found("request", event.request_id)
-        return kept
+    def _request_of(self, event: Event) -> StoredRequest:
+        return self._stored(event.request_id)
+
+    def _stored(self, identifier: str) -> StoredRequest:
+        stored = self._journal.request(identifier)
+        if stored is None:
+            raise not_found("request", identifier)
+        return stored
 
     def _event_with_data(self, event: Event) -> Json:
         destination = self._catalog.destinations[event.destination_id]
@@ -237,22 +216,5 @@ class HistoryApi:
         return {**serializers.event(event), "data": data}
 
 
-def _raw_body(kept: Kept) -> Json:
-    return {"body": kept.received.body.decode("utf-8", "replace")}
-
-
-def _nested_query(request: Request) -> dict[str, Any]:
-    """The `query` parameter: JSON, or `query[status]=FAILED` and `query[status][0]=FAILED`."""
-    text = request.query_params.get("query")
-    if text is not None:
-        try:
-            parsed = json.loads(text)
-        except ValueError as error:
-            raise invalid({"query": "not JSON"}) from error
-        return inputs.parse(inputs.BulkRetryIn, {"query": parsed}).query
-    pairs = [
-        (key.removeprefix("query[").replace("]", "", 1), value)
-        for key, value in request.query_params.multi_items()
-        if key.startswith("query[")
-    ]
-    return listing.filters(pairs)
+def _raw_body(stored: StoredRequest) -> Json:
+    return {"body": stored.received.body.decode("utf-8", "replace")}

@@ -1,4 +1,4 @@
-"""The sources' URLs: take a request, verify it, keep it, and only then say so."""
+"""The URLs of the sources: a request is verified and stored before it is acknowledged."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ from localcloud.hookdeck.models import Endpoint, Plan, Received, Request, new_id
 from localcloud.hookdeck.planning import plan
 from localcloud.hookdeck.verification import verify
 
-LARGEST_BODY = 10 * 1024 * 1024
-# A body over the limit is read and dropped up to here, so that its sender reads the answer
-# instead of a broken connection.
-_LARGEST_READ = 4 * LARGEST_BODY
-# The answer to each cause of rejection. 403 is what Hookdeck's own guides give for a failed
-# authentication; the other statuses are not in its documents.
+# Bytes of the largest body that a source accepts.
+MAX_BODY = 10 * 1024 * 1024
+# Bytes up to which a larger body is read and discarded, so that its sender gets an answer instead
+# of a broken connection.
+_MAX_READ = 4 * MAX_BODY
+# The status for each cause of rejection. Hookdeck's guides document 403 for a failed
+# authentication, and none of the others.
 _STATUSES = {
     "VERIFICATION_FAILED": 403,
     "SOURCE_DISABLED": 403,
@@ -35,11 +36,13 @@ _MESSAGES = {
     "VERIFICATION_FAILED": "The request's signature or credentials are not the source's",
     "SOURCE_DISABLED": "The source is disabled",
     "NO_CONNECTION": "The source has no connection",
-    "UNSUPPORTED_HTTP_METHOD": "The source does not take this HTTP method",
-    "PAYLOAD_TOO_LARGE": f"The body is larger than {LARGEST_BODY} bytes",
+    "UNSUPPORTED_HTTP_METHOD": "The source does not accept this HTTP method",
+    "PAYLOAD_TOO_LARGE": f"The body is larger than {MAX_BODY} bytes",
 }
+# The methods that a source accepts unless it is configured otherwise.
 _METHODS = ("PUT", "POST", "PATCH", "DELETE")
-_MEDIA_TYPES = {"json": "application/json", "text": "text/plain", "xml": "application/xml"}
+# Seconds after which a provider should send a request again that could not be stored.
+_RETRY_AFTER = "5"
 _log = logging.getLogger("hookdeck")
 
 
@@ -67,13 +70,13 @@ class Ingest:
         identifier, path = _split(http)
         source = self._catalog.sources.get(identifier)
         if source is None:
-            return _refusal(404, "There is no such source")
+            return _refusal(404, "This source does not exist")
         if signing.climbs(path):
             return _refusal(400, "The path has dot segments")
         try:
             received = await _receive(http, path)
         except ClientDisconnect:
-            return _refusal(400, "The request broke off")
+            return _refusal(400, "The request is incomplete")
         except TooLarge:
             received = _received(http, path, b"")
             return await self._reject(source, received, "PAYLOAD_TOO_LARGE", None)
@@ -90,8 +93,8 @@ class Ingest:
         if not connections:
             return await self._reject(source, received, "NO_CONNECTION", verified)
         request = _request(source, received, verified, None)
-        planned = plan(received, connections, request.created_at, time_scale=self._time_scale)
-        return await self._accept(source, request, planned)
+        planned = plan(connections, request.created_at, time_scale=self._time_scale)
+        return await self._accept(request, planned)
 
     @staticmethod
     def _cause(source: Endpoint, received: Received) -> str | None:
@@ -101,17 +104,17 @@ class Ingest:
             return "UNSUPPORTED_HTTP_METHOD"
         return None
 
-    async def _accept(self, source: Endpoint, request: Request, planned: Plan) -> Response:
+    async def _accept(self, request: Request, planned: Plan) -> Response:
         try:
             due = await self._journal.accept(request, planned)
         except sqlite3.Error:
-            _log.exception("request not kept")
-            return _refusal(503, "The request could not be kept; send it again")
+            return _not_stored()
         self._courier.schedule(due)
         for ignored in planned.ignored:
             name = ignored.connection.full_name
             _log.info("request %s ignored by %s: %s", request.id, name, ignored.cause)
-        return _accepted(source, request.id)
+        message = "Request accepted; its events are stored and queued"
+        return JSONResponse({"status": "SUCCESS", "message": message, "request_id": request.id})
 
     async def _reject(
         self, source: Endpoint, received: Received, cause: str, verified: bool | None
@@ -120,14 +123,13 @@ class Ingest:
         try:
             await self._journal.accept(request, Plan())
         except sqlite3.Error:
-            _log.exception("rejected request not kept")
-            return _refusal(503, "The request could not be kept; send it again")
+            return _not_stored()
         _log.info("request %s rejected at source %s: %s", request.id, source.name, cause)
         return _refusal(_STATUSES[cause], _MESSAGES[cause], code=cause, request_id=request.id)
 
 
 def _split(http: HttpRequest) -> tuple[str, str]:
-    # raw_path keeps the percent-encoding; /e/<source id><path>
+    # raw_path is /e/<source id><path>, still percent-encoded.
     raw: bytes = http.scope["raw_path"]
     identifier, slash, rest = raw.decode("latin-1").removeprefix("/e/").partition("/")
     return identifier, slash + rest
@@ -138,11 +140,11 @@ async def _receive(http: HttpRequest, path: str) -> Received:
     size = 0
     async for chunk in http.stream():
         size += len(chunk)
-        if size <= LARGEST_BODY:
+        if size <= MAX_BODY:
             chunks.append(chunk)
-        elif size > _LARGEST_READ:
+        elif size > _MAX_READ:
             raise TooLarge
-    if size > LARGEST_BODY:
+    if size > MAX_BODY:
         raise TooLarge
     return _received(http, path, b"".join(chunks))
 
@@ -177,17 +179,14 @@ def _request(
     )
 
 
-def _accepted(source: Endpoint, request_id: str) -> Response:
-    custom = source.config.get("custom_response")
-    if custom:
-        return Response(custom["body"], media_type=_MEDIA_TYPES[custom["content_type"]])
-    message = "Request accepted; its events are kept and queued"
-    return JSONResponse({"status": "SUCCESS", "message": message, "request_id": request_id})
+def _not_stored() -> Response:
+    _log.exception("could not store the request")
+    return _refusal(503, "The request could not be stored; send it again")
 
 
 def _refusal(status: int, message: str, **more: str) -> Response:
     body = {"status": "FAILED", "message": message, **more}
-    headers = {"retry-after": "5"} if status == 503 else None
-    if status == 413:  # the rest of the body is not read, so the connection cannot be used again
+    headers = {"retry-after": _RETRY_AFTER} if status == 503 else None
+    if status == 413:  # part of the body may be unread, so the connection cannot be reused
         headers = {"connection": "close"}
     return JSONResponse(body, status_code=status, headers=headers)

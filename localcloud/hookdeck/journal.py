@@ -1,30 +1,30 @@
-"""Requests, events and attempts, as the rest of the gateway reads and changes them."""
+"""Reads and changes requests, events and attempts for the rest of the gateway."""
 
 from __future__ import annotations
 
 import sqlite3
 
 from localcloud.hookdeck import writes
-from localcloud.hookdeck.database import Database
+from localcloud.hookdeck.group_commit import Database
 from localcloud.hookdeck.models import Attempt, Event, Plan, Request, now_ms
 from localcloud.hookdeck.schema import EVENT_COLUMNS, to_event, to_request
 from localcloud.hookdeck.writes import Due
 
 
 class Journal:
-    """What was received and what became of it."""
+    """The stored requests, events and attempts."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
 
     def event(self, identifier: str) -> Event | None:
-        """The event as it is now."""
+        """The event with that id."""
         query = f"SELECT {EVENT_COLUMNS} FROM events WHERE id = ?"  # noqa: S608
         row = self.database.reader.execute(query, (identifier,)).fetchone()
         return None if row is None else to_event(row)
 
     def request(self, identifier: str) -> Request | None:
-        """The request, body and all."""
+        """The request with that id, with its body."""
         query = "SELECT * FROM requests WHERE id = ?"
         row = self.database.reader.execute(query, (identifier,)).fetchone()
         return None if row is None else to_request(row)
@@ -35,14 +35,14 @@ class Journal:
         return [] if event.due_at is None else [Due(event.due_at, event.id, event.destination_id)]
 
     def pending(self) -> list[Due]:
-        """Every event that waits for an attempt: what a start has to take up again."""
+        """Every event that waits for an attempt, for the schedule after a start."""
         rows = self.database.reader.execute(
             "SELECT due_at, id, destination_id FROM events WHERE due_at NOT NULL ORDER BY seq"
         )
         return [Due(*row) for row in rows.fetchall()]
 
     async def accept(self, request: Request, plan: Plan) -> list[Due]:
-        """Keep a request with the events it leads to; the ones to be attempted."""
+        """Store a request with the events of its plan. Returns the events to attempt."""
 
         def work(db: sqlite3.Connection) -> list[Due]:
             writes.insert_request(db, request)
@@ -51,7 +51,7 @@ class Journal:
         return await self.database.write(work)
 
     async def replay(self, request: Request, plan: Plan) -> tuple[list[str], list[Due]]:
-        """Add the events of a plan to a request that is kept already; all their ids."""
+        """Add the events of a plan to a stored request. Returns their ids and those to attempt."""
 
         def work(db: sqlite3.Connection) -> tuple[list[str], list[Due]]:
             last = db.execute("SELECT max(seq) FROM events").fetchone()[0] or 0
@@ -68,9 +68,10 @@ class Journal:
         return await self.database.write(work)
 
     async def record(self, event: Event, attempt: Attempt, retry_in_ms: int | None) -> Event:
-        """Keep an attempt made for `event` as it was then; the event as it is now.
+        """Store an attempt of an event and return the updated event.
 
-        `retry_in_ms`: the pause until the automatic retry, if one is to come.
+        `event` is as it was before the attempt. `retry_in_ms` is the pause before the automatic
+        retry, None if there is none.
         """
 
         def work(db: sqlite3.Connection) -> Event:
@@ -80,11 +81,11 @@ class Journal:
         return await self.database.write(work)
 
     async def hold(self, identifier: str) -> None:
-        """Keep an event back: its connection is paused."""
+        """Hold an event because its connection is paused."""
         await self.database.write(lambda db: writes.hold_event(db, identifier))
 
     async def release(self, webhook_id: str) -> list[Due]:
-        """Queue the events that were held back for a connection."""
+        """Queue the held events of a connection."""
 
         def work(db: sqlite3.Connection) -> list[Due]:
             now = now_ms()
@@ -99,16 +100,16 @@ class Journal:
         return await self.database.write(work)
 
     async def requeue(self, identifier: str, trigger: str) -> Event:
-        """Have an event delivered now.
+        """Queue an event for an attempt now.
 
-        Its automatic schedule stays as it is; one that was never attempted keeps its trigger.
+        Its automatic schedule does not change. An event without an attempt keeps its trigger.
         """
         now = now_ms()
         await self.database.write(lambda db: writes.requeue_event(db, identifier, trigger, now))
         return self.known(identifier)
 
     async def cancel(self, identifier: str) -> Event:
-        """No attempt is made any more."""
+        """Cancel the delivery of an event."""
         await self.database.write(
             lambda db: writes.set_event(
                 db,
@@ -120,12 +121,12 @@ class Journal:
         return self.known(identifier)
 
     def known(self, identifier: str) -> Event:
-        """An event that must be there."""
+        """An event that must exist."""
         event = self.event(identifier)
         if event is None:
             raise LookupError(identifier)
         return event
 
     async def prune(self, before_ms: int) -> int:
-        """Forget requests received before, with all that became of them, if all is over."""
+        """Delete finished requests received before that time, with their events and attempts."""
         return await self.database.write(lambda db: writes.prune(db, before_ms))

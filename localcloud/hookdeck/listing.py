@@ -1,6 +1,6 @@
-"""Lists: their filters from the query string, and pages by cursor.
+"""Lists of the admin API: filters from the query string, and pages by cursor.
 
-A query string is read as Hookdeck's clients write it: `status=FAILED`, `status[0]=FAILED`,
+Hookdeck's clients write filters as `status=FAILED`, `status[0]=FAILED` or
 `created_at[gte]=2025-01-01T00:00:00Z`.
 """
 
@@ -13,20 +13,21 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from localcloud.hookdeck.errors import invalid
+from localcloud.hookdeck.api_errors import invalid
 from localcloud.hookdeck.models import Json
 
+# Entries on a page, by default and at most.
 DEFAULT_LIMIT = 100
-LARGEST_LIMIT = 255
+MAX_LIMIT = 255
 _KEY = re.compile(r"(?P<name>\w+)(?:\[(?P<inner>\w*)\])?")
 _COMPARISONS = {"gt": ">", "gte": ">=", "le": "<=", "lte": "<=", "lt": "<"}
 
 
 @dataclass(frozen=True)
 class Column:
-    """A filter: the SQL expression it compares, and how its text becomes a value.
+    """A filter: an SQL expression, and the function that reads the value to compare it with.
 
-    With `partial` it is enough that the text stands somewhere in the value.
+    With `partial`, the value only has to be contained in the expression.
     """
 
     sql: str
@@ -36,7 +37,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Listing:
-    """What can be listed: its table, its filters and the columns it can be ordered by."""
+    """A list: its table, its filters, and the columns by which it can be ordered."""
 
     table: str
     columns: Mapping[str, Column]
@@ -52,18 +53,18 @@ class Where:
 
 
 def moment(text: str) -> int:
-    """An ISO 8601 date or time as milliseconds; ValueError when it is none."""
+    """An ISO 8601 date or time as milliseconds since the epoch. Raises ValueError."""
     parsed = datetime.fromisoformat(text)
     return int((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 def flag(text: str) -> int:
-    """`true` or `false` as SQLite keeps them."""
+    """`true` or `false` as SQLite stores them."""
     return {"true": 1, "false": 0}[text.lower()]
 
 
 def one_of(*names: str) -> Callable[[str], str]:
-    """A reader that takes these names and no others."""
+    """A reader that accepts only these names."""
 
     def read(text: str) -> str:
         if text not in names:
@@ -74,7 +75,7 @@ def one_of(*names: str) -> Callable[[str], str]:
 
 
 def filters(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """The query string as an object: repeated and indexed names make lists."""
+    """The query string as an object, with lists for repeated and for indexed names."""
     result: dict[str, Any] = {}
     for key, value in pairs:
         match = _KEY.fullmatch(key)
@@ -94,17 +95,17 @@ def filters(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
 
 
 def where(listing: Listing, given: Mapping[str, Any]) -> Where:
-    """The condition that the filters make; ApiError 422 for one that is not known."""
+    """The condition that combines the filters. Raises ApiError 422 for an unknown one."""
     parts: list[str] = []
     values: list[Any] = []
     for name, wanted in given.items():
         column = listing.columns.get(name)
         if column is None:
-            raise invalid({name: "not a filter here"})
+            raise invalid({name: "not a filter of this list"})
         try:
             condition = _condition(column, wanted)
         except (ValueError, KeyError) as error:
-            raise invalid({name: "not a value of this filter"}) from error
+            raise invalid({name: "not a valid value for this filter"}) from error
         parts.append(condition.sql)
         values += condition.values
     return Where(" AND ".join(parts) or "TRUE", tuple(values))
@@ -132,7 +133,7 @@ def _compared(column: Column, operator: str, value: Any) -> Where:
 
 @dataclass(frozen=True)
 class Paging:
-    """Which page: `order` is a name of the listing, the cursors are ids."""
+    """The requested page. `order` is a key of the listing's orders, the cursors are ids."""
 
     order: str
     descending: bool
@@ -145,7 +146,7 @@ _PAGING = ("order_by", "dir", "limit", "next", "prev")
 
 
 def split_paging(listing: Listing, given: dict[str, Any]) -> tuple[Paging, dict[str, Any]]:
-    """The paging parameters, and the rest."""
+    """Separates the parameters of the page from the filters. Raises ApiError 422."""
     rest = {name: value for name, value in given.items() if name not in _PAGING}
     asked = {name: str(given[name]) for name in _PAGING if name in given}
     order = asked.get("order_by", "created_at")
@@ -155,8 +156,8 @@ def split_paging(listing: Listing, given: dict[str, Any]) -> tuple[Paging, dict[
         raise invalid({"order_by": f"one of {', '.join(listing.orders)}"})
     if direction not in {"asc", "desc"}:
         raise invalid({"dir": "asc or desc"})
-    if not limit.isdigit() or int(limit) > LARGEST_LIMIT:
-        raise invalid({"limit": f"a number from 0 to {LARGEST_LIMIT}"})
+    if not limit.isdigit() or int(limit) > MAX_LIMIT:
+        raise invalid({"limit": f"a number from 0 to {MAX_LIMIT}"})
     cursors = asked.get("next"), asked.get("prev")
     return Paging(order, direction == "desc", int(limit), *cursors), rest
 
@@ -168,7 +169,7 @@ def page(
     paging: Paging,
     to_json: Callable[[sqlite3.Row], Json],
 ) -> Json:
-    """One page: `{pagination, count, models}`."""
+    """One page as `{pagination, count, models}`."""
     backwards = paging.prev is not None and paging.next is None
     cursor = paging.prev if backwards else paging.next
     rows = _rows(reader, listing, condition, paging, cursor, backwards=backwards)
@@ -202,12 +203,12 @@ def _rows(
     backwards: bool,
 ) -> list[sqlite3.Row]:
     table, column = listing.table, listing.orders[paging.order]
-    falling = paging.descending != backwards
+    descending = paging.descending != backwards
     sql, values = condition.sql, condition.values
     if cursor is not None:
-        sign = "<" if falling else ">"
+        sign = "<" if descending else ">"
         sql += f" AND ({column}, seq) {sign} (SELECT {column}, seq FROM {table} WHERE id = ?)"  # noqa: S608
         values = (*values, cursor)
-    way = "DESC" if falling else "ASC"
-    query = f"SELECT * FROM {table} WHERE {sql} ORDER BY {column} {way}, seq {way} LIMIT ?"  # noqa: S608
+    order = "DESC" if descending else "ASC"
+    query = f"SELECT * FROM {table} WHERE {sql} ORDER BY {column} {order}, seq {order} LIMIT ?"  # noqa: S608
     return reader.execute(query, (*values, paging.limit + 1)).fetchall()

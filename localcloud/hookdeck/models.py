@@ -1,6 +1,6 @@
-"""What the gateway knows: sources, destinations, connections, requests, events, attempts.
+"""The gateway's data: sources, destinations, connections, requests, events and attempts.
 
-Times are milliseconds since the epoch, in UTC; they become ISO strings only in answers.
+Times are milliseconds since the epoch. The serializers turn them into ISO 8601 strings.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 
 from localcloud.hookdeck.rules import Ruleset
 
+# The id of the only team, which Hookdeck's objects name.
 TEAM_ID = "tm_local"
 _ALPHABET = string.ascii_letters + string.digits
 
@@ -21,7 +22,7 @@ Headers = tuple[tuple[str, str], ...]
 
 
 def new_id(prefix: str) -> str:
-    """A fresh identifier such as `evt_5fY...` (20 random letters and digits)."""
+    """A new identifier such as `evt_5fY...`, with 20 random letters and digits."""
     return f"{prefix}_" + "".join(secrets.choice(_ALPHABET) for _ in range(20))
 
 
@@ -32,7 +33,7 @@ def now_ms() -> int:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A source or a destination. `config` is the object that the API took, secrets included."""
+    """A source or a destination. `config` is as the API received it, with its secrets."""
 
     id: str
     name: str
@@ -45,13 +46,13 @@ class Endpoint:
 
     @property
     def auth(self) -> Json:
-        """The credentials in the configuration; empty when there are none."""
+        """The credentials in the configuration; empty if there are none."""
         return self.config.get("auth") or {}
 
 
 @dataclass(frozen=True)
 class Connection:
-    """A source bound to a destination by rules; `ruleset` is `rules` made ready to apply."""
+    """A source connected to a destination. `ruleset` is the parsed form of `rules`."""
 
     id: str
     name: str | None
@@ -67,7 +68,7 @@ class Connection:
 
     @property
     def full_name(self) -> str:
-        """The name as lists show it: source, then connection (or destination)."""
+        """The name in lists: the source, then the connection (or the destination)."""
         return f"{self.source.name} -> {self.name or self.destination.name}"
 
 
@@ -75,8 +76,8 @@ class Connection:
 class Received:
     """One HTTP request at a source's URL.
 
-    `path` and `query` are what followed the source's URL, still percent-encoded; `path` is
-    empty or begins with a slash. Header values are the bytes received, read as Latin-1.
+    `path` and `query` are the percent-encoded rest of the URL after the source's; `path` is empty
+    or begins with a slash. Header values are decoded as Latin-1.
     """
 
     method: str
@@ -86,13 +87,13 @@ class Received:
     body: bytes
 
     def header(self, name: str) -> str | None:
-        """The first value of the header called `name` (lower case), if it was sent."""
+        """The first value of the header with the lower-case name, if it was sent."""
         return next((value for key, value in self.headers if key.lower() == name), None)
 
 
 @dataclass(frozen=True)
 class Request:
-    """A received request as it is kept."""
+    """A stored request."""
 
     id: str
     source_id: str
@@ -108,12 +109,12 @@ class Request:
 
 @dataclass(frozen=True)
 class Event:
-    """One delivery of one request over one connection.
+    """The delivery of one request over one connection.
 
-    `due_at` is when the next attempt is to be made (None: no attempt is to come) and
-    `trigger` what it will be called; `next_attempt_at` is the automatic schedule alone, which
-    a manual retry leaves as it is. `turn` grows with every change of the schedule that is not
-    an attempt's own, so that an attempt under way can tell that it was overtaken.
+    `due_at` is the time of the next attempt, None if there is none, and `trigger` its cause.
+    `next_attempt_at` is the time of the next automatic attempt, which a manual retry does not
+    change. `turn` is incremented by every change of the schedule from outside an attempt, so that
+    an attempt in progress can detect it.
     """
 
     id: str
@@ -140,7 +141,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Answer:
-    """How a destination answered one attempt: a status, or else an error code."""
+    """The result of one attempt: the destination's response, or an error code without one."""
 
     requested_at: int
     responded_at: int
@@ -151,13 +152,13 @@ class Answer:
 
     @property
     def successful(self) -> bool:
-        """Whether the destination took the event: any status from 200 to 299."""
+        """Whether the response status is from 200 to 299."""
         return self.response_status is not None and 200 <= self.response_status <= 299
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One attempt as it is kept."""
+    """A stored attempt."""
 
     id: str
     event_id: str
@@ -172,27 +173,25 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Planned:
-    """An event about to be created. With a `dedupe_key`, only if none like it is recent."""
+    """An event to create."""
 
     connection: Connection
     status: str
     due_at: int | None
     next_attempt_at: int | None = None
-    dedupe_key: str | None = None
 
 
 @dataclass(frozen=True)
 class Ignored:
-    """A connection that makes no event of a request, and why."""
+    """A connection that creates no event for a request, and the cause."""
 
     connection: Connection
     cause: str
-    meta: list[str] | None = None
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a request leads to, connection by connection."""
+    """The outcome of a request for each connection of its source."""
 
     events: list[Planned] = field(default_factory=list)
     ignored: list[Ignored] = field(default_factory=list)

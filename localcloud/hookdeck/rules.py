@@ -1,4 +1,4 @@
-"""A connection's rules as values, and the decisions they lead to. No clock, no I/O."""
+"""The rules of a connection, and the decisions that follow from them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+# Hookdeck's limit and default for retry rules.
 MAX_AUTOMATIC_RETRIES = 50
 DEFAULT_INTERVAL_MS = 3_600_000
-_LONGEST_DELAY_MS = 7 * 24 * 3_600_000
+# Milliseconds of the longest pause before a retry.
+_MAX_PAUSE_MS = 7 * 24 * 3_600_000
 
-# The pattern of the API document, less the operators that mean nothing ("<>", "=<").
+# The pattern of the OpenAPI document without the operators that have no meaning ("<>", "=<").
 STATUS_PATTERN = r"^(?:[2-5]\d{2}-[2-5]\d{2}|(?:>=|<=|==|>|<|=)[2-5]\d{2}|!?[2-5]\d{2})$"
 _STATUS = re.compile(
     r"(?P<low>\d{3})-(?P<high>\d{3})|(?P<op>>=|<=|==|>|<|=)(?P<bound>\d{3})|(?P<not>!?)(?P<one>\d{3})"
@@ -31,7 +33,7 @@ _OPERATORS: dict[str, Callable[[int, int], bool]] = {
 
 @dataclass(frozen=True)
 class RetryRule:
-    """When and how often a failed delivery is made again."""
+    """When and how often a failed delivery is retried."""
 
     strategy: str
     interval_ms: int
@@ -39,45 +41,32 @@ class RetryRule:
     statuses: tuple[str, ...] = ()
 
     def covers(self, status: int | None) -> bool:
-        """Whether an attempt that ended in this status (None: no answer) may be retried."""
+        """Whether an attempt with this response status may be retried; None is no response."""
         return status is None or status_listed(status, self.statuses)
 
     def delay_ms(self, number: int) -> int | None:
-        """The pause before automatic retry `number` (from 1); None when there is none left."""
+        """The pause before automatic retry `number`, from 1; None if no retry is left."""
         if number > self.count:
             return None
         if self.strategy == "linear":
             return self.interval_ms
-        return int(min(self.interval_ms * 2 ** (number - 1), _LONGEST_DELAY_MS))
-
-
-@dataclass(frozen=True)
-class DedupeRule:
-    """Which requests count as the same within `window_ms`."""
-
-    window_ms: int
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
+        return int(min(self.interval_ms * 2 ** (number - 1), _MAX_PAUSE_MS))
 
 
 @dataclass(frozen=True)
 class Ruleset:
-    """All rules of a connection, at most one of each kind."""
+    """All rules of a connection, at most one of each type."""
 
     retry: RetryRule | None = None
-    dedupe: DedupeRule | None = None
-    filter: dict[str, Any] | None = None
     delay_ms: int = 0
 
 
 def parse_rules(rules: Iterable[dict[str, Any]]) -> Ruleset:
-    """The rules as the API takes them (already validated) as one value."""
+    """The ruleset of validated rules in the form of the API."""
     by_type = {rule["type"]: rule for rule in rules}
-    retry, dedupe = by_type.get("retry"), by_type.get("deduplicate")
+    retry = by_type.get("retry")
     return Ruleset(
         retry=_retry(retry) if retry else None,
-        dedupe=_dedupe(dedupe) if dedupe else None,
-        filter=by_type.get("filter"),
         delay_ms=by_type.get("delay", {}).get("delay", 0),
     )
 
@@ -92,19 +81,11 @@ def _retry(rule: dict[str, Any]) -> RetryRule:
     )
 
 
-def _dedupe(rule: dict[str, Any]) -> DedupeRule:
-    return DedupeRule(
-        window_ms=rule["window"],
-        include=tuple(rule.get("include_fields") or ()),
-        exclude=tuple(rule.get("exclude_fields") or ()),
-    )
-
-
 def status_listed(status: int, listed: Iterable[str]) -> bool:
-    """Whether a retry list such as `["500-599", ">400", "404", "!401"]` names the status.
+    """Whether a list such as `["500-599", ">400", "404", "!401"]` includes the status.
 
-    An exclusion wins over everything else; a list of exclusions alone, or an empty one,
-    names every other status.
+    An exclusion has precedence. A list that is empty or has only exclusions includes every other
+    status.
     """
     included: list[bool] = []
     for entry in listed:
@@ -128,20 +109,20 @@ def _names(match: re.Match[str], status: int) -> bool:
 
 
 def retry_after_ms(value: str | None, now_ms: int) -> int | None:
-    """The pause that a Retry-After header asks for; None when absent or not understood.
+    """The pause that a Retry-After header asks for; None if it is missing or invalid.
 
-    Seconds or an HTTP date (RFC 9110), and an ISO 8601 date as well.
+    The value is a number of seconds, an HTTP date (RFC 9110) or an ISO 8601 date.
     """
     if value is None:
         return None
     value = value.strip()
     if value.isascii() and value.isdigit():
-        return min(int(value[:12]) * 1000, _LONGEST_DELAY_MS)
+        return min(int(value[:12]) * 1000, _MAX_PAUSE_MS)
     moment = _moment(value)
     if moment is None:
         return None
     moment_ms = int(moment.timestamp() * 1000)
-    return min(max(0, moment_ms - now_ms), _LONGEST_DELAY_MS)
+    return min(max(0, moment_ms - now_ms), _MAX_PAUSE_MS)
 
 
 def _moment(value: str) -> datetime | None:
@@ -157,10 +138,10 @@ def _moment(value: str) -> datetime | None:
 def next_retry_ms(
     rule: RetryRule | None, number: int, status: int | None, retry_after: str | None, now_ms: int
 ) -> int | None:
-    """The pause before automatic retry `number`, after a failure; None: no more retries.
+    """The pause before automatic retry `number` after a failure; None if there is no retry.
 
-    The destination's Retry-After replaces the interval of the rule, never its count and
-    never its list of statuses.
+    The destination's Retry-After replaces the rule's interval, but not its count or its list of
+    statuses.
     """
     if rule is None or not rule.covers(status):
         return None

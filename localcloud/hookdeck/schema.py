@@ -1,4 +1,4 @@
-"""The tables, and the way from their rows to the models."""
+"""The database tables, and the conversion of their rows to models."""
 
 from __future__ import annotations
 
@@ -60,10 +60,7 @@ CREATE TABLE IF NOT EXISTS ignored_events (
     request_id TEXT NOT NULL, cause TEXT NOT NULL, meta TEXT, created_at INTEGER NOT NULL
 );
 CREATE INDEX IF NOT EXISTS ignored_by_request ON ignored_events (request_id);
-CREATE TABLE IF NOT EXISTS seen (
-    webhook_id TEXT NOT NULL, key TEXT NOT NULL, expires_at INTEGER NOT NULL,
-    PRIMARY KEY (webhook_id, key)
-) WITHOUT ROWID;
+
 CREATE TABLE IF NOT EXISTS bulk_retries (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, query TEXT NOT NULL,
     estimated_count INTEGER NOT NULL, cancelled_at INTEGER,
@@ -84,13 +81,13 @@ def to_event(row: sqlite3.Row) -> Event:
 
 
 def to_endpoint(row: sqlite3.Row) -> Endpoint:
-    """A source or a destination from its whole row."""
+    """A source or a destination from a row of all columns."""
     values = {name: row[name] for name in Endpoint.__dataclass_fields__}
     return Endpoint(**{**values, "config": json.loads(row["config"])})
 
 
 def to_request(row: sqlite3.Row) -> Request:
-    """A request from its whole row."""
+    """A request from a row of all columns."""
     headers = tuple((name, value) for name, value in json.loads(row["headers"]))
     received = Received(row["method"], row["path"], row["query"], headers, row["body"])
     return Request(
@@ -108,7 +105,7 @@ def to_request(row: sqlite3.Row) -> Request:
 
 
 def to_attempt(row: sqlite3.Row) -> Attempt:
-    """An attempt from its whole row."""
+    """An attempt from a row of all columns."""
     answer = Answer(
         requested_at=row["created_at"],
         responded_at=row["updated_at"],
@@ -127,7 +124,7 @@ def to_attempt(row: sqlite3.Row) -> Attempt:
 
 
 def insert(connection: sqlite3.Connection, table: str, values: Mapping[str, object]) -> None:
-    """Insert one row; the names come from this package's code, never from a caller's data."""
+    """Insert one row. The names must come from this package's code, not from a request."""
     names, marks = ", ".join(values), ", ".join("?" * len(values))
     connection.execute(
         f"INSERT INTO {table} ({names}) VALUES ({marks})",  # noqa: S608 - names are ours

@@ -1,4 +1,4 @@
-"""One HTTP request to a destination, and its answer or what went wrong."""
+"""Sends a delivery to its destination and returns the response or an error code."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ import httpx
 from localcloud.hookdeck.models import Answer, now_ms
 from localcloud.hookdeck.signing import Delivery
 
+# Seconds for one attempt, from the connection to the end of the response.
 DEADLINE_SECONDS = 60.0
-_KEPT_BODY = 16 * 1024
+# Bytes of a response's body that are stored.
+_STORED_BODY = 16 * 1024
 _ERRNO_CODES = {
     errno.ECONNREFUSED: "CONNECTION_REFUSED",
     errno.ECONNRESET: "CONNECTION_RESET",
@@ -30,9 +32,8 @@ _ERRNO_CODES = {
 class Clients:
     """HTTP clients for deliveries, each with one connection that it keeps for a moment.
 
-    A pool of many connections does work that grows with their square for every request; a
-    client a connection does not. No proxy of the environment, no redirects, and no timeouts
-    of their own: `send` has a deadline for the whole exchange.
+    In one pool, the work for each request would grow with the number of connections. The clients
+    use no proxy and follow no redirects. They have no timeouts, since `send` has a deadline.
     """
 
     def __init__(self) -> None:
@@ -42,7 +43,7 @@ class Clients:
 
     @contextlib.asynccontextmanager
     async def lease(self, key: str) -> AsyncIterator[httpx.AsyncClient]:
-        """A client for as long as the block runs; the same key finds the same connections."""
+        """A client for the duration of the block. A key always gets the same connections."""
         client = self._free[key].pop() if self._free[key] else await self._new()
         try:
             yield client
@@ -54,8 +55,8 @@ class Clients:
         await self._open.aclose()
 
     async def _new(self) -> httpx.AsyncClient:
-        # Kept for less than servers keep theirs (2 s in gunicorn): a request sent on a
-        # connection that its server is closing would count as a failed attempt.
+        # The connection is closed before the server closes it (after 2 s in gunicorn): a request
+        # that meets the server's close would count as a failed attempt.
         limits = httpx.Limits(max_keepalive_connections=1, keepalive_expiry=1.0)
         client = httpx.AsyncClient(
             trust_env=False,
@@ -69,7 +70,7 @@ class Clients:
 async def send(
     client: httpx.AsyncClient, delivery: Delivery, deadline: float = DEADLINE_SECONDS
 ) -> Answer:
-    """Make one attempt. Whatever the destination or the network does is an answer."""
+    """Make one attempt. An error of the destination or the network becomes an error code."""
     requested_at = now_ms()
     try:
         async with asyncio.timeout(deadline):
@@ -91,16 +92,16 @@ async def _exchange(client: httpx.AsyncClient, delivery: Delivery) -> tuple[int,
         kept = b""
         async for chunk in response.aiter_bytes():
             kept += chunk
-            if len(kept) > _KEPT_BODY:
+            if len(kept) > _STORED_BODY:
                 break
     finally:
         await response.aclose()
-    text = kept[:_KEPT_BODY].decode("utf-8", "replace")
+    text = kept[:_STORED_BODY].decode("utf-8", "replace")
     return response.status_code, text, response.headers.get("retry-after")
 
 
 def error_code(error: Exception) -> str:
-    """Hookdeck's name for a failure that left no answer."""
+    """Hookdeck's code for an attempt that got no response."""
     chain = _causes(error)
     for cause in chain:
         if isinstance(cause, socket.gaierror):
@@ -122,7 +123,7 @@ def _by_kind(error: Exception) -> str:
     if isinstance(error, httpx.LocalProtocolError | ValueError):
         return "INVALID_CHARACTER"
     if isinstance(error, httpx.ConnectError):
-        # anyio hides the error number when it tried several addresses.
+        # anyio hides the error number after it has tried several addresses.
         return "CONNECTION_REFUSED" if "All connection" in str(error) else "NETWORK_ERROR"
     if isinstance(error, httpx.ReadError | httpx.WriteError):
         return "CONNECTION_RESET"

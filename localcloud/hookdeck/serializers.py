@@ -1,4 +1,4 @@
-"""The models as the API document's objects."""
+"""Turns the models into the objects of Hookdeck's OpenAPI document."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from localcloud.hookdeck import signing
-from localcloud.hookdeck.matching import parsed_body
 from localcloud.hookdeck.models import (
     TEAM_ID,
     Attempt,
@@ -19,12 +18,14 @@ from localcloud.hookdeck.models import (
     Request,
 )
 
+# The headers that a delivery adds to the provider's.
 _APPENDED = (
     "x-hookdeck-eventid x-hookdeck-requestid x-hookdeck-source-name x-hookdeck-destination-name"
     " x-hookdeck-connection-name x-hookdeck-verified x-hookdeck-attempt-count"
     " x-hookdeck-attempt-trigger x-hookdeck-will-retry-after x-hookdeck-signature idempotency-key"
 )
-_LARGE = 1024 * 1024
+# Bytes above which a body counts as a large payload.
+_LARGE_PAYLOAD = 1024 * 1024
 
 
 def stamp(moment_ms: int | None) -> str | None:
@@ -36,7 +37,7 @@ def stamp(moment_ms: int | None) -> str | None:
 
 
 def source(item: Endpoint, base_url: str, *, with_auth: bool = False) -> Json:
-    """A Source. Its credentials only when asked for by `include=config.auth`."""
+    """A Source. `with_auth` includes its credentials, as the parameter include=config.auth asks."""
     return {
         **_endpoint(item, with_auth=with_auth),
         "url": f"{base_url}/e/{item.id}",
@@ -45,7 +46,7 @@ def source(item: Endpoint, base_url: str, *, with_auth: bool = False) -> Json:
 
 
 def destination(item: Endpoint, *, with_auth: bool = False) -> Json:
-    """A Destination. Its credentials only when asked for by `include=config.auth`."""
+    """A Destination. `with_auth` includes its credentials."""
     return _endpoint(item, with_auth=with_auth)
 
 
@@ -65,7 +66,7 @@ def _endpoint(item: Endpoint, *, with_auth: bool) -> Json:
 
 
 def connection(item: Connection, base_url: str) -> Json:
-    """A Connection with its ends inside."""
+    """A Connection that contains its source and destination."""
     return {
         "id": item.id,
         "name": item.name,
@@ -83,7 +84,7 @@ def connection(item: Connection, base_url: str) -> Json:
 
 
 def request(item: Request, *, with_data: bool = False) -> Json:
-    """A Request; `with_data` adds what was received."""
+    """A Request. `with_data` includes the received headers and body."""
     answer = {
         "id": item.id,
         "team_id": TEAM_ID,
@@ -125,7 +126,7 @@ def event(item: Event) -> Json:
 
 
 def event_data(item: Request, target: Endpoint) -> Json:
-    """The EventData of an event of this request to this destination."""
+    """The EventData of an event that delivers this request to this destination."""
     received = item.received
     if target.type == "HTTP":
         url = signing.destination_url(target, received.path, received.query)
@@ -143,7 +144,7 @@ def _data(item: Request) -> Json:
         "parsed_query": signing.parsed_query(received.query),
         "headers": dict(received.headers),
         "body": _body(received.body, (dict, list)),
-        "is_large_payload": len(received.body) > _LARGE,
+        "is_large_payload": len(received.body) > _LARGE_PAYLOAD,
     }
 
 
@@ -177,15 +178,14 @@ def attempt(item: Attempt) -> Json:
 
 
 def _body(body: bytes, shown_as_json: tuple[type, ...]) -> Any:
-    """The body as JSON if it is of one of the kinds shown so, else as text."""
-    parsed = parsed_body(body)
-    if isinstance(parsed, shown_as_json):
-        try:
-            json.dumps(parsed, allow_nan=False)
-        except (ValueError, RecursionError):  # a number beyond JSON's, or too deep
-            return body.decode("utf-8", "replace")
-        return parsed
-    return body.decode("utf-8", "replace")
+    """The body as JSON if it is JSON of one of these types, else as text."""
+    text = body.decode("utf-8", "replace")
+    try:
+        parsed = json.loads(body)
+        json.dumps(parsed, allow_nan=False)
+    except (ValueError, RecursionError):  # not JSON, not a JSON number, or nested too deep
+        return text
+    return parsed if isinstance(parsed, shown_as_json) else text
 
 
 def ignored_event(row: sqlite3.Row) -> Json:

@@ -1,4 +1,4 @@
-"""The gateway as one ASGI application, put together from its parts."""
+"""The gateway as an ASGI application, assembled from its parts."""
 
 from __future__ import annotations
 
@@ -19,24 +19,28 @@ from starlette.routing import Mount, Route
 from localcloud.hookdeck import web
 from localcloud.hookdeck.catalog import Catalog
 from localcloud.hookdeck.configuration_api import ConfigurationApi
-from localcloud.hookdeck.database import Database
 from localcloud.hookdeck.delivery import Courier
+from localcloud.hookdeck.group_commit import Database
 from localcloud.hookdeck.history_api import HistoryApi
 from localcloud.hookdeck.ingest import Ingest
 from localcloud.hookdeck.journal import Journal
 from localcloud.hookdeck.models import now_ms
 from localcloud.hookdeck.schema import SCHEMA
 
+# The version of Hookdeck's API, which is part of its paths.
 VERSION = "2025-07-01"
+# Seconds that a shutdown waits for the attempts in progress.
 _SHUTDOWN_SECONDS = 3.0
+# Milliseconds that finished requests are kept.
 _RETENTION_MS = 7 * 24 * 3_600_000
+# Seconds between two deletions of older requests.
 _PRUNE_SECONDS = 3600.0
 _log = logging.getLogger("hookdeck")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the gateway is started with. `secrets` sign deliveries, newest first."""
+    """The settings of a gateway. `secrets` sign deliveries, newest first."""
 
     data_dir: Path
     base_url: str
@@ -46,7 +50,7 @@ class Settings:
 
 
 class Gateway:
-    """The parts, and their life together. Made in the thread that runs the event loop."""
+    """The parts of the gateway. Create it in the thread of the event loop."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -58,7 +62,7 @@ class Gateway:
 
     @contextlib.asynccontextmanager
     async def lifespan(self, _app: Starlette) -> AsyncIterator[None]:
-        """Deliver as long as the server runs."""
+        """Deliver while the server runs."""
         self._delivering = asyncio.create_task(self.courier.run())
         self._delivering.add_done_callback(_stop_if_failed)
         pruning = asyncio.create_task(self._prune_forever())
@@ -84,12 +88,12 @@ class Gateway:
         while True:
             pruned = await self.journal.prune(now_ms() - _RETENTION_MS)
             if pruned:
-                _log.info("%d requests past their retention forgotten", pruned)
+                _log.info("deleted %d requests past their retention", pruned)
             await asyncio.sleep(_PRUNE_SECONDS)
 
 
 def _stop_if_failed(task: asyncio.Task[None]) -> None:
-    """A gateway that cannot deliver ends, so that its supervisor starts it again."""
+    """End a gateway that cannot deliver, so that its supervisor starts it again."""
     if not task.cancelled() and task.exception() is not None:
         _log.error("delivery ended", exc_info=task.exception())
         signal.raise_signal(signal.SIGTERM)
@@ -162,10 +166,7 @@ def _history(gateway: Gateway) -> list[Route]:
         ("GET", "/requests/{id}/events", api.list_request_events),
         ("GET", "/requests/{id}/ignored_events", api.list_ignored_events),
         ("POST", "/requests/{id}/retry", api.retry_request),
-        ("GET", "/bulk/events/retry", api.list_bulk_retries),
         ("POST", "/bulk/events/retry", api.create_bulk_retry),
-        ("GET", "/bulk/events/retry/plan", api.plan_bulk_retry),
         ("GET", "/bulk/events/retry/{id}", api.get_bulk_retry),
-        ("POST", "/bulk/events/retry/{id}/cancel", api.cancel_bulk_retry),
     ]
     return [_route(gateway, *entry) for entry in table]

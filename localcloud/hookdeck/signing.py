@@ -1,16 +1,17 @@
-"""What a delivery looks like on the wire: its URL, its headers, its signatures. Pure."""
+"""Builds the HTTP request of a delivery: its URL, its headers and its signatures."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import hmac
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
 from localcloud.hookdeck.models import Connection, Endpoint, Event, Headers, Json, Request
 
+# Headers of one hop, and the one that a delivery sets itself.
 _NOT_FORWARDED = frozenset(
     {
         "connection", "content-length", "expect", "host", "idempotency-key", "keep-alive",
@@ -37,7 +38,7 @@ def signature(secret: str, body: bytes) -> str:
 
 
 def climbs(path: str) -> bool:
-    """Whether a path has a dot segment, which could leave the destination's own path."""
+    """Whether a path has a dot segment, by which it could leave the destination's path."""
     return any(segment in {".", ".."} for segment in unquote(path).replace("\\", "/").split("/"))
 
 
@@ -59,13 +60,12 @@ def build(
     secrets: Sequence[str],
     will_retry_after: int | None,
 ) -> Delivery:
-    """The delivery of an event. `secrets` are newest first, `will_retry_after` is in seconds."""
+    """The delivery of an event.
+
+    `secrets` are those that sign, newest first. `will_retry_after` is in seconds.
+    """
     received = request.received
-    url = destination_url(destination, received.path, received.query)
-    extra_headers, extra_query = _destination_auth(destination, received.body)
-    if extra_query:
-        url += ("&" if urlsplit(url).query else "?") + urlencode(extra_query)
-    ours = {
+    added = {
         "idempotency-key": event.id,
         f"{_PREFIX}eventid": event.id,
         f"{_PREFIX}requestid": request.id,
@@ -76,19 +76,18 @@ def build(
         f"{_PREFIX}attempt-count": str(event.attempts + 1),
         f"{_PREFIX}attempt-trigger": event.trigger,
         **_signatures(secrets, received.body),
-        **extra_headers,
     }
     if will_retry_after is not None:
-        ours[f"{_PREFIX}will-retry-after"] = str(will_retry_after)
-    replaced = {name.lower() for name in extra_headers}
-    kept = forwarded(received.headers, replaced)
+        added[f"{_PREFIX}will-retry-after"] = str(will_retry_after)
+    url = destination_url(destination, received.path, received.query)
     method = destination.config.get("http_method") or received.method
-    return Delivery(method, url, (*kept, *ours.items()), received.body)
+    headers = (*forwarded(received.headers), *added.items())
+    return Delivery(method, url, headers, received.body)
 
 
-def forwarded(headers: Headers, replaced: Iterable[str] = ()) -> Headers:
-    """The provider's headers that reach the destination: all but those of one hop or ours."""
-    dropped = _NOT_FORWARDED | set(replaced)
+def forwarded(headers: Headers) -> Headers:
+    """The provider's headers without those of one hop and those that a delivery adds."""
+    dropped = set(_NOT_FORWARDED)
     for name, value in headers:
         if name.lower() == "connection":
             dropped |= {token.strip().lower() for token in value.split(",")}
@@ -104,22 +103,6 @@ def _signatures(secrets: Sequence[str], body: bytes) -> dict[str, str]:
     return {name: signature(secret, body) for name, secret in zip(names, secrets, strict=False)}
 
 
-def _destination_auth(destination: Endpoint, body: bytes) -> tuple[dict[str, str], dict[str, str]]:
-    auth: Json = destination.auth
-    kind = destination.config.get("auth_type")
-    if kind == "BEARER_TOKEN":
-        return {"authorization": f"Bearer {auth['token']}"}, {}
-    if kind == "BASIC_AUTH":
-        pair = f"{auth['username']}:{auth['password']}".encode()
-        return {"authorization": f"Basic {base64.b64encode(pair).decode()}"}, {}
-    if kind == "CUSTOM_SIGNATURE":
-        return {auth["key"]: signature(auth["signing_secret"], body)}, {}
-    if kind == "API_KEY":
-        pair_of = {auth["key"]: auth["api_key"]}
-        return (pair_of, {}) if auth.get("to", "header") == "header" else ({}, pair_of)
-    return {}, {}
-
-
 def parsed_query(query: str) -> Json:
-    """The query string as an object; the last of several values of one name wins."""
+    """The query string as an object, with the last of several values of a name."""
     return dict(parse_qsl(query, keep_blank_values=True))

@@ -1,4 +1,4 @@
-"""What every route of the admin API shares: its JSON, its key, its errors."""
+"""JSON, authentication and errors, which all routes of the admin API share."""
 
 from __future__ import annotations
 
@@ -14,49 +14,49 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from localcloud.hookdeck.errors import ApiError
+from localcloud.hookdeck.api_errors import ApiError
 
 Handler = Callable[[Request], Awaitable[Any]]
 Answering = Callable[[Request], Awaitable[Response]]
 
 
 class JsonAnswer(Response):
-    """JSON in ASCII: a body of someone else's may hold text that UTF-8 cannot carry."""
+    """JSON in ASCII, since a provider's body may contain text that UTF-8 cannot encode."""
 
     media_type = "application/json"
 
     def render(self, content: Any) -> bytes:
-        """The bytes of the answer."""
+        """The bytes of the response."""
         return json.dumps(content, separators=(",", ":")).encode()
 
 
 def guarded(api_key: str, handler: Handler) -> Answering:
-    """The handler behind the project's API key; what it returns becomes JSON."""
+    """A handler that requires the project's API key and answers the JSON that is returned."""
 
     async def answer(request: Request) -> Response:
         try:
             if not _has_key(request, api_key):
-                raise ApiError(401, "The API key is missing or not this project's")
+                raise ApiError(401, "The API key is missing or wrong")
             return JsonAnswer(await handler(request))
         except ApiError as error:
             return error_response(error)
         except sqlite3.OperationalError as error:
-            return error_response(ApiError(503, f"The store did not answer: {error}"))
+            return error_response(ApiError(503, f"The database did not answer: {error}"))
 
     return answer
 
 
 def error_response(error: ApiError) -> Response:
-    """The error as the API document has it."""
+    """The response for an error."""
     headers = {"www-authenticate": "Bearer"} if error.status == 401 else None
     return JsonAnswer(error.body(), status_code=error.status, headers=headers)
 
 
 async def http_exception(_request: Request, error: Exception) -> Response:
-    """Starlette's own 404 and 405 as errors of the API."""
+    """The response for Starlette's own errors 404 and 405."""
     if not isinstance(error, HTTPException):
         raise error
-    message = error.detail if error.status_code != 404 else "Not a route of this local stand-in"
+    message = error.detail if error.status_code != 404 else "This local stand-in has no such route"
     return error_response(ApiError(error.status_code, message))
 
 
@@ -74,7 +74,7 @@ def _has_key(request: Request, api_key: str) -> bool:
 
 
 async def json_body(request: Request, *, default: Any = None) -> Any:
-    """The body as JSON; `default` for an empty one; ApiError 400 otherwise."""
+    """The body as JSON, or `default` for an empty one. Raises ApiError 400 if it is not JSON."""
     try:
         raw = await request.body()
         if not raw and default is not None:

@@ -1,7 +1,4 @@
-"""The changes of requests, events and attempts, each a part of one commit.
-
-All of these run in the database's writing thread.
-"""
+"""Changes of requests, events and attempts. Each runs in a transaction of the writing thread."""
 
 from __future__ import annotations
 
@@ -24,7 +21,7 @@ from localcloud.hookdeck.schema import EVENT_COLUMNS, insert, to_event
 
 @dataclass(frozen=True)
 class Due:
-    """An event whose next attempt is to be made at `at`."""
+    """An event whose next attempt is due at `at`, in milliseconds since the epoch."""
 
     at: int
     event_id: str
@@ -34,7 +31,7 @@ class Due:
 def set_event(
     db: sqlite3.Connection, identifier: str, change: str, values: tuple[object, ...]
 ) -> None:
-    """Change an event; `change` is an SQL assignment list of this package."""
+    """Change an event. `change` is a list of SQL assignments from this package's code."""
     db.execute(
         f"UPDATE events SET {change}, updated_at = ? WHERE id = ?",  # noqa: S608 - ours
         (*values, now_ms(), identifier),
@@ -48,7 +45,7 @@ def requeue_event(
     now: int,
     bulk_retry_id: str | None = None,
 ) -> None:
-    """Make an event due now, without a change of its automatic schedule."""
+    """Make an event due now. Its automatic schedule does not change."""
     set_event(
         db,
         identifier,
@@ -60,7 +57,7 @@ def requeue_event(
 
 
 def hold_event(db: sqlite3.Connection, identifier: str) -> None:
-    """Keep back an event that is still to be delivered."""
+    """Hold an event that has yet to be delivered."""
     db.execute(
         "UPDATE events SET status = 'HOLD', due_at = NULL, updated_at = ?"
         " WHERE id = ? AND due_at NOT NULL",
@@ -69,7 +66,7 @@ def hold_event(db: sqlite3.Connection, identifier: str) -> None:
 
 
 def insert_request(db: sqlite3.Connection, request: Request) -> None:
-    """Keep a request; `carry_out` counts its events."""
+    """Store a request. `carry_out` counts its events afterwards."""
     received = request.received
     values = {
         "id": request.id,
@@ -91,40 +88,20 @@ def insert_request(db: sqlite3.Connection, request: Request) -> None:
 
 
 def carry_out(db: sqlite3.Connection, request: Request, plan: Plan) -> list[Due]:
-    """Make the events of a plan; those that are to be attempted."""
+    """Create the events of a plan. Returns those that are due at some time."""
     due: list[Due] = []
-    made = 0
     for planned in plan.events:
-        if _seen_before(db, planned):
-            continue
-        made += 1
         identifier = _insert_event(db, request, planned)
         if planned.due_at is not None:
             due.append(Due(planned.due_at, identifier, planned.connection.destination.id))
     for ignored in plan.ignored:
         _insert_ignored(db, request, ignored)
-    left_out = len(plan.events) - made + len(plan.ignored)
     db.execute(
         "UPDATE requests SET events_count = events_count + ?, ignored_count = ignored_count + ?"
         " WHERE id = ?",
-        (made, left_out, request.id),
+        (len(plan.events), len(plan.ignored), request.id),
     )
     return due
-
-
-def _seen_before(db: sqlite3.Connection, planned: Planned) -> bool:
-    rule = planned.connection.ruleset.dedupe
-    if rule is None or planned.dedupe_key is None:
-        return False
-    now = now_ms()
-    db.execute(
-        "DELETE FROM seen WHERE webhook_id = ? AND expires_at <= ?", (planned.connection.id, now)
-    )
-    added = db.execute(
-        "INSERT OR IGNORE INTO seen VALUES (?, ?, ?)",
-        (planned.connection.id, planned.dedupe_key, now + rule.window_ms),
-    )
-    return added.rowcount == 0
 
 
 def _insert_event(db: sqlite3.Connection, request: Request, planned: Planned) -> str:
@@ -157,14 +134,13 @@ def _insert_ignored(db: sqlite3.Connection, request: Request, ignored: Ignored) 
         "webhook_id": ignored.connection.id,
         "request_id": request.id,
         "cause": ignored.cause,
-        "meta": None if ignored.meta is None else json.dumps(ignored.meta),
         "created_at": now_ms(),
     }
     insert(db, "ignored_events", values)
 
 
 def insert_attempt(db: sqlite3.Connection, attempt: Attempt) -> None:
-    """Keep an attempt."""
+    """Store an attempt."""
     answer = attempt.answer
     values = {
         "id": attempt.id,
@@ -189,7 +165,7 @@ def insert_attempt(db: sqlite3.Connection, attempt: Attempt) -> None:
 def after_attempt(
     db: sqlite3.Connection, before: Event, attempt: Attempt, retry_in_ms: int | None
 ) -> Event:
-    """Bring the event up to date with an attempt that was begun when it stood as `before`."""
+    """Update an event after an attempt, which began when the event was as in `before`."""
     answer, now = attempt.answer, now_ms()
     values: dict[str, object] = {
         "attempts": attempt.number,
@@ -224,7 +200,7 @@ def _schedule(
         status = "SUCCESSFUL" if attempt.answer.successful else "FAILED"
         schedule = {"due_at": next_at, "next_attempt_at": next_at}
         return {"status": status, "trigger": "AUTOMATIC", "bulk_retry_id": None, **schedule}
-    # Overtaken while under way: by another retry, which keeps its turn, or by a cancellation.
+    # During the attempt another retry was requested, which stays due, or the event was cancelled.
     return {"next_attempt_at": next_at} if current.due_at is not None else {}
 
 
@@ -234,7 +210,7 @@ def _row(db: sqlite3.Connection, identifier: str) -> Event:
 
 
 def prune(db: sqlite3.Connection, before_ms: int) -> int:
-    """Forget what was received before and is over; how many requests that were."""
+    """Delete finished requests received before that time. Returns their number."""
     old = [
         (row["id"],)
         for row in db.execute(

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, expect
 from playwright.sync_api import Page as Tab
 from pymongo import MongoClient
 
-from tests.localcloud.hookdeck.world import signed
+from tests.localcloud.hookdeck.gateway_process import signed
 from tests.support.atom import NAMES, check
 from tests.support.chromium import needs_browser
 from tests.support.cloud import Cloud

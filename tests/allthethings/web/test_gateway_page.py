@@ -16,8 +16,8 @@ from allthethings.hookdeck.gateway import FRESH, Gateway
 from allthethings.web.security import HEADERS
 from tests.allthethings.web.in_memory import HOSTILE, Memory, make_app, make_asset, text_of
 from tests.allthethings.web.refusing import refusing
-from tests.localcloud.hookdeck.world import API_KEY, Receiver, Reply
-from tests.localcloud.hookdeck.world import Gateway as StandIn
+from tests.localcloud.hookdeck.gateway_process import API_KEY, Receiver, Reply
+from tests.localcloud.hookdeck.gateway_process import Gateway as StandIn
 from tests.support.waiting import wait_for
 
 THING = f"{1:024x}"

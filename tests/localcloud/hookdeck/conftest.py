@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.localcloud.hookdeck.world import Gateway, Receiver
+from tests.localcloud.hookdeck.gateway_process import Gateway, Receiver
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from localcloud.ports import pick_port
-from tests.localcloud.hookdeck.world import Gateway, Receiver, Reply
+from tests.localcloud.hookdeck.gateway_process import Gateway, Receiver, Reply
 from tests.support.waiting import wait_for
 
 RETRY = {"type": "retry", "strategy": "linear", "count": 5, "interval": 50_000}

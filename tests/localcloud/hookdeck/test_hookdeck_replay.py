@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from tests.localcloud.hookdeck.world import Gateway, Receiver, Reply
+from tests.localcloud.hookdeck.gateway_process import Gateway, Receiver, Reply
 from tests.support.waiting import wait_for
 
 SLOW_RETRY = {"type": "retry", "strategy": "linear", "count": 3, "interval": 100_000_000}
@@ -114,9 +114,6 @@ def test_bulk_retry(gateway: Gateway, receiver: Receiver) -> None:
         gateway.send(connection)
     wait_for(lambda: len(gateway.events(connection, status="FAILED")) == 6, "six failed events")
     query = {"webhook_id": connection["id"], "status": "FAILED"}
-    params = {f"query[{name}]": value for name, value in query.items()}
-    plan = gateway.call("GET", "/bulk/events/retry/plan", **params)
-    assert plan == {"estimated_batch": 1, "estimated_count": 6, "progress": 0.0}
     receiver.reply = Reply()
     receiver.replies.put(Reply(500))
     bulk = gateway.call("POST", "/bulk/events/retry", {"query": query})
@@ -136,33 +133,8 @@ def test_bulk_retry(gateway: Gateway, receiver: Receiver) -> None:
     assert gateway.api.get("/bulk/events/retry/none").status_code == 404
 
 
-def test_a_cancelled_bulk_retry(gateway: Gateway, receiver: Receiver) -> None:
-    receiver.reply = Reply(500)
-    config = {"rate_limit": 1, "rate_limit_period": "concurrent"}
-    connection = gateway.connect(receiver.url, config=config)
-    for _ in range(3):
-        gateway.send(connection)
-    wait_for(lambda: len(gateway.events(connection, status="FAILED")) == 3, "three failed events")
-    hold = threading.Event()
-    receiver.reply = Reply(hold=hold)
-    query = {"webhook_id": connection["id"]}
-    bulk = gateway.call("POST", "/bulk/events/retry", {"query": query})
-    receiver.wait_for(4)
-    state = gateway.call("POST", f"/bulk/events/retry/{bulk['id']}/cancel")
-    assert state["in_progress"] is False
-    assert state["cancelled_at"] is not None
-    hold.set()
-    gateway.send(connection)
-    receiver.wait_for(5)
-    wait_for(
-        lambda: len(gateway.events(connection, status="SUCCESSFUL")) == 1, "one event delivered"
-    )
-    assert len(gateway.events(connection, error_code="BULK_RETRY_CANCELLED")) >= 2
-
-
 def test_a_replay_makes_new_events(gateway: Gateway, receiver: Receiver) -> None:
-    rule = {"type": "deduplicate", "window": 60_000}
-    connection = gateway.connect(receiver.url, rule)
+    connection = gateway.connect(receiver.url)
     request = gateway.send(connection, b"twice", "/path?q=1")
     receiver.wait_for(1)
     answer = gateway.call("POST", f"/requests/{request}/retry", {})

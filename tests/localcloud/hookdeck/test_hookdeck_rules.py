@@ -118,15 +118,10 @@ def test_rules_become_one_value() -> None:
         [
             {"type": "retry", "strategy": "linear", "interval": 5, "count": 99},
             {"type": "delay", "delay": 7},
-            {"type": "filter", "body": {"a": 1}},
-            {"type": "deduplicate", "window": 1000, "include_fields": ["body.id"]},
         ]
     )
     assert ruleset.retry == RetryRule("linear", 5, 50)
     assert ruleset.delay_ms == 7
-    assert ruleset.filter == {"type": "filter", "body": {"a": 1}}
-    assert ruleset.dedupe is not None
-    assert ruleset.dedupe.include == ("body.id",)
 
 
 def test_a_retry_rule_may_leave_out_interval_and_count() -> None:

@@ -11,25 +11,28 @@ from pathlib import Path
 
 import pytest
 
-from localcloud.hookdeck.database import Database
+from localcloud.hookdeck.group_commit import Database
 from localcloud.hookdeck.journal import Journal
 from localcloud.hookdeck.models import Plan, Received, Request, new_id, now_ms
 from localcloud.hookdeck.schema import SCHEMA
 from localcloud.hookdeck.sending import Clients, send
 from localcloud.hookdeck.signing import Delivery
-from tests.localcloud.hookdeck.world import Receiver, Reply
+from tests.localcloud.hookdeck.gateway_process import Receiver, Reply
 
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(tmp_path / "store.sqlite3", SCHEMA)
+    database = Database(tmp_path / "store.sqlite3", SCHEMA + SEEN)
     yield database
     database.close()
 
 
+SEEN = "CREATE TABLE seen (key TEXT);"
+
+
 def add(name: str, *, fail: bool = False) -> Callable[[sqlite3.Connection], str]:
     def work(db: sqlite3.Connection) -> str:
-        db.execute("INSERT INTO seen VALUES ('web', ?, 0)", (name,))
+        db.execute("INSERT INTO seen VALUES (?)", (name,))
         if fail:
             raise LookupError(name)
         return name

@@ -1,4 +1,4 @@
-"""The tests' world: a gateway in a process of its own, and a receiver of deliveries."""
+"""A gateway in a process of its own, and a receiver of its deliveries."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""One SQLite file: a thread that writes in groups, and a connection that reads.
+"""A SQLite file with one thread that writes in groups and one connection that reads.
 
-Many writes that arrive together share one commit, and so one fsync. A write's result
-reaches its caller only after the commit.
+Writes that arrive together share a commit, and so one fsync. A caller gets its result only after
+the commit.
 """
 
 from __future__ import annotations
@@ -16,8 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from localcloud.sqlite import connect, transaction
+
 T = TypeVar("T")
-_GROUP = 256
+# The most writes in one commit.
+_MAX_GROUP = 256
 
 
 @dataclass
@@ -29,57 +32,45 @@ class _Job:
 
 
 class Database:
-    """Opened and read in the event loop's thread; `close` ends the writing thread."""
+    """Opened and read in the event loop's thread. `close` ends the writing thread."""
 
     def __init__(self, path: Path, schema: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        connection = self._connect()
-        connection.executescript(schema)
-        connection.close()
-        self.reader = self._connect()
+        self.reader = connect(path, schema=schema)
         self.reader.execute("PRAGMA query_only=ON")
         self._thread = threading.Thread(target=self._write_forever, name="writer", daemon=True)
         self._thread.start()
 
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, isolation_level=None)
-        connection.row_factory = sqlite3.Row
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("PRAGMA busy_timeout=10000")
-        return connection
-
     @property
     def alive(self) -> bool:
-        """Whether writes are being taken."""
+        """Whether the writing thread runs."""
         return self._thread.is_alive()
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `work` in the writing thread; its result, once it is on the disk.
+        """Run `work` in the writing thread and return its result after the commit.
 
-        What `work` raises is raised here, and nothing of it is kept. sqlite3.Error when the
-        commit itself fails: then nothing of the whole group is kept.
+        If `work` raises, its writes are undone and its exception is raised here. If the commit
+        fails, sqlite3.Error is raised and the writes of the whole group are undone.
         """
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._jobs.put(_Job(work, future))
         return await future
 
     def close(self) -> None:
-        """Finish the writes that were asked for, then stop."""
+        """Finish the writes that were requested, then stop."""
         self._jobs.put(None)
         self._thread.join()
         self.reader.close()
 
     def _write_forever(self) -> None:
-        connection = self._connect()
+        connection = connect(self._path)
         stopping = False
         while not stopping:
-            first = self._jobs.get()
-            group = [first]
+            group = [self._jobs.get()]
             with contextlib.suppress(queue.Empty):
-                while len(group) < _GROUP:
+                while len(group) < _MAX_GROUP:
                     group.append(self._jobs.get_nowait())
             jobs = [job for job in group if job is not None]
             stopping = len(jobs) < len(group)
@@ -91,22 +82,19 @@ class Database:
 
 def _commit(connection: sqlite3.Connection, jobs: list[_Job]) -> None:
     try:
-        connection.execute("BEGIN IMMEDIATE")
-        for job in jobs:
-            _run(connection, job)
-        connection.execute("COMMIT")
+        with transaction(connection):
+            for job in jobs:
+                _run(connection, job)
     except sqlite3.Error as error:
         for job in jobs:
             job.error = error
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
 
 
 def _run(connection: sqlite3.Connection, job: _Job) -> None:
     connection.execute("SAVEPOINT job")
     try:
         job.result = job.work(connection)
-    except Exception as error:  # noqa: BLE001 - raised again in the caller, in its own thread
+    except Exception as error:  # noqa: BLE001 - raised again for the caller, in its own thread
         job.error = error
         connection.execute("ROLLBACK TO job")
     connection.execute("RELEASE job")
@@ -114,7 +102,7 @@ def _run(connection: sqlite3.Connection, job: _Job) -> None:
 
 def _answer(jobs: list[_Job]) -> None:
     loop = jobs[0].future.get_loop()
-    with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits any more
+    with contextlib.suppress(RuntimeError):  # the loop is closed, so nobody waits
         loop.call_soon_threadsafe(_resolve, jobs)
 
 

@@ -1,4 +1,4 @@
-"""The admin API's one kind of error."""
+"""The errors of the admin API."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CODES = {
 
 
 class ApiError(Exception):
-    """An answer of the admin API that is not a success."""
+    """An error response of the admin API."""
 
     def __init__(self, status: int, message: str, data: Json | None = None) -> None:
         super().__init__(message)
@@ -25,7 +25,7 @@ class ApiError(Exception):
         self.data = data
 
     def body(self) -> Json:
-        """The JSON body, an APIErrorResponse of the API document."""
+        """The JSON body, an APIErrorResponse in Hookdeck's OpenAPI document."""
         code = _CODES.get(self.status, "ERROR")
         body = {"code": code, "status": self.status, "message": self.message}
         return body if self.data is None else {**body, "data": self.data}
@@ -38,5 +38,5 @@ def invalid(problems: dict[str, str]) -> ApiError:
 
 
 def not_found(what: str, identifier: str) -> ApiError:
-    """404 for a thing that does not exist, or no longer does."""
+    """404 for an object that does not exist."""
     return ApiError(404, f"No {what} with id {identifier}")
