@@ -17,7 +17,7 @@ from allthethings.hosts import names_served
 from allthethings.mongo import Database
 from allthethings.pipeline import health
 from allthethings.pipeline.imports import Submissions
-from allthethings.pipeline.pipeline import Pipeline
+from allthethings.pipeline.pipeline import create_pipeline
 from allthethings.pipeline.progress import Watch
 from allthethings.pipeline.reconciler import Reconciler
 from allthethings.processors import Tools, preload, sandbox
@@ -75,7 +75,7 @@ def create_services(settings: Settings, database: Database, replicate: Replicate
     """The parts that the routes work with."""
     fetcher = Fetcher(parse_allow(settings.fetch_allow), user_agent="index-all-the-things/1.0")
     count_tokens = load_counter(settings.tokenizer)
-    pipeline = Pipeline(
+    pipeline = create_pipeline(
         database,
         fetcher,
         Tools(replicate, partial(download, fetcher), settings.webhook_urls),
@@ -87,7 +87,7 @@ def create_services(settings: Settings, database: Database, replicate: Replicate
     return Services(
         database=database,
         pipeline=pipeline,
-        submissions=Submissions(pipeline),
+        submissions=Submissions(pipeline.submission),
         search=Search(database, QueryVectors(_query_model(settings, replicate), count_tokens)),
         watch=Watch(database, replicate),
         gateway=create_gateway(settings),

@@ -14,7 +14,7 @@ from enum import StrEnum
 from allthethings.assets.asset import Asset
 from allthethings.assets.urls import clean_url, url_key
 from allthethings.errors import BadInput, IndexingError, ServiceUnavailable
-from allthethings.pipeline.pipeline import Pipeline, Preview
+from allthethings.pipeline.submission import Preview, Submission
 from allthethings.processors.sandbox import Starved, run_within
 from allthethings.sources.markup import addresses_in
 from allthethings.store.transitions import AlreadyIndexed
@@ -90,8 +90,8 @@ Judge = Callable[[str], Answer]
 class Submissions:
     """Indexes and checks lists of URLs. One serves any number of threads."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
-        self._pipeline = pipeline
+    def __init__(self, submission: Submission) -> None:
+        self._submission = submission
         self._threads = ThreadPoolExecutor(MAX_LOOKS, thread_name_prefix="submissions")
 
     def index(self, lines: Sequence[str]) -> list[Answer]:
@@ -103,11 +103,11 @@ class Submissions:
         return self._judge(lines, self._check)
 
     def _index(self, url: str) -> Answer:
-        asset = self._pipeline.submit(url)
+        asset = self._submission.submit(url)
         return Answer(asset.url, Outcome.INDEXED, f"Indexing {asset.url}", 201, asset)
 
     def _check(self, url: str) -> Answer:
-        preview = self._pipeline.check(url)
+        preview = self._submission.check(url)
         return Answer(preview.url, Outcome.READY, "It can be indexed.", 200, preview=preview)
 
     def _judge(self, lines: Sequence[str], judge: Judge) -> list[Answer]:

@@ -14,7 +14,8 @@ from datetime import timedelta
 from allthethings.assets.asset import Asset, AssetStatus
 from allthethings.errors import IndexingError
 from allthethings.mongo import Database
-from allthethings.pipeline.pipeline import HOLD_OFF, Pipeline
+from allthethings.pipeline.later import HOLD_OFF
+from allthethings.pipeline.pipeline import Pipeline
 from allthethings.replicate.client import ReplicateClient
 from allthethings.replicate.predictions import Prediction
 from allthethings.store.documents import now
@@ -56,7 +57,7 @@ class Reconciler:
     def reconcile(self, limit: int = 100) -> int:
         """Take up what nobody works on. Returns how many things that were."""
         for deletion in self._deletions.pending(limit):
-            self._pipeline.finish_deletion(deletion)
+            self._pipeline.lifecycle.finish_deletion(deletion)
         waiting, taken = self._leases.unfinished(limit), 0
         while waiting:
             done, left = self._take_some(waiting[:TOGETHER])
@@ -93,31 +94,31 @@ class Reconciler:
 
     def _take_up(self, asset: Asset) -> None:
         if asset.status is S.SUBMITTED:
-            self._pipeline.process(asset, look_for_lost=True)
+            self._pipeline.text.process(asset, look_for_lost=True)
         elif asset.status is S.PROCESSING:
             self._ask_for_text(asset)
         elif asset.status is S.PROCESSED:
-            self._pipeline.request_missing(asset, look_for_lost=True)
-        elif not self._pipeline.finish(asset.id):
+            self._pipeline.embeddings.request_missing(asset, look_for_lost=True)
+        elif not self._pipeline.embeddings.finish(asset.id):
             self._ask_for_embeddings(asset)
 
     def _ask_for_text(self, asset: Asset) -> None:
         """The callback is late, or was lost: ask Replicate what became of the prediction."""
         prediction = self._replicate.get(asset.replicate_process_id or "")
         if self._came_to_an_end(asset, prediction, S.PROCESSING_ERROR) and prediction:
-            self._pipeline.text_arrived(asset, prediction)
+            self._pipeline.text.arrived(asset, prediction)
         self._await(asset)
 
     def _ask_for_embeddings(self, asset: Asset) -> None:
         """As `_ask_for_text`, for each prediction that still owes vectors."""
         owed = self._passages.owed(asset.id)
         # A callback may just have brought the last vectors.
-        if not owed and not self._pipeline.finish(asset.id):
+        if not owed and not self._pipeline.embeddings.finish(asset.id):
             self._transitions.move(asset.id, S.EMBEDDINGS_ERROR, same_try=asset, error=UNASKED)
         for prediction_id, first, last in owed:
             prediction = self._replicate.get(prediction_id)
             if self._came_to_an_end(asset, prediction, S.EMBEDDINGS_ERROR) and prediction:
-                self._pipeline.embeddings_arrived(asset, first, last, prediction)
+                self._pipeline.embeddings.arrived(asset, first, last, prediction)
         self._await(asset)
 
     def _await(self, asset: Asset) -> None:
@@ -134,7 +135,7 @@ class Reconciler:
             return False
         if prediction.lost_its_output(now()):
             log.warning("asset %s: the output of %s is gone, again", asset.id, prediction.id)
-            self._pipeline.begin_again(asset)
+            self._pipeline.lifecycle.start_again(asset)
             return False
         if prediction.finished:
             return True
@@ -142,5 +143,5 @@ class Reconciler:
         if prediction.started_at and now() - prediction.started_at > self._deadline:
             # In this order: the callback of a cancelled prediction knows no reason.
             self._transitions.move(asset.id, failure, same_try=asset, error=STUCK)
-            self._pipeline.give_up(asset.id, [prediction.id])
+            self._pipeline.unwanted.give_up(asset.id, [prediction.id])
         return False

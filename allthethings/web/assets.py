@@ -97,17 +97,17 @@ def transcript(asset_id: str, form: str) -> ResponseReturnValue:
 
 @blueprint.post("/assets/<asset_id>/retry")
 def retry(asset_id: str) -> ResponseReturnValue:
-    return _act(asset_id, services().pipeline.retry, "Trying again.")
+    return _act(asset_id, services().pipeline.lifecycle.retry, "Trying again.")
 
 
 @blueprint.post("/assets/<asset_id>/cancel")
 def cancel(asset_id: str) -> ResponseReturnValue:
-    return _act(asset_id, services().pipeline.cancel, "Cancelled.")
+    return _act(asset_id, services().pipeline.lifecycle.cancel, "Cancelled.")
 
 
 @blueprint.post("/assets/<asset_id>/delete")
 def delete(asset_id: str) -> ResponseReturnValue:
-    services().pipeline.delete(asset_id)
+    services().pipeline.lifecycle.delete(asset_id)
     if wants_json():
         return jsonify(deleted=asset_id)
     flash("Deleted.", "success")

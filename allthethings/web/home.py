@@ -147,7 +147,7 @@ def _watched(ids: str) -> ResponseReturnValue:
 
 def _index_one(url: str) -> ResponseReturnValue:
     try:
-        asset = services().pipeline.submit(url)
+        asset = services().pipeline.submission.submit(url)
     except AlreadyIndexed as error:
         return _submitted(error.asset, str(error), "info", 200)
     except IndexingError as error:

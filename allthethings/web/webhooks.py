@@ -50,14 +50,14 @@ def add_text_routes(state: BlueprintSetupState) -> None:
 
 def text(asset_id: str) -> tuple[Response, int]:
     pipeline = services().pipeline
-    return _record(asset_id, lambda payload: pipeline.record_text(asset_id, payload))
+    return _record(asset_id, lambda payload: pipeline.text.record(asset_id, payload))
 
 
 @blueprint.post("/embedding/<asset_id>/<int:first>-<int:last>")
 def embedding(asset_id: str, first: int, last: int) -> tuple[Response, int]:
     pipeline = services().pipeline
     return _record(
-        asset_id, lambda payload: pipeline.record_embeddings(asset_id, first, last, payload)
+        asset_id, lambda payload: pipeline.embeddings.record(asset_id, first, last, payload)
     )
 
 
@@ -74,7 +74,7 @@ def _record(asset_id: str, step: Callable[[object], None]) -> tuple[Response, in
     step(payload)
     took = time.perf_counter() - began
     if delivery := noted(request.headers, payload, request.path, received, took):
-        services().pipeline.note_delivery(asset_id, delivery)
+        services().pipeline.lifecycle.note_delivery(asset_id, delivery)
     return jsonify(status="ok"), 200
 
 

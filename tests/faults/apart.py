@@ -15,7 +15,7 @@ from allthethings.assets.locators import WHOLE
 from allthethings.assets.passages import Passage, Shape
 from allthethings.generators import AsyncEmbeddingsGenerator
 from allthethings.mongo import Database
-from allthethings.pipeline.pipeline import Pipeline
+from allthethings.pipeline.pipeline import Pipeline, create_pipeline
 from allthethings.processors import Tools, about
 from allthethings.replicate.client import ReplicateClient
 from allthethings.sources.fetch import download
@@ -51,7 +51,7 @@ def own_database(cloud: Cloud, name: str) -> Iterator[Database]:
 def pipeline_of(database: Database, replicate: ReplicateClient, callbacks: str) -> Pipeline:
     """The steps; Replicate is told to call back to that URL."""
     fetcher = Fetcher()
-    return Pipeline(
+    return create_pipeline(
         database,
         fetcher,
         Tools(replicate, partial(download, fetcher), {"audio": callbacks}),

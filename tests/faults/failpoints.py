@@ -15,7 +15,8 @@ from typing import Any
 
 from allthethings.assets.asset import AssetStatus
 from allthethings.generators import EMBEDDING_VERSION
-from allthethings.pipeline.pipeline import Pipeline
+from allthethings.pipeline.embedding_stage import EmbeddingStage
+from allthethings.pipeline.text_stage import TextStage
 from allthethings.processors.audio import WHISPER_VERSION
 from allthethings.replicate.client import ReplicateClient
 from allthethings.store.passages import PassageStore
@@ -135,9 +136,9 @@ def _half_noted(point: str) -> None:
     _wrap(PassageStore, "requested", around)
 
 
-def _acknowledged(point: str, name: str) -> None:
+def _acknowledged(point: str, stage: type) -> None:
     """When the work of a callback is done, and its answer not yet sent."""
-    _after(point, Pipeline, name)
+    _after(point, stage, "record")
 
 
 S = AssetStatus
@@ -157,11 +158,11 @@ POINTS: dict[str, Callable[[str], None]] = {
         point, ReplicateClient, "create", _asks(EMBEDDING_VERSION)
     ),
     "half of a request for vectors recorded": _half_noted,
-    "before the text is acknowledged": lambda point: _acknowledged(point, "record_text"),
+    "before the text is acknowledged": lambda point: _acknowledged(point, TextStage),
     "half of the vectors written": lambda point: _half_of(point, "embed", 3),
     "before the last commit": lambda point: _before(
         point, Transitions, "move", _moves_to(S.SEARCHABLE)
     ),
-    "before vectors are acknowledged": lambda point: _acknowledged(point, "record_embeddings"),
+    "before vectors are acknowledged": lambda point: _acknowledged(point, EmbeddingStage),
 }
 """Where the app can be made to die, and how each point is put in."""

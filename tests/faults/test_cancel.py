@@ -18,7 +18,7 @@ from pymongo.database import Database as Documents
 from allthethings.assets.asset import Asset, AssetStatus
 from allthethings.errors import BadInput, NoSuchAsset
 from allthethings.mongo import Database
-from allthethings.pipeline.pipeline import CANCELLED
+from allthethings.pipeline.lifecycle import CANCELLED
 from allthethings.replicate.predictions import Prediction
 from allthethings.store.transitions import Transitions
 from tests.faults.apart import (
@@ -260,18 +260,18 @@ def test_while_the_prediction_of_its_text_is_created(
     url = site.add("/unnoted.mp3", recording("It hangs.", "wait"))
     asset_id = left(apart, "SUBMITTED", timedelta(0), url=url)
     pipeline = pipeline_of(apart, replicate, NOWHERE)
-    replicate.meanwhile = lambda: pipeline.cancel(asset_id)
-    pipeline.process(existing(apart, asset_id))
+    replicate.meanwhile = lambda: pipeline.lifecycle.cancel(asset_id)
+    pipeline.text.process(existing(apart, asset_id))
     asset = existing(apart, asset_id)
     assert (asset.status, asset.error) == (S.PROCESSING_ERROR, CANCELLED)
     assert replicate.ends() == ["canceled"]
 
     # Nor does its callback end another try, which has no prediction yet.
     late = {"id": replicate.created[0], "status": "canceled", "output": None}
-    replicate.meanwhile = lambda: pipeline.record_text(asset_id, late)
-    pipeline.retry(asset_id)
+    replicate.meanwhile = lambda: pipeline.text.record(asset_id, late)
+    pipeline.lifecycle.retry(asset_id)
     assert existing(apart, asset_id).status is S.PROCESSING
-    pipeline.cancel(asset_id)
+    pipeline.lifecycle.cancel(asset_id)
     assert replicate.ends() == ["canceled", "canceled"]
 
 
@@ -280,8 +280,8 @@ def test_while_a_prediction_of_its_vectors_is_created(
 ) -> None:
     asset_id = in_parts(apart, 1)
     pipeline = pipeline_of(apart, replicate, NOWHERE)
-    replicate.meanwhile = lambda: pipeline.cancel(asset_id)
-    pipeline.request_embeddings(asset_id)
+    replicate.meanwhile = lambda: pipeline.lifecycle.cancel(asset_id)
+    pipeline.embeddings.request(asset_id)
     asset = existing(apart, asset_id)
     assert (asset.status, asset.error) == (S.EMBEDDINGS_ERROR, CANCELLED)
     assert replicate.ends() == ["canceled"]
@@ -292,13 +292,13 @@ def test_vectors_whose_prediction_takes_its_time_to_end_are_not_waited_for(
 ) -> None:
     asset_id = in_parts(apart, 1)
     pipeline = pipeline_of(apart, replicate, NOWHERE)
-    pipeline.request_embeddings(asset_id)
+    pipeline.embeddings.request(asset_id)
     replicate.cancels = False
-    pipeline.cancel(asset_id)
-    pipeline.retry(asset_id)
+    pipeline.lifecycle.cancel(asset_id)
+    pipeline.lifecycle.retry(asset_id)
     first, second = replicate.created
     late = {"id": first, "status": "canceled", "output": None}
-    pipeline.record_embeddings(asset_id, 0, 0, late)
+    pipeline.embeddings.record(asset_id, 0, 0, late)
     assert existing(apart, asset_id).status is S.GENERATING_EMBEDDINGS
     assert apart.passages.owed(asset_id) == [(second, 0, 0)]
     replicate.cancels = True
@@ -309,7 +309,7 @@ def test_vectors_whose_prediction_takes_its_time_to_end_are_not_waited_for(
 def test_what_went_on_in_between_ends_where_it_is(apart: Database, replicate: Interrupted) -> None:
     asset_id = left(apart, "PROCESSING", timedelta(minutes=1))
     apart.transitions = GoesOn(apart.assets.collection)
-    asset = pipeline_of(apart, replicate, NOWHERE).cancel(asset_id)
+    asset = pipeline_of(apart, replicate, NOWHERE).lifecycle.cancel(asset_id)
     assert statuses(asset) == ["PROCESSING", "PROCESSED", "EMBEDDINGS_ERROR"]
     assert asset.cancelled
 
@@ -317,10 +317,10 @@ def test_what_went_on_in_between_ends_where_it_is(apart: Database, replicate: In
 def test_two_who_cancel_are_one(apart: Database, replicate: Interrupted) -> None:
     asset_id = left(apart, "PROCESSING", timedelta(minutes=1))
     pipeline = pipeline_of(apart, replicate, NOWHERE)
-    pipeline.cancel(asset_id)
+    pipeline.lifecycle.cancel(asset_id)
     with pytest.raises(BadInput, match="Only what is under way"):
-        pipeline.cancel(asset_id)
+        pipeline.lifecycle.cancel(asset_id)
     assert statuses(existing(apart, asset_id)) == ["PROCESSING", "PROCESSING_ERROR"]
-    pipeline.delete(asset_id)
+    pipeline.lifecycle.delete(asset_id)
     with pytest.raises(NoSuchAsset):
-        pipeline.cancel(asset_id)
+        pipeline.lifecycle.cancel(asset_id)

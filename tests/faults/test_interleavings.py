@@ -92,7 +92,7 @@ def test_what_was_given_up_says_so_although_its_callback_comes_at_once(
     asked = replicate.create(WHISPER_VERSION, {"audio": url}, "http://127.0.0.1:9/nobody")
     ago = timedelta(minutes=1)
     asset_id = left(database, "PROCESSING", ago, replicate_process_id=asked.id)
-    replicate.call_back = lambda prediction_id: pipeline.record_text(
+    replicate.call_back = lambda prediction_id: pipeline.text.record(
         asset_id, {"id": prediction_id, "status": "canceled", "output": None}
     )
     wait_for(lambda: begun(replicate, asked.id), "the model at work")

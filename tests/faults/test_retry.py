@@ -8,7 +8,7 @@ from random import Random
 
 from pymongo.database import Database
 
-from allthethings.pipeline.pipeline import BATCH
+from allthethings.pipeline.embedding_stage import BATCH
 from tests.faults.things import Document, make_thing, passages, predictions
 from tests.support.cloud import Cloud
 from tests.support.person import Person

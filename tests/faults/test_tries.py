@@ -15,7 +15,8 @@ from bson import ObjectId
 from allthethings.assets.asset import AssetStatus
 from allthethings.errors import UnusableThing
 from allthethings.mongo import Database
-from allthethings.pipeline.pipeline import BATCH, Pipeline
+from allthethings.pipeline.embedding_stage import BATCH
+from allthethings.pipeline.pipeline import Pipeline
 from allthethings.pipeline.reconciler import STUCK, Reconciler
 from allthethings.processors import Tools
 from allthethings.processors.audio import WHISPER_VERSION
@@ -132,19 +133,19 @@ def test_vectors_are_asked_for_by_one_try_alone(
     """The first try notices within one batch; the second asks for all that is wanted."""
     asset_id = in_parts(database, 4 * BATCH)
     asking, over = threading.Event(), threading.Event()
-    second = threading.Thread(target=lambda: pipeline.retry(asset_id))
+    second = threading.Thread(target=lambda: pipeline.lifecycle.retry(asset_id))
 
     def meanwhile(number: int) -> None:
         if threading.current_thread() is second:
             asking.set()
             over.wait(60)
         elif number == 3:
-            pipeline.cancel(asset_id)
+            pipeline.lifecycle.cancel(asset_id)
             second.start()
             assert asking.wait(60)
 
     replicate.after_create = meanwhile
-    pipeline.request_embeddings(asset_id)
+    pipeline.embeddings.request(asset_id)
     over.set()
     second.join(60)
     first, others = replicate.created[:3], replicate.created[3:]
@@ -161,16 +162,16 @@ def test_what_was_stuck_is_not_waited_for_again(
     database: Database, replicate: Watched, pipeline: Pipeline
 ) -> None:
     asset_id = in_parts(database, 1)
-    pipeline.request_embeddings(asset_id)
+    pipeline.embeddings.request(asset_id)
     (stuck,) = replicate.created
     wait_for(lambda: replicate.status(stuck) == "processing", "the model at work")
     free(database, asset_id)
     assert reconciler_of(database, replicate, pipeline, timedelta(0)).reconcile() == 1
     asset = existing(database, asset_id)
     assert (asset.status, asset.error) == (S.EMBEDDINGS_ERROR, STUCK)
-    pipeline.retry(asset_id)
+    pipeline.lifecycle.retry(asset_id)
     late = {"id": stuck, "status": "canceled", "output": None}
-    pipeline.record_embeddings(asset_id, 0, 0, late)
+    pipeline.embeddings.record(asset_id, 0, 0, late)
     assert existing(database, asset_id).status is S.GENERATING_EMBEDDINGS
     assert database.passages.owed(asset_id) == [(replicate.created[1], 0, 0)]
 
@@ -178,10 +179,10 @@ def test_what_was_stuck_is_not_waited_for_again(
 def test_what_waits_for_its_turn_is_not_stuck(
     database: Database, replicate: Watched, pipeline: Pipeline
 ) -> None:
-    pipeline.request_embeddings(in_parts(database, 1))
+    pipeline.embeddings.request(in_parts(database, 1))
     wait_for(lambda: replicate.status(replicate.created[0]) == "processing", "its turn")
     behind = in_parts(database, 1, "http://127.0.0.1/behind")
-    pipeline.request_embeddings(behind)
+    pipeline.embeddings.request(behind)
     free(database, behind)
     assert reconciler_of(database, replicate, pipeline, timedelta(0)).reconcile() == 1
     asset = existing(database, behind)
@@ -194,15 +195,15 @@ def test_a_verdict_on_the_first_try_does_not_end_the_second(
 ) -> None:
     url = site.add("/verdict.mp3", recording("It hangs.", "wait"))
     asset_id = left(database, "SUBMITTED", timedelta(0), url=url)
-    pipeline.process(existing(database, asset_id))
+    pipeline.text.process(existing(database, asset_id))
     (first,) = replicate.created
     wait_for(lambda: replicate.status(first) == "processing", "the model at work")
     free(database, asset_id)
 
     def meanwhile(prediction: Prediction) -> Prediction:
         replicate.seen = as_it_is
-        pipeline.cancel(asset_id)
-        pipeline.retry(asset_id)
+        pipeline.lifecycle.cancel(asset_id)
+        pipeline.lifecycle.retry(asset_id)
         return prediction
 
     replicate.seen = meanwhile
@@ -216,7 +217,7 @@ def test_vectors_that_nobody_has_asked_for_yet_are_no_error(
 ) -> None:
     """The reconciler looks when the second try has not asked yet."""
     asset_id = in_parts(database, 1)
-    pipeline.request_embeddings(asset_id)
+    pipeline.embeddings.request(asset_id)
     free(database, asset_id)
     database.passages = Interrupted(database.passages.collection)
 
@@ -242,9 +243,9 @@ def test_a_page_that_comes_too_late_is_not_the_second_tries(
             raise UnusableThing("The server took too long.")
         return Download(url, b"<p>What the first try was answered with.</p>" * 20, "utf-8")
 
-    tools = pipeline._tools
-    pipeline._tools = Tools(tools.replicate, download, tools.webhook_urls)
-    pipeline.process(existing(database, asset_id))
+    tools = pipeline.text._tools
+    pipeline.text._tools = Tools(tools.replicate, download, tools.webhook_urls)
+    pipeline.text.process(existing(database, asset_id))
     asset = existing(database, asset_id)
     assert (asset.status, asset.error, asset.text) == (S.SUBMITTED, None, None)
     assert database.passages.of(asset_id) == []

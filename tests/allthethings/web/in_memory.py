@@ -16,8 +16,8 @@ from allthethings.assets.locators import WHOLE, Heading, Locator, TimeSpan
 from allthethings.assets.urls import clean_url
 from allthethings.errors import UnusableThing
 from allthethings.pipeline.imports import Submissions
-from allthethings.pipeline.pipeline import Preview
 from allthethings.pipeline.progress import Watch
+from allthethings.pipeline.submission import Preview
 from allthethings.processors import kind_of
 from allthethings.replicate.predictions import Prediction
 from allthethings.search.results import Away, Found, Hit, Result
@@ -89,6 +89,14 @@ class Memory:
 
     @property
     def passages(self) -> Memory:
+        return self
+
+    @property
+    def submission(self) -> Memory:
+        return self
+
+    @property
+    def lifecycle(self) -> Memory:
         return self
 
     def page(self, wanted: PageRequest) -> AssetPage:

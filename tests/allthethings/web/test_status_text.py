@@ -11,7 +11,7 @@ from allthethings.assets.asset import Asset
 from allthethings.assets.asset import AssetStatus as S
 from allthethings.errors import ErrorCode as E
 from allthethings.errors import ServiceUnavailable
-from allthethings.pipeline.pipeline import CANCELLED
+from allthethings.pipeline.lifecycle import CANCELLED
 from allthethings.pipeline.progress import Progress
 from allthethings.web.advice import ADVICE, BY_STAGE
 from allthethings.web.status_text import standing
