@@ -1,12 +1,25 @@
-"""Names of hosts: which ones mean this machine, which one a Host header or a URL holds."""
+"""Host names: their one spelling, which ones mean this machine, and what a Host header names."""
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import re
 from urllib.parse import urlsplit
 
+import guardedfetch
+from allthethings.errors import BadInput
+
 _AUTHORITY = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?")
+
+
+def canonical_host(host: str) -> str:
+    """The one spelling of a host, given without brackets: lower-case ASCII by UTS 46, without a
+    dot at the end; an IP address as it is usually written. Raises BadInput."""
+    try:
+        return guardedfetch.canonical_host(f"[{host}]" if ":" in host else host)
+    except guardedfetch.BadUrl as error:
+        raise BadInput(f"{error}.") from error
 
 
 def is_loopback(host: str) -> bool:
@@ -33,7 +46,9 @@ def names_served(host: str, app_url: str) -> frozenset[str] | None:
 
     None means any: it is bound to more than loopback, and no public `app_url` says its name.
     """
-    public = (urlsplit(app_url).hostname or "").rstrip(".")
+    public = urlsplit(app_url).hostname or ""
+    with contextlib.suppress(BadInput):  # of such a name no browser asks
+        public = canonical_host(public)
     if not is_loopback(host) and (not public or is_loopback(public)):
         return None
     return frozenset(filter(None, [public, host_of(host) or host.lower()]))

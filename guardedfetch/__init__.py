@@ -29,6 +29,7 @@ from .errors import (
 from .fetcher import Fetched, Fetcher, Stream
 from .limits import Limits
 from .network import Resolver, system_resolve
+from .urls import canonical_host
 
 __all__ = [
     "AddressRefused",
@@ -51,6 +52,7 @@ __all__ = [
     "TooManyRedirects",
     "TooSlow",
     "Unreachable",
+    "canonical_host",
     "is_public",
     "parse_allow",
     "system_resolve",

@@ -1,4 +1,4 @@
-"""URLs: as people type them, in the one spelling that identifies an asset, and their sites."""
+"""URLs as people type them, their one spelling that identifies an asset, and their sites."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from urllib.parse import urlsplit, urlunsplit
 from url_normalize import url_normalize
 
 from allthethings.errors import BadInput
+from allthethings.hosts import canonical_host
 
 MAX_URL_LENGTH = 2_000
 NO_URL = "Enter the URL of a thing to index."
@@ -15,7 +16,7 @@ NO_URL = "Enter the URL of a thing to index."
 def clean_url(text: str) -> str:
     """The URL as it is asked for: trimmed, with a lower-case scheme, without fragment.
 
-    Raises BadInput for what is not an http or https URL.
+    Raises BadInput for what is not an http or https URL with a valid host.
     """
     url = text.strip()
     if not url:
@@ -33,32 +34,36 @@ def clean_url(text: str) -> str:
         raise BadInput(f"Only http and https URLs can be indexed, not {parts.scheme}:.")
     if parts.scheme not in ("http", "https") or not host:
         raise BadInput("This is not a URL: it should look like https://example.com/talk.mp3.")
+    canonical_host(host)
     return urlunsplit(parts._replace(fragment=""))
 
 
 def url_key(url: str) -> str:
-    """The one spelling of all the spellings of a URL; a unique index on it decides 'the same'.
+    """The one spelling of a URL; a unique index on it decides which URLs are the same.
 
     Scheme and host in lower case and IDNA form, no default port, no dot segments, one form of
     percent-encoding, no fragment, no dot at the end of the host (RFC 3986, section 6.2).
     """
     try:
-        parts = urlsplit(url_normalize(url) or url)
-        host = (parts.hostname or "").rstrip(".")
-        port = parts.port
+        parts = urlsplit(url)
+        host, port = canonical_host(parts.hostname or ""), parts.port
+        netloc = f"[{host}]" if ":" in host else host
+        if port not in (None, {"http": 80, "https": 443}.get(parts.scheme)):
+            netloc += f":{port}"
+        if "@" in parts.netloc:
+            netloc = f"{parts.netloc.rpartition('@')[0]}@{netloc}"
+        plain = urlunsplit(parts._replace(netloc=netloc, path=parts.path or "/", fragment=""))
+        return url_normalize(plain) or plain
     except (ValueError, UnicodeError) as error:
         raise BadInput(f"This is not a URL: {error}.") from error
-    bracketed = f"[{host}]" if ":" in host else host
-    default_port = {"http": 80, "https": 443}.get(parts.scheme)
-    netloc = bracketed if port in (None, default_port) else f"{bracketed}:{port}"
-    if "@" in parts.netloc:
-        netloc = f"{parts.netloc.rpartition('@')[0]}@{netloc}"
-    return urlunsplit(parts._replace(netloc=netloc, path=parts.path or "/", fragment=""))
 
 
 def sites_of(url: str) -> list[str]:
-    """The sites that a URL belongs to: its host, and the domains above it but the topmost."""
-    host = (urlsplit(url).hostname or "").rstrip(".").lower()
+    """The sites that a URL belongs to: its host, and the domains above it but the topmost.
+
+    Each is spelled as `canonical_host` spells it. Raises BadInput for a URL without a valid host.
+    """
+    host = canonical_host(urlsplit(url).hostname or "")
     if ":" in host or host.replace(".", "").isdigit():
         return [host]
     labels = host.split(".")

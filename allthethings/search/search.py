@@ -18,8 +18,9 @@ from allthethings.search.query_vectors import MAX_CHARACTERS, MAX_WORDS, QueryVe
 from allthethings.search.ranking import fuse
 from allthethings.search.results import Away, Found, Hit, Result
 from allthethings.search.syntax import Query
+from allthethings.store.conditions import Scope
 from allthethings.store.documents import Document
-from allthethings.store.passage_index import MOST, Scope
+from allthethings.store.passage_index import MOST
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ class Search:
         if not query.text:
             raise BadInput("Add what to look for: a word or a question.")
         if len(query.text.split()) > MAX_WORDS:
-            raise BadInput(f"A query may have {MAX_WORDS:,} words at most.")
+            raise BadInput(f"A query may have at most {MAX_WORDS:,} words.")
         if len(query.text) > MAX_CHARACTERS:
             raise BadInput(f"A query may have {MAX_CHARACTERS:,} characters at most.")
         if asset := self._named(query.text):

@@ -1,4 +1,4 @@
-"""What a person types into the search box, and the filters beside it; pure.
+"""Reads what a person types into the search box and the filters beside it.
 
 lighthouse "fresnel lens" -radio site:example.org kind:audio after:2024-05 before:2025
 """
@@ -6,122 +6,144 @@ lighthouse "fresnel lens" -radio site:example.org kind:audio after:2024-05 befor
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from allthethings.errors import BadInput
-from allthethings.store.passage_index import Filters
+from allthethings.hosts import canonical_host
+from allthethings.store.conditions import Condition, Operator, Value
 
-FIELDS = ("kind", "site", "after", "before")
-"""The names of the filters, in the query's text and as fields of the form."""
+# Exact phrases and excluded words of a query: the index is searched once for each.
 MAX_TERMS = 20
-"""Phrases and excluded words of a query: the index is asked for each of them."""
 _TERM = re.compile(r'(?P<minus>-?)(?:(?P<field>[A-Za-z]+):)?(?:"(?P<quoted>[^"]*)"?|(?P<bare>\S+))')
 _DATE = re.compile(r"(\d{4})(?:-(\d{1,2}))?(?:-(\d{1,2}))?")
 
 
 @dataclass(frozen=True)
 class Query:
-    """`text` is what is looked for, in the order typed; `phrases` are those parts of it that a
-    thing has to hold word for word, `without` what it must not hold."""
+    """What is searched for: `text` in the order typed, `phrases` that an asset must hold word for
+    word, `without` what it must not hold, and the conditions of the filters."""
 
     text: str
     phrases: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
-    filters: Filters = field(default_factory=Filters)
+    filters: tuple[Condition, ...] = ()
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What `name:value` asks of a passage, and `-name:value` if there is a `negated` operator.
+
+    `read` turns what was typed, and the names of the kinds, into the value to compare with; it
+    raises BadInput. With `single`, two different values contradict each other.
+    """
+
+    path: str
+    operator: Operator
+    read: Callable[[str, Sequence[str]], Value]
+    negated: Operator | None = None
+    single: bool = False
 
 
 def parse(text: str, fields: Mapping[str, str], kinds: Sequence[str]) -> Query:
-    """The query in a text and in the form's FIELDS, which have to hold both. Raises BadInput."""
-    query = Query("")
+    """The query in a text and in the form's FIELDS; both must hold. Raises BadInput."""
     words: list[str] = []
+    phrases: list[str] = []
+    without: list[str] = []
+    filters: list[Condition] = []
     for name in FIELDS:
         if value := fields.get(name, "").strip():
-            query = _filtered(query, name, value, kinds, negative=False)
+            _add(filters, name, value, kinds)
     for term in _TERM.finditer(text):
         negative, field = bool(term["minus"]), (term["field"] or "").lower()
         value = (term["bare"] if term["quoted"] is None else term["quoted"]).strip()
         if field in FIELDS:
-            query = _filtered(query, field, value, kinds, negative=negative)
+            _add(filters, field, value, kinds, negative=negative)
             continue
-        if field:  # no filter of ours: a word with a colon in it
+        if field:  # a word with a colon in it
             value = f"{term['field']}:{value}"
-        if not value:
-            continue
-        if negative:
-            query = replace(query, without=(*query.without, value))
-            continue
-        words.append(value)
-        if term["quoted"] is not None and not field:
-            query = replace(query, phrases=(*query.phrases, value))
-    if len(query.phrases) + len(query.without) > MAX_TERMS:
+        if value and negative:
+            without.append(value)
+        elif value:
+            words.append(value)
+            if term["quoted"] is not None and not field:
+                phrases.append(value)
+    if len(phrases) + len(without) > MAX_TERMS:
         raise BadInput(f"A query may have at most {MAX_TERMS} exact phrases and excluded words.")
-    return replace(query, text=" ".join(words))
+    return Query(" ".join(words), tuple(phrases), tuple(without), tuple(filters))
 
 
-def _filtered(
-    query: Query, name: str, value: str, kinds: Sequence[str], *, negative: bool
-) -> Query:
-    filters = query.filters
-    if name == "kind":
-        kind = _kind(value, kinds)
-        if negative:
-            filters = replace(filters, not_kinds=(*filters.not_kinds, kind))
-        elif filters.kinds and kind not in filters.kinds:
-            raise BadInput(
-                f"A thing has one kind: it cannot be both {filters.kinds[0]} and {kind}."
-            )
-        else:
-            filters = replace(filters, kinds=(kind,))
-    elif name == "site":
-        site = _site(value)
-        if negative:
-            filters = replace(filters, not_sites=(*filters.not_sites, site))
-        else:
-            filters = replace(filters, sites=(*filters.sites, site))
-    elif negative:
+def _add(
+    conditions: list[Condition],
+    name: str,
+    typed: str,
+    kinds: Sequence[str],
+    *,
+    negative: bool = False,
+) -> None:
+    one = FILTERS[name]
+    operator = one.negated if negative else one.operator
+    if operator is None:
         raise BadInput(f"-{name}: is not supported. Use before: or after: without the minus.")
-    else:
-        moment = _moment(name, value)
-        if name == "after":
-            filters = replace(filters, after=max(moment, filters.after or moment))
-        else:
-            filters = replace(filters, before=min(moment, filters.before or moment))
-    return replace(query, filters=filters)
+    condition = Condition(one.path, operator, one.read(typed, kinds))
+    if one.single and not negative:
+        _check_single(conditions, condition, name)
+    if condition not in conditions:
+        conditions.append(condition)
 
 
-def _kind(value: str, kinds: Sequence[str]) -> str:
+def _check_single(conditions: Sequence[Condition], new: Condition, name: str) -> None:
+    for other in conditions:
+        if (other.path, other.operator) == (new.path, new.operator) and other != new:
+            raise BadInput(
+                f"A thing has one {name}: it cannot be both {other.value} and {new.value}."
+            )
+
+
+def _kind(typed: str, kinds: Sequence[str]) -> str:
     """`page` is enough for `web page`."""
-    wanted = value.lower()
+    wanted = typed.lower()
     for kind in kinds:
         if wanted == kind or wanted in kind.split():
             return kind
-    raise BadInput(f"There is no kind {value!r}. The kinds are: {', '.join(kinds)}.")
+    raise BadInput(f"There is no kind {typed!r}. The kinds are: {', '.join(kinds)}.")
 
 
-def _site(value: str) -> str:
+def _site(typed: str, _kinds: Sequence[str]) -> str:
     try:
-        host = urlsplit(value if "://" in value else f"//{value}").hostname or ""
-        site = host.encode("idna").decode("ascii") if not host.isascii() else host
-    except ValueError:  # UnicodeError is one
-        site = ""
-    if not site or not re.fullmatch(r"[a-z0-9._:-]+", site):
-        raise BadInput(f"{value!r} is not a site. Write it like site:example.org.")
-    return site.rstrip(".")
+        return canonical_host(urlsplit(typed if "://" in typed else f"//{typed}").hostname or "")
+    except (BadInput, ValueError):
+        raise BadInput(f"{typed!r} is not a site. Write it like site:example.org.") from None
 
 
-def _moment(name: str, value: str) -> datetime:
-    """The first moment of a year, a month or a day."""
-    parts = _DATE.fullmatch(value)
-    try:
-        if parts is None:
-            raise ValueError(value)
-        year, month, day = (int(part or 1) for part in parts.groups())
-        return datetime(year, month, day, tzinfo=UTC)
-    except ValueError:
-        raise BadInput(
-            f"{value!r} is not a date. Write it like {name}:2025, {name}:2025-03 "
-            f"or {name}:2025-03-31."
-        ) from None
+def _start_of(name: str) -> Callable[[str, Sequence[str]], datetime]:
+    """Reads a year, a month or a day as its first moment."""
+
+    def read(typed: str, _kinds: Sequence[str]) -> datetime:
+        parts = _DATE.fullmatch(typed)
+        try:
+            if parts is None:
+                raise ValueError(typed)
+            year, month, day = (int(part or 1) for part in parts.groups())
+            return datetime(year, month, day, tzinfo=UTC)
+        except ValueError:
+            raise BadInput(
+                f"{typed!r} is not a date. Write it like {name}:2025, {name}:2025-03 "
+                f"or {name}:2025-03-31."
+            ) from None
+
+    return read
+
+
+# The filters by name. A new one needs its entry here and, unless the passages have its field
+# already, the field in About and in FILTERED of the search indexes.
+FILTERS: Mapping[str, Filter] = {
+    "kind": Filter("kind", "$eq", _kind, negated="$ne", single=True),
+    "site": Filter("site", "$eq", _site, negated="$ne"),
+    "after": Filter("added", "$gte", _start_of("after")),
+    "before": Filter("added", "$lt", _start_of("before")),
+}
+# Names of the filters, in the text of a query and as fields of the form.
+FIELDS = tuple(FILTERS)

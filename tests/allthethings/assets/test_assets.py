@@ -42,6 +42,8 @@ def test_other_things_have_other_keys(other: str) -> None:
 
 def test_international_names_and_addresses_have_keys() -> None:
     assert url_key(clean_url("https://bücher.example/")) == "https://xn--bcher-kva.example/"
+    assert url_key(clean_url("https://straße.example/")) == "https://xn--strae-oqa.example/"
+    assert url_key(clean_url("http://0x7f.1:80/x")) == "http://127.0.0.1/x"
     assert url_key(clean_url("http://[::1]:5000/x")) == "http://[::1]:5000/x"
     assert url_key(clean_url("https://example.com")) == "https://example.com/"
 
@@ -60,6 +62,9 @@ def test_international_names_and_addresses_have_keys() -> None:
         ("http://example.com:99999/", "not a URL"),
         ("http://[::1/", "not a URL"),
         ("http://example.com/" + "a" * 2000, "longer"),
+        ("http://a..b/", "host in the URL is not valid"),
+        ("http://bü cher.de/", "spaces"),
+        ("http://1.2.3.4.5/", "IPv4 address in the URL is not valid"),
         ("http://exa\x00mple.com/", "control"),
     ],
 )

@@ -21,8 +21,8 @@ from allthethings.search.ranking import fuse, similarity
 from allthethings.search.results import Away, Hit, Result
 from allthethings.search.search import PER_PAGE, SHOWN_PASSAGES, Search
 from allthethings.search.syntax import Query
+from allthethings.store.conditions import Scope
 from allthethings.store.documents import Document
-from allthethings.store.passage_index import Scope
 
 AT = datetime(2025, 3, 1, tzinfo=UTC)
 TEXT = "bright lamps over dark water"

@@ -33,7 +33,13 @@ def things(library: Library) -> dict[str, str]:
 
     return dict(
         [
-            put("spoken", "said aloud", content_type="audio/mpeg", added=day(2031, 3, 31)),
+            put(
+                "spoken",
+                "said aloud",
+                host="bücher.test",
+                content_type="audio/mpeg",
+                added=day(2031, 3, 31),
+            ),
             put("old", "bright red and small", added=day(2030, 12, 31, 23, 59, 59)),
             put("new", "small and bright", host="deep.down.test", added=day(2031, 4, 1)),
             put("late", "red, bright and gone", host="down.test", added=day(2032, 1, 1)),
@@ -63,6 +69,8 @@ SYNTAX = [
     ("site:down.test", {"site": "down.test"}, {"new", "late"}),
     ("site:deep.down.test", {"site": "deep.down.test"}, {"new"}),
     ("site:https://DOWN.test/x", {"site": "http://down.test"}, {"new", "late"}),
+    ("site:bücher.test", {"site": "https://BÜCHER.test/x"}, {"spoken"}),
+    ("site:xn--bcher-kva.test", {"site": "xn--bcher-kva.test"}, {"spoken"}),
     ("site:nowhere.test", {"site": "nowhere.test"}, set()),
     ("-site:deep.down.test site:down.test", {}, {"late"}),
     ("-site:down.test -site:notdown.test", {}, {"spoken", "old"}),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from allthethings.assets.urls import sites_of
 from allthethings.errors import BadInput
 from allthethings.search.syntax import FIELDS, Query, parse
-from allthethings.store.passage_index import Filters
+from allthethings.store.conditions import Condition
 
 KINDS = ["audio", "web page"]
 
@@ -33,20 +33,27 @@ def day(*numbers: int) -> datetime:
         ("a well-known - thing", Query("a well-known - thing")),
         ("after:", Query("after:")),
         ("ratio:3 https://x.org", Query("ratio:3 https://x.org")),
-        ("kind:audio", Query("", filters=Filters(kinds=("audio",)))),
-        ("KIND:Page", Query("", filters=Filters(kinds=("web page",)))),
-        ('kind:"web page"', Query("", filters=Filters(kinds=("web page",)))),
-        ("-kind:audio", Query("", filters=Filters(not_kinds=("audio",)))),
-        ("site:Example.ORG", Query("", filters=Filters(sites=("example.org",)))),
-        ("site:https://a.org/x", Query("", filters=Filters(sites=("a.org",)))),
-        ("site:bücher.de", Query("", filters=Filters(sites=("xn--bcher-kva.de",)))),
-        ("site:127.0.0.1:8000", Query("", filters=Filters(sites=("127.0.0.1",)))),
-        ("-site:a.org", Query("", filters=Filters(not_sites=("a.org",)))),
-        ("after:2024-05", Query("", filters=Filters(after=day(2024, 5, 1)))),
-        ("before:2024-05-07", Query("", filters=Filters(before=day(2024, 5, 7)))),
+        ("kind:audio", Query("", filters=(Condition("kind", "$eq", "audio"),))),
+        ("KIND:Page", Query("", filters=(Condition("kind", "$eq", "web page"),))),
+        ('kind:"web page"', Query("", filters=(Condition("kind", "$eq", "web page"),))),
+        ("-kind:audio", Query("", filters=(Condition("kind", "$ne", "audio"),))),
+        ("site:Example.ORG", Query("", filters=(Condition("site", "$eq", "example.org"),))),
+        ("site:https://a.org/x", Query("", filters=(Condition("site", "$eq", "a.org"),))),
+        ("site:bücher.de", Query("", filters=(Condition("site", "$eq", "xn--bcher-kva.de"),))),
+        ("site:127.0.0.1:8000", Query("", filters=(Condition("site", "$eq", "127.0.0.1"),))),
+        ("-site:a.org", Query("", filters=(Condition("site", "$ne", "a.org"),))),
+        ("after:2024-05", Query("", filters=(Condition("added", "$gte", day(2024, 5, 1)),))),
+        ("before:2024-05-07", Query("", filters=(Condition("added", "$lt", day(2024, 5, 7)),))),
         (
-            "after:2023 after:2024 before:2026 before:2025",
-            Query("", filters=Filters(after=day(2024, 1, 1), before=day(2025, 1, 1))),
+            "after:2023 after:2024-01-01 after:2024 before:2025",
+            Query(
+                "",
+                filters=(
+                    Condition("added", "$gte", day(2023, 1, 1)),
+                    Condition("added", "$gte", day(2024, 1, 1)),
+                    Condition("added", "$lt", day(2025, 1, 1)),
+                ),
+            ),
         ),
     ],
 )
@@ -58,7 +65,12 @@ def test_fields_and_text_have_to_hold_both() -> None:
     fields = {"kind": "audio", "site": "x.org", "after": "2024", "before": " "}
     query = parse("tea site:tea.x.org", fields, KINDS)
     assert query.text == "tea"
-    assert query.filters == Filters(("audio",), (), ("x.org", "tea.x.org"), (), day(2024, 1, 1))
+    assert query.filters == (
+        Condition("kind", "$eq", "audio"),
+        Condition("site", "$eq", "x.org"),
+        Condition("added", "$gte", day(2024, 1, 1)),
+        Condition("site", "$eq", "tea.x.org"),
+    )
 
 
 @pytest.mark.parametrize(
@@ -86,6 +98,25 @@ def test_any_text_is_a_query_or_a_known_error(text: str, fields: dict[str, Any])
         query = parse(text, fields, KINDS)
         assert query.text == " ".join(query.text.split(" "))
         assert all(phrase in query.text for phrase in query.phrases)
+
+
+@pytest.mark.parametrize(
+    ("typed", "url"),
+    [
+        ("bücher.de", "https://bücher.de/x"),
+        ("bücher.de", "https://xn--bcher-kva.de/x"),
+        ("xn--bcher-kva.de", "https://BÜCHER.de/x"),
+        ("https://bücher.de/", "http://bücher.de.:8000/x"),
+        ("bücher。de", "https://shop.bücher.de/x"),
+        ("straße.de", "https://straße.de/"),
+        ("faß.de", "https://xn--fa-hia.de/"),
+        ("0x7f.1", "http://127.0.0.1:8000/"),
+        ("[::1]", "http://[0:0::1]:8000/"),
+    ],
+)
+def test_a_filter_finds_every_spelling_of_a_host(typed: str, url: str) -> None:
+    (condition,) = parse(f"site:{typed}", {}, KINDS).filters
+    assert condition.value in sites_of(url)
 
 
 @pytest.mark.parametrize(

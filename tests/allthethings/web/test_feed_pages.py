@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote
 
@@ -10,6 +11,8 @@ from lxml import etree, html
 
 from allthethings.assets.asset import AssetStatus as S
 from allthethings.assets.locators import WHOLE
+from allthethings.search.syntax import Query
+from allthethings.store.conditions import Condition
 from allthethings.web.security import HEADERS
 from tests.allthethings.web.in_memory import (
     HOSTILE,
@@ -95,8 +98,15 @@ def test_the_feed_of_a_search_has_its_matches_newest_first() -> None:
     check_over_http(root)
     assert ids(root) == [f"{number:024x}" for number in (3, 2, 1)]
     (query,) = memory.asked
-    assert (query.text, query.filters.kinds) == ("bees", ("audio",))
-    assert query.filters.sites == ("radio.test",)
+    assert query == Query(
+        "bees",
+        filters=(
+            Condition("kind", "$eq", "audio"),
+            Condition("site", "$eq", "radio.test"),
+            Condition("added", "$gte", datetime(2025, 1, 1, tzinfo=UTC)),
+            Condition("added", "$lt", datetime(2026, 1, 1, tzinfo=UTC)),
+        ),
+    )
     assert root.xpath("a:link[@rel='self']/@href", namespaces=NAMES) == [
         "https://things.test/search.atom?query=bees&kind=audio&site=radio.test&after=2025&before=2026"
     ]

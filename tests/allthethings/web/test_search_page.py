@@ -11,7 +11,7 @@ from allthethings.assets.asset import AssetStatus as S
 from allthethings.search.results import Away
 from allthethings.search.search import LAST_PAGE
 from allthethings.search.syntax import MAX_TERMS, Query
-from allthethings.store.passage_index import Filters
+from allthethings.store.conditions import Condition
 from tests.allthethings.web.in_memory import Memory, make_app, make_asset, make_hit
 
 JSON = {"Accept": "application/json"}
@@ -75,7 +75,7 @@ def test_a_pasted_text_is_looked_for_as_it_is() -> None:
     )
     assert answer.status_code == 200
     said = 'He said "it dances" site:here -not there, kind:of.'
-    assert world.asked == [Query(said, filters=Filters(kinds=("audio",)))]
+    assert world.asked == [Query(said, filters=(Condition("kind", "$eq", "audio"),))]
 
 
 def test_a_pasted_text_stays_in_its_own_field() -> None:
