@@ -10,11 +10,17 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import urlsplit
 
-from allthethings.hookdeck.connections import EMBEDDINGS, connection_of, create_connections
+from allthethings.hookdeck.connections import (
+    EMBEDDINGS,
+    Connection,
+    connection_of,
+    create_connections,
+)
 from tests.support.cloud import Cloud
 from tests.support.sizes import SIZES
 
@@ -137,7 +143,7 @@ def faulty_line(cloud: Cloud, seed: int) -> Iterator[FaultyLine]:
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:
-        _lead(cloud, line.address)
+        _lead(cloud, line.address, _RetriedSoon)
         yield line
     finally:
         _lead(cloud, cloud.address)
@@ -146,11 +152,20 @@ def faulty_line(cloud: Cloud, seed: int) -> Iterator[FaultyLine]:
         server.server_close()
 
 
-def _lead(cloud: Cloud, address: str) -> None:
+class _RetriedSoon(Connection):
+    """A connection whose retries come at the interval of the tests."""
+
+    def payload(self, replicate_secret: str, app_url: str) -> dict[str, Any]:
+        payload = super().payload(replicate_secret, app_url)
+        rules = [{**rule, "interval": SIZES.retry_after} for rule in payload["rules"]]
+        return {**payload, "rules": rules}
+
+
+def _lead(cloud: Cloud, address: str, kind: type[Connection] = Connection) -> None:
     """Tell the gateway where it finds the app, as the setup script does."""
     known = cloud.endpoints
     create_connections(
-        [connection_of("audio"), EMBEDDINGS],
+        [kind(*astuple(each)) for each in (connection_of("audio"), EMBEDDINGS)],
         known["HOOKDECK_API_URL"],
         known["HOOKDECK_PROJECT_API_KEY"],
         known["REPLICATE_WEBHOOKS_SECRET"],

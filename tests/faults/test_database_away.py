@@ -35,66 +35,55 @@ from tests.support.waiting import wait_for
 
 OUTAGE = 10.0
 Outage = Callable[..., AbstractContextManager[None]]
-Turns = list[tuple[Outage, tuple[str, ...]]]
-OUTAGES: Turns = [
-    (kept_away, ("MongoDB",)),
-    (frozen, ("MongoDB",)),
-    (kept_away, ("MongoDB", "the search proxy")),
-    (frozen, ("the search proxy",)),
+ANOTHER = pytest.mark.slow("half a minute each; that MongoDB is away stands for all outages")
+OUTAGES = [
+    pytest.param(kept_away, ("MongoDB",), id="MongoDB away"),
+    pytest.param(frozen, ("MongoDB",), id="MongoDB frozen", marks=ANOTHER),
+    pytest.param(kept_away, ("MongoDB", "the search proxy"), id="both away", marks=ANOTHER),
+    pytest.param(frozen, ("the search proxy",), id="the search proxy frozen", marks=ANOTHER),
+    pytest.param(kept_away, ("Replicate",), id="Replicate away", marks=ANOTHER),
+    pytest.param(frozen, ("Replicate",), id="Replicate frozen", marks=ANOTHER),
 ]
-"""By turns, so many as are to be."""
 HASTY = {"RECONCILE_AFTER": "2", "PREDICTION_DEADLINE": "6"}
 GONE = 404
 WAITING = {"starting", "processing"}
 
 
-def test_a_database_that_is_away_loses_nothing(
-    victim_copy: Cloud, kept: Database[Document], someone: Person, site: Site, figure: Report
-) -> None:
-    turns = [OUTAGES[turn % len(OUTAGES)] for turn in range(max(2, SIZES.outages))]
-    _outages(victim_copy, kept, someone, Stock(site, "away"), turns, figure)
-
-
-def test_a_replicate_that_is_away_is_waited_for(
-    victim_copy: Cloud, kept: Database[Document], someone: Person, site: Site, figure: Report
-) -> None:
-    each: list[Outage] = [kept_away, frozen]
-    turns: Turns = [(each[turn % 2], ("Replicate",)) for turn in range(max(1, SIZES.outages // 4))]
-    _outages(victim_copy, kept, someone, Stock(site, "unheard"), turns, figure)
-
-
-def _outages(
-    cloud: Cloud,
+@pytest.mark.parametrize(("outage", "parts"), OUTAGES)
+def test_a_service_that_is_away_loses_nothing(
+    victim_copy: Cloud,
     kept: Database[Document],
     someone: Person,
-    stock: Stock,
-    turns: Turns,
+    site: Site,
     figure: Report,
+    outage: Outage,
+    parts: tuple[str, ...],
 ) -> None:
-    found = {(outage.__name__, parts): Convergence() for outage, parts in turns}
-    with under_load(cloud, stock) as load:
-        for outage, parts in turns:
-            wait_for(lambda: len(load.accepted) >= 4, "things under way")
-            with outage(cloud, *parts):
+    name = f"{'-and-'.join(parts)}-{outage.__name__}".replace(" ", "-").replace("_", "-").lower()
+    convergence = Convergence()
+    with under_load(victim_copy, Stock(site, name)) as load:
+        for _ in range(SIZES.outages):
+            before = len(load.accepted)
+            wait_for(
+                lambda: len(load.accepted) >= before + 4,  # noqa: B023
+                "things under way",
+                moved=lambda: len(load.accepted),
+            )
+            with outage(victim_copy, *parts):
                 let_pass(OUTAGE)
-            back = wait_until_well(cloud)
-            convergence = converge(kept, dict.fromkeys(load.accepted_before(back), back))
-            found[outage.__name__, parts].add(convergence)
-            print(f"{outage.__name__} {parts}: {convergence}")
+            back = wait_until_well(victim_copy)
+            convergence.add(converge(kept, dict.fromkeys(load.accepted_before(back), back)))
     things = load.accepted_before(time.time())
     converge(kept, dict.fromkeys(things, time.time()))
 
-    for (name, parts), convergence in found.items():
-        times = turns.count(next(t for t in turns if (t[0].__name__, t[1]) == (name, parts)))
-        what = f"{' and '.join(parts)} {name.replace('_', ' ')}, {times} times {OUTAGE:.0f} s"
-        figure(f"{what}: convergence", str(convergence))
+    figure(f"{name}, {SIZES.outages} times {OUTAGE:.0f} s: convergence", str(convergence))
     told = ", ".join(f"{what}: {times}" for what, times in sorted(load.answers.items()))
     figure("things submitted meanwhile, answers", f"{len(things)}, {told}")
     figure("the slowest answer", f"{load.slowest:.1f} s")
-    figure("callbacks not delivered", str(dict(undelivered(cloud))))
+    figure("callbacks not delivered", str(dict(undelivered(victim_copy))))
     assert load.wrong == []
     assert [what for what in load.answers if not what.split()[-1].isdigit()] == []
-    assert wrongs(cloud, kept, things) == []
+    assert wrongs(victim_copy, kept, things) == []
     assert not_found(someone, kept, things) == []
 
 
@@ -120,6 +109,9 @@ def waiting(stock: Stock, *, audio: bool) -> Stocked:
     return stock.make(audio=audio, end="wait" if audio else "vectors:wait")
 
 
+@pytest.mark.slow(
+    "starts a copy of its own; tests/faults/test_tries.py has its reconciler give up by itself"
+)
 def test_a_prediction_that_is_stuck_is_given_up_with_the_reason(
     hasty: Cloud, people: Person, site: Site
 ) -> None:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much of everything. `reconcile_after` is in seconds; after `faulty_attempts` the line
-    lets a delivery through."""
+    """How much of everything. `reconcile_after` is in seconds, `retry_after`, of the gateway, in
+    milliseconds; after `faulty_attempts` the line lets a delivery through."""
 
     things: int
     seeds: int
@@ -21,6 +21,7 @@ class Sizes:
     kills_at_a_point: int
     outages: int
     reconcile_after: int
+    retry_after: int
 
 
 SHORT = Sizes(
@@ -34,6 +35,7 @@ SHORT = Sizes(
     kills_at_a_point=1,
     outages=1,
     reconcile_after=5,
+    retry_after=2_000,
 )
 FULL = Sizes(
     things=1_000,
@@ -44,7 +46,8 @@ FULL = Sizes(
     fuzz_pages=2_000,
     kills=200,
     kills_at_a_point=20,
-    outages=20,
+    outages=5,
     reconcile_after=30,
+    retry_after=30_000,
 )
 SIZES = FULL if os.environ.get("SOAK") == "full" else SHORT
