@@ -30,7 +30,7 @@ test-rest: which = -m slow
 test-all: which =
 test test-rest test-all:
 	$(install) main localcloud dev
-	@$(python) -m tests.support.chromium
+	@$(python) -m tools.harness.chromium
 	@$(python) -m localcloud.weights
 	@exec $(python) -m pytest $(which) $(ARGS)
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.cloud import Cloud
 from tests.support.copies import Copies, module_of, sort_by_copy
+from tools.harness.cloud import Cloud
 
 SHARED = pytest.StashKey[Copies]()
 

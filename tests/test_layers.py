@@ -110,3 +110,8 @@ def test_config_alone_reads_the_environment() -> None:
     for path in [*sources("allthethings"), ROOT / "app.py"]:
         if str(path.relative_to(ROOT)) not in other_uses:
             assert not {name.split(".")[0] for name in imported(path)} & {"os", "dotenv"}, path
+
+
+def test_the_tools_need_no_tests() -> None:
+    for path in sources("tools"):
+        assert not any(name.split(".")[0] == "tests" for name in imported(path)), path

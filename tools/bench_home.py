@@ -27,7 +27,7 @@ from bson import ObjectId
 from pymongo import MongoClient
 
 from allthethings.processors import kind_of
-from tests.support.cloud import Cloud, running_cloud
+from tools.harness.cloud import Cloud, running_cloud
 
 Document = dict[str, Any]
 

@@ -18,11 +18,11 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from tests.guardedfetch.hostile import HOSTILE, at_every_stage, slug
-from tests.guardedfetch.servers import serving
-from tests.support import processes
-from tests.support.cloud import Cloud, running_cloud
-from tests.support.person import Person
+from tools.harness import processes
+from tools.harness.cloud import Cloud, running_cloud
+from tools.harness.hostile import HOSTILE, at_every_stage, slug
+from tools.harness.person import Person
+from tools.harness.servers import serving
 
 PAGES = ["braille", "concrete", "mangroves", "ultramarine"]
 QUERY = "trees that stand in salt water"

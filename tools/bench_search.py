@@ -24,9 +24,9 @@ from bson import ObjectId
 from bson.binary import Binary, BinaryVectorDtype
 from pymongo import MongoClient
 
-from tests.support.cloud import ROOT, Cloud, running_cloud
-from tests.support.person import Person
-from tests.support.waiting import wait_for
+from tools.harness.cloud import ROOT, Cloud, running_cloud
+from tools.harness.person import Person
+from tools.harness.waiting import wait_for
 
 Document = dict[str, Any]
 

@@ -24,10 +24,10 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from tests.support.cloud import running_cloud
-from tests.support.person import Person
-from tests.support.reference import REFERENCE
-from tests.support.site import Page, Site, running_site
+from tools.harness.cloud import running_cloud
+from tools.harness.person import Person
+from tools.harness.reference import REFERENCE
+from tools.harness.site import Page, Site, running_site
 
 DATA = REFERENCE / "data" / "xquad.en.json"
 RARE_WORDS = 200

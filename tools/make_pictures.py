@@ -12,9 +12,9 @@ from pathlib import Path
 
 from playwright.sync_api import Browser
 
-from tests.support.chromium import running_browser
-from tests.support.cloud import ROOT, running_cloud
-from tests.support.person import Person
+from tools.harness.chromium import running_browser
+from tools.harness.cloud import ROOT, running_cloud
+from tools.harness.person import Person
 
 DOCS = ROOT / "docs"
 QUERY = "optics that guide ships after dark"

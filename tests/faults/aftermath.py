@@ -15,9 +15,9 @@ from pymongo.database import Database
 
 from tests.faults.stock import Stocked
 from tests.faults.things import Document, goes_forward, predictions, unlike_its_text
-from tests.support.cloud import Cloud
-from tests.support.person import FINISHED, Person
-from tests.support.waiting import wait_for
+from tools.harness.cloud import Cloud
+from tools.harness.person import FINISHED, Person
+from tools.harness.waiting import wait_for
 
 
 @dataclass

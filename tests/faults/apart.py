@@ -20,7 +20,7 @@ from allthethings.processors import Tools, about
 from allthethings.replicate.client import ReplicateClient
 from allthethings.sources.fetch import download
 from guardedfetch import Fetcher
-from tests.support.cloud import Cloud
+from tools.harness.cloud import Cloud
 
 PATIENCE = timedelta(seconds=30)
 

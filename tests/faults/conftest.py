@@ -10,9 +10,9 @@ from pymongo.database import Database
 
 from tests.faults.aftermath import database_of
 from tests.faults.things import Document
-from tests.support.cloud import Cloud
-from tests.support.person import Person
-from tests.support.site import Site, running_site
+from tools.harness.cloud import Cloud
+from tools.harness.person import Person
+from tools.harness.site import Site, running_site
 
 Report = Callable[[str, str], None]
 FIGURES = pytest.StashKey[list[tuple[str, str]]]()

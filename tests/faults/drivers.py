@@ -13,9 +13,9 @@ import httpx
 
 from tests.faults.gateway import Gateway
 from tests.faults.things import Document, Thing, predictions, rank
-from tests.support.cloud import Cloud
-from tests.support.person import FINISHED, Person
-from tests.support.site import Site
+from tools.harness.cloud import Cloud
+from tools.harness.person import FINISHED, Person
+from tools.harness.site import Site
 
 PER_PAGE = 200
 UNDER_WAY = {"starting", "processing"}

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from tests.support.cloud import Cloud
+from tools.harness.cloud import Cloud
 
 UNDELIVERED = ("SCHEDULED", "QUEUED", "HOLD", "FAILED", "CANCELLED")
 PAGE = "250"

@@ -14,9 +14,9 @@ from contextlib import contextmanager
 import httpx
 
 from localcloud import leftovers
-from tests.support import processes
-from tests.support.cloud import Cloud
-from tests.support.waiting import PATIENCE, wait_for
+from tools.harness import processes
+from tools.harness.cloud import Cloud
+from tools.harness.waiting import PATIENCE, wait_for
 
 PARTS = {
     "the app": "gunicorn",

@@ -21,8 +21,8 @@ from allthethings.hookdeck.connections import (
     connection_of,
     create_connections,
 )
-from tests.support.cloud import Cloud
 from tests.support.sizes import SIZES
+from tools.harness.cloud import Cloud
 
 FAULTS = ("repeated", "reordered", "delayed", "500", "503", "acknowledgement lost")
 SHARE = 0.1

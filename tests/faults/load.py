@@ -19,9 +19,9 @@ import httpx
 
 from tests.faults.stock import Stock, Stocked
 from tests.faults.things import rank
-from tests.support.cloud import Cloud
-from tests.support.person import JSON
-from tests.support.waiting import PATIENCE
+from tools.harness.cloud import Cloud
+from tools.harness.person import JSON
+from tools.harness.waiting import PATIENCE
 
 RECENT = 200
 """Of so many things the newest are looked at."""

@@ -8,7 +8,7 @@ from itertools import count
 from typing import Any
 
 from tests.faults.things import Thing, make_thing, recording
-from tests.support.site import Site
+from tools.harness.site import Site
 
 LONG = 40
 """Paragraphs, and about as many passages: more than one embedding request holds."""

@@ -30,11 +30,11 @@ from tests.faults.apart import (
     pipeline_of,
 )
 from tests.faults.things import Document, make_thing, passages, predictions, recording
-from tests.guardedfetch.servers import answer, serving
-from tests.support.cloud import Cloud
-from tests.support.person import Person
-from tests.support.site import Page, Site
-from tests.support.waiting import wait_for
+from tools.harness.cloud import Cloud
+from tools.harness.person import Person
+from tools.harness.servers import answer, serving
+from tools.harness.site import Page, Site
+from tools.harness.waiting import wait_for
 
 NOWHERE = "http://127.0.0.1:9/nobody"
 S = AssetStatus

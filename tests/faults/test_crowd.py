@@ -13,11 +13,11 @@ from urllib.parse import quote
 
 from tests.faults.conftest import Report
 from tests.faults.things import Thing, make_thing, predictions, tracebacks
-from tests.support.cloud import Cloud
-from tests.support.person import FINISHED, Person
-from tests.support.site import Page, Site
 from tests.support.sizes import SIZES
-from tests.support.waiting import wait_for
+from tools.harness.cloud import Cloud
+from tools.harness.person import FINISHED, Person
+from tools.harness.site import Page, Site
+from tools.harness.waiting import wait_for
 
 CROWD = 50
 PATHS = (

@@ -26,12 +26,12 @@ from tests.faults.kills import frozen, kept_away, let_pass, wait_until_well
 from tests.faults.load import under_load
 from tests.faults.stock import Stock, Stocked
 from tests.faults.things import Document, predictions
-from tests.support.cloud import Cloud, running_cloud
 from tests.support.copies import QUICK
-from tests.support.person import Person
-from tests.support.site import Site
 from tests.support.sizes import SIZES
-from tests.support.waiting import wait_for
+from tools.harness.cloud import Cloud, running_cloud
+from tools.harness.person import Person
+from tools.harness.site import Site
+from tools.harness.waiting import wait_for
 
 OUTAGE = 10.0
 Outage = Callable[..., AbstractContextManager[None]]

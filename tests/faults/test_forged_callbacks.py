@@ -20,8 +20,8 @@ from tests.faults.conftest import Report
 from tests.faults.things import Document
 from tests.faults.waiting_things import Waiting
 from tests.faults.wire import Wire
-from tests.support.cloud import Cloud
-from tests.support.signing import SECOND_SIGNATURE, SIGNATURE, signature
+from tools.harness.cloud import Cloud
+from tools.harness.signing import SECOND_SIGNATURE, SIGNATURE, signature
 
 KINDS: dict[str, Callable[[str], Waiting]] = {
     "audio": waiting_things.recording,

@@ -18,11 +18,11 @@ from tests.faults.conftest import Report
 from tests.faults.things import Document, tracebacks
 from tests.faults.waiting_things import Waiting
 from tests.faults.wire import Wire
-from tests.support.cloud import Cloud
-from tests.support.person import Person
-from tests.support.signing import SECOND_SIGNATURE, SIGNATURE, signature
-from tests.support.site import Page, Site
 from tests.support.sizes import SIZES
+from tools.harness.cloud import Cloud
+from tools.harness.person import Person
+from tools.harness.signing import SECOND_SIGNATURE, SIGNATURE, signature
+from tools.harness.site import Page, Site
 
 stable = settings(
     max_examples=SIZES.fuzz_bodies,

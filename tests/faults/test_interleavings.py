@@ -16,9 +16,9 @@ from allthethings.processors.audio import WHISPER_VERSION
 from allthethings.store.passages import PassageStore
 from tests.faults.apart import PATIENCE, OwnReplicate, left, own_database, pipeline_of
 from tests.faults.things import recording
-from tests.support.cloud import Cloud
-from tests.support.site import Site
-from tests.support.waiting import wait_for
+from tools.harness.cloud import Cloud
+from tools.harness.site import Site
+from tools.harness.waiting import wait_for
 
 DEADLINE = timedelta(hours=1)
 

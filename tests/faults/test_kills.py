@@ -31,12 +31,12 @@ from tests.faults.kills import (
 from tests.faults.load import Load, under_load
 from tests.faults.stock import Stock, Stocked
 from tests.faults.things import Document
-from tests.support.cloud import Cloud
 from tests.support.copies import FAILPOINTS
-from tests.support.person import Person
-from tests.support.site import Site
 from tests.support.sizes import SIZES
-from tests.support.waiting import wait_for
+from tools.harness.cloud import Cloud
+from tools.harness.person import Person
+from tools.harness.site import Site
+from tools.harness.waiting import wait_for
 
 BURST = 8
 """Kills before everything is given the time to converge."""

@@ -10,10 +10,10 @@ from pymongo.database import Database
 
 from allthethings.pipeline.embedding_stage import BATCH
 from tests.faults.things import Document, make_thing, passages, predictions
-from tests.support.cloud import Cloud
-from tests.support.person import Person
-from tests.support.site import Site
-from tests.support.waiting import wait_for
+from tools.harness.cloud import Cloud
+from tools.harness.person import Person
+from tools.harness.site import Site
+from tools.harness.waiting import wait_for
 
 THING = make_thing("twice", Random(7), end="vectors:fail", paragraphs=3 * BATCH)
 

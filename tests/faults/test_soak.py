@@ -29,11 +29,11 @@ from tests.faults.things import (
     tracebacks,
     unlike_its_text,
 )
-from tests.support.cloud import Cloud
-from tests.support.person import FINISHED, Person
-from tests.support.site import Site
 from tests.support.sizes import SIZES
-from tests.support.waiting import wait_for
+from tools.harness.cloud import Cloud
+from tools.harness.person import FINISHED, Person
+from tools.harness.site import Site
+from tools.harness.waiting import wait_for
 
 ENDS = ["fail", "wait", "null", "wrong"]
 LONG = 40

@@ -34,9 +34,9 @@ from tests.faults.apart import (
     pipeline_of,
 )
 from tests.faults.things import recording
-from tests.support.cloud import Cloud
-from tests.support.site import Site
-from tests.support.waiting import wait_for
+from tools.harness.cloud import Cloud
+from tools.harness.site import Site
+from tools.harness.waiting import wait_for
 
 NOWHERE = "http://127.0.0.1:9/nobody"
 S = AssetStatus

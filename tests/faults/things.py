@@ -14,9 +14,9 @@ import httpx
 from bson import ObjectId
 from pymongo.database import Database
 
-from tests.support.cloud import Cloud
-from tests.support.person import JSON
-from tests.support.site import Page
+from tools.harness.cloud import Cloud
+from tools.harness.person import JSON
+from tools.harness.site import Page
 
 Document = dict[str, Any]
 

@@ -6,8 +6,8 @@ import http.client
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from tests.support.cloud import Cloud
-from tests.support.signing import SIGNATURE, signature
+from tools.harness.cloud import Cloud
+from tools.harness.signing import SIGNATURE, signature
 
 
 class Wire:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from guardedfetch import Fetcher, Limits, parse_allow
-from tests.guardedfetch.servers import Script, Server, canary_on_loopback
+from tools.harness.servers import Script, Server, canary_on_loopback
 
 # An audit hook cannot be taken away again, so there is one for the whole run.
 _watchers: list[list[Any]] = []

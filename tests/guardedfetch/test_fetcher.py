@@ -17,7 +17,7 @@ from guardedfetch import (
     Unreachable,
     parse_allow,
 )
-from tests.guardedfetch.servers import Script, Server, answer, redirect_to_query, say, serving
+from tools.harness.servers import Script, Server, answer, redirect_to_query, say, serving
 
 Serve = Callable[[Script], Server]
 

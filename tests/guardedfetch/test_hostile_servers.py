@@ -26,8 +26,8 @@ from guardedfetch import (
     TooSlow,
     parse_allow,
 )
-from tests.guardedfetch.hostile import GZIP_HEADER, HOSTILE, MEBIBYTE, OK, bomb, flood
-from tests.guardedfetch.servers import Script, Server, answer, redirect_to_query, serving
+from tools.harness.hostile import GZIP_HEADER, HOSTILE, MEBIBYTE, OK, bomb, flood
+from tools.harness.servers import Script, Server, answer, redirect_to_query, serving
 
 DEADLINE = 1.0
 GRACE = 3.0  # for a busy machine; what is not cut off here never ends

@@ -22,7 +22,7 @@ from guardedfetch import (
 )
 from guardedfetch.urls import canonical_host
 from tests.guardedfetch.forms import FORMS, NO_RECORD
-from tests.guardedfetch.servers import Script, Server, answer, redirect_to_query, serving
+from tools.harness.servers import Script, Server, answer, redirect_to_query, serving
 
 # Reading the authorities takes longer than everything else in these tests.
 NO_CONTEXT = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

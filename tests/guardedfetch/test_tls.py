@@ -12,7 +12,7 @@ import pytest
 import trustme
 
 from guardedfetch import Fetcher, InsecureServer, Limits, TooSlow, Unreachable, parse_allow
-from tests.guardedfetch.servers import Script, Server, answer, serving
+from tools.harness.servers import Script, Server, answer, serving
 
 AUTHORITY = trustme.CA()
 NAME = "secure.example"

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support.chromium import running_browser
-from tests.support.cloud import Cloud
-from tests.support.person import Person
-from tests.support.site import Site, running_site
-from tests.support.waiting import PATIENCE
+from tools.harness.chromium import running_browser
+from tools.harness.cloud import Cloud
+from tools.harness.person import Person
+from tools.harness.site import Site, running_site
+from tools.harness.waiting import PATIENCE
 
 expect.set_options(timeout=1000 * PATIENCE)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.support.cloud import ROOT
+from tools.harness.cloud import ROOT
 
 EXAMPLES = ROOT / "examples"
 LISTED: list[dict[str, str]] = json.loads((EXAMPLES / "examples.json").read_text("utf-8"))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.faults.things import recording
-from tests.support.cloud import Cloud
-from tests.support.person import Person
-from tests.support.site import Page, Site
-from tests.support.waiting import wait_for
+from tools.harness.cloud import Cloud
+from tools.harness.person import Person
+from tools.harness.site import Page, Site
+from tools.harness.waiting import wait_for
 
 SPEECH = recording("The lens of a lighthouse guides ships after dark.")
 

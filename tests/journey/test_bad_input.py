@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.person import Person
-from tests.support.site import Page, Site
+from tools.harness.person import Person
+from tools.harness.site import Page, Site
 
 
 @pytest.mark.parametrize(

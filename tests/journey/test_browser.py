@@ -12,14 +12,14 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.guardedfetch.servers import answer, serving
 from tests.journey.examples import LISTED
-from tests.support.chromium import needs_browser
-from tests.support.cloud import Cloud
-from tests.support.person import Person
-from tests.support.site import Page as Served
-from tests.support.site import Site
-from tests.support.waiting import wait_for
+from tests.support.browser import needs_browser
+from tools.harness.cloud import Cloud
+from tools.harness.person import Person
+from tools.harness.servers import answer, serving
+from tools.harness.site import Page as Served
+from tools.harness.site import Site
+from tools.harness.waiting import wait_for
 
 pytestmark = needs_browser
 

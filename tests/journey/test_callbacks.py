@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from tests.support.person import Person
-from tests.support.site import Page, Site
+from tools.harness.person import Person
+from tools.harness.site import Page, Site
 
 NOBODY = "0" * 24
 OK = {"id": "p1", "status": "succeeded", "output": {"transcription": "words", "segments": []}}

@@ -18,11 +18,11 @@ from pymongo import MongoClient
 
 from tests.localcloud.hookdeck.gateway_process import signed
 from tests.support.atom import NAMES, check
-from tests.support.chromium import needs_browser
-from tests.support.cloud import Cloud
-from tests.support.person import Person
-from tests.support.site import Page, Site
-from tests.support.waiting import wait_for
+from tests.support.browser import needs_browser
+from tools.harness.cloud import Cloud
+from tools.harness.person import Person
+from tools.harness.site import Page, Site
+from tools.harness.waiting import wait_for
 
 HTML = {"Accept": "text/html"}
 TEXT = "The swift sleeps on the wing and lands only to nest under the eaves of old houses."

@@ -13,12 +13,12 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from tests.faults.things import make_thing
-from tests.support.chromium import needs_browser
-from tests.support.cloud import Cloud
-from tests.support.person import Person
-from tests.support.site import Page as Served
-from tests.support.site import Site
-from tests.support.waiting import wait_for
+from tests.support.browser import needs_browser
+from tools.harness.cloud import Cloud
+from tools.harness.person import Person
+from tools.harness.site import Page as Served
+from tools.harness.site import Site
+from tools.harness.waiting import wait_for
 
 HTML = {"Accept": "text/html"}
 

@@ -16,11 +16,11 @@ import pytest
 from lxml import html
 
 from tests.guardedfetch.forms import FORMS
-from tests.guardedfetch.hostile import HOSTILE, at_every_stage, slug
-from tests.guardedfetch.servers import Server, answer, canary_on_loopback, serving
-from tests.support.cloud import Cloud, running_cloud
-from tests.support.person import Person
-from tests.support.waiting import wait_for
+from tools.harness.cloud import Cloud, running_cloud
+from tools.harness.hostile import HOSTILE, at_every_stage, slug
+from tools.harness.person import Person
+from tools.harness.servers import Server, answer, canary_on_loopback, serving
+from tools.harness.waiting import wait_for
 
 NAMES = [*HOSTILE, "redirect loop"]
 # What some of them must be told apart by.

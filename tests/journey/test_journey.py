@@ -10,10 +10,10 @@ import httpx
 import pytest
 
 from tests.journey.examples import EXAMPLES, LISTED
-from tests.support.cloud import Cloud
-from tests.support.person import Person
-from tests.support.reference import MISSING, REFERENCE
-from tests.support.site import Page, Site
+from tools.harness.cloud import Cloud
+from tools.harness.person import Person
+from tools.harness.reference import MISSING, REFERENCE
+from tools.harness.site import Page, Site
 
 SPEECH = REFERENCE / "data" / "speech"
 ARTICLES = REFERENCE / "data" / "xquad.en.json"

@@ -11,10 +11,10 @@ import httpx
 import pytest
 
 from tests.journey.examples import EXAMPLES
-from tests.support.cloud import Cloud, running_cloud
-from tests.support.person import Person
-from tests.support.site import Page, Site
-from tests.support.waiting import wait_for
+from tools.harness.cloud import Cloud, running_cloud
+from tools.harness.person import Person
+from tools.harness.site import Page, Site
+from tools.harness.waiting import wait_for
 
 PARTS = {
     "the app": "gunicorn",

@@ -9,11 +9,11 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
-from tests.support.chromium import needs_browser
-from tests.support.cloud import Cloud
-from tests.support.person import Person
-from tests.support.site import Page as Served
-from tests.support.site import Site
+from tests.support.browser import needs_browser
+from tools.harness.cloud import Cloud
+from tools.harness.person import Person
+from tools.harness.site import Page as Served
+from tools.harness.site import Site
 
 pytestmark = needs_browser
 

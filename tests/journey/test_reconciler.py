@@ -14,10 +14,10 @@ from replicate.client import Client
 
 from allthethings.processors.audio import WHISPER_VERSION
 from tests.faults.things import recording
-from tests.support.cloud import Cloud
-from tests.support.person import Person
-from tests.support.site import Site
-from tests.support.waiting import wait_for
+from tools.harness.cloud import Cloud
+from tools.harness.person import Person
+from tools.harness.site import Site
+from tools.harness.waiting import wait_for
 
 SPEECH = recording("The sea is salty, and the rivers bring the salt.")
 TEXT = "The swift sleeps on the wing and lands only to nest under the eaves of old houses."

@@ -8,10 +8,10 @@ from itertools import count
 import pytest
 
 from tests.faults.things import predictions
-from tests.support.cloud import Cloud
-from tests.support.person import Person
-from tests.support.site import Page, Site
-from tests.support.waiting import wait_for
+from tools.harness.cloud import Cloud
+from tools.harness.person import Person
+from tools.harness.site import Page, Site
+from tools.harness.waiting import wait_for
 
 TEXTS = {
     "sluice": "The sluice of the upper pond was lifted at dawn. Plate KX-4471-T on its gate says "

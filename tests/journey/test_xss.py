@@ -23,12 +23,12 @@ from playwright.sync_api import (
 from pymongo import MongoClient
 
 from allthethings.web.security import HEADERS
-from tests.guardedfetch.servers import Server, answer, serving
-from tests.support.chromium import needs_browser
-from tests.support.cloud import Cloud
+from tests.support.browser import needs_browser
 from tests.support.payloads import DORMANT, LIVE, PAYLOADS
-from tests.support.person import Person
-from tests.support.waiting import PATIENCE, wait_for
+from tools.harness.cloud import Cloud
+from tools.harness.person import Person
+from tools.harness.servers import Server, answer, serving
+from tools.harness.waiting import PATIENCE, wait_for
 
 pytestmark = needs_browser
 

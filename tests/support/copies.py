@@ -13,10 +13,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.cloud import ROOT, Cloud, running_cloud
-from tests.support.person import JSON
 from tests.support.sizes import SIZES
-from tests.support.waiting import PATIENCE, wait_for
+from tools.harness.cloud import ROOT, Cloud, running_cloud
+from tools.harness.person import JSON
+from tools.harness.waiting import PATIENCE, wait_for
 
 # Models that answer at once.
 QUICK: Mapping[str, str] = {

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from allthethings.errors import BadSignature
 from allthethings.hookdeck.signatures import verify_hookdeck
-from tests.support.signing import signature
+from tools.harness.signing import signature
 
 SECRET = "the project's secret"
 BODY = b'{"id": "abc", "status": "succeeded", "output": {"transcription": "h\xc3\xa9"}}'

@@ -11,7 +11,7 @@ from allthethings.errors import ServiceUnavailable
 from allthethings.pipeline import progress
 from allthethings.pipeline.progress import Answers
 from allthethings.replicate.predictions import Prediction
-from tests.support.waiting import wait_for
+from tools.harness.waiting import wait_for
 
 RUNNING = Prediction("p", "processing")
 

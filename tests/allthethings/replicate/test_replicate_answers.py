@@ -12,7 +12,7 @@ import pytest
 from allthethings.errors import ServiceUnavailable
 from allthethings.replicate.client import ReplicateClient
 from allthethings.replicate.predictions import Prediction
-from tests.guardedfetch.servers import answer, serving
+from tools.harness.servers import answer, serving
 
 ABORTED = {"id": "p1", "model": "m", "version": "v", "status": "aborted", "input": {}, "urls": {}}
 

@@ -8,7 +8,7 @@ import pytest
 
 from allthethings.errors import ErrorCode, RequestRefused, ServiceUnavailable
 from allthethings.replicate.client import ReplicateClient
-from tests.support.site import Page, running_site
+from tools.harness.site import Page, running_site
 
 LIST = ("GET", "/v1/predictions")
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

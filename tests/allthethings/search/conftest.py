@@ -8,8 +8,8 @@ import pytest
 from pymongo import MongoClient
 
 from tests.allthethings.search.library import Library, Searcher, make_library
-from tests.support.cloud import Cloud
-from tests.support.site import Site, running_site
+from tools.harness.cloud import Cloud
+from tools.harness.site import Site, running_site
 
 
 @pytest.fixture(scope="session")

@@ -27,9 +27,9 @@ from allthethings.assets.urls import sites_of, url_key
 from allthethings.store.passages import About, PassageStore
 from localcloud.ports import pick_port
 from localcloud.weights.cache import ensure
-from tests.support.cloud import ROOT, Cloud, clean_environment
-from tests.support.person import JSON, Person
-from tests.support.waiting import wait_for
+from tools.harness.cloud import ROOT, Cloud, clean_environment
+from tools.harness.person import JSON, Person
+from tools.harness.waiting import wait_for
 
 QUERIES = 1_000 if os.environ.get("SOAK") == "full" else 60
 """Random filtered queries."""

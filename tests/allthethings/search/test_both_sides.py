@@ -15,7 +15,7 @@ from tests.allthethings.search.library import (
     near_to,
     vector_of,
 )
-from tests.support.cloud import Cloud
+from tools.harness.cloud import Cloud
 
 QUESTION = "which vessel was it that never came home"
 CODE = "qx7741z"

@@ -15,9 +15,9 @@ from markupsafe import escape
 
 from tests.allthethings.search.library import Library, Searcher, Thing
 from tests.faults.things import make_thing
-from tests.support.cloud import ROOT, Cloud, clean_environment
-from tests.support.site import Site
-from tests.support.waiting import wait_for
+from tools.harness.cloud import ROOT, Cloud, clean_environment
+from tools.harness.site import Site
+from tools.harness.waiting import wait_for
 
 UNFINISHED = ["SUBMITTED", "PROCESSING", "PROCESSED", "GENERATING_EMBEDDINGS"]
 

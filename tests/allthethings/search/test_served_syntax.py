@@ -14,8 +14,8 @@ from allthethings.search.query_vectors import MAX_CHARACTERS, MAX_WORDS
 from tests.allthethings.search.library import HTML, Library, Searcher, Thing
 from tests.faults import strange
 from tests.faults.things import tracebacks
-from tests.support.cloud import Cloud
-from tests.support.person import JSON
+from tools.harness.cloud import Cloud
+from tools.harness.person import JSON
 
 # Every thing of this module says it, so that only these are told apart.
 HERE = "quillwort"

@@ -8,8 +8,8 @@ import pytest
 from allthethings.errors import ErrorCode, UnusableThing
 from allthethings.sources.fetch import Probe, download, probe, within
 from guardedfetch import Fetcher, parse_allow
-from tests.guardedfetch.servers import Server, serving
-from tests.support.site import Page, Site, running_site
+from tools.harness.servers import Server, serving
+from tools.harness.site import Page, Site, running_site
 
 LARGEST = 1000
 AUDIO = Page(b"x" * 1234, "audio/mpeg")

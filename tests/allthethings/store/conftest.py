@@ -13,7 +13,7 @@ from allthethings.mongo import Database
 from localcloud.atlas import secantus_argv
 from localcloud.ports import pick_port
 from localcloud.processes import Program, spawn
-from tests.support.waiting import wait_for
+from tools.harness.waiting import wait_for
 
 fresh = count()
 

@@ -20,7 +20,7 @@ from allthethings.processors import registry, webhooks
 from allthethings.processors.processor import Content, Model, ModelProcessor, svg
 from config import Settings, SettingsError
 from tests.allthethings.web.in_memory import Memory, make_app, make_asset, rendered, text_of
-from tests.support.signing import SIGNATURE, signature
+from tools.harness.signing import SIGNATURE, signature
 
 SECRET = "gateway of the tests"
 ENV = {

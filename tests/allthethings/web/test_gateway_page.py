@@ -18,7 +18,7 @@ from tests.allthethings.web.in_memory import HOSTILE, Memory, make_app, make_ass
 from tests.allthethings.web.refusing import refusing
 from tests.localcloud.hookdeck.gateway_process import API_KEY, Receiver, Reply
 from tests.localcloud.hookdeck.gateway_process import Gateway as StandIn
-from tests.support.waiting import wait_for
+from tools.harness.waiting import wait_for
 
 THING = f"{1:024x}"
 OTHER = f"{2:024x}"

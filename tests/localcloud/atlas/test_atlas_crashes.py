@@ -24,7 +24,7 @@ from tests.localcloud.atlas.server import (
     vector_field,
     wait_queryable,
 )
-from tests.support.waiting import wait_for
+from tools.harness.waiting import wait_for
 
 Documents = Collection[dict[str, Any]]
 ROWS = np.random.default_rng(3).standard_normal((400, 8)).astype(np.float32)

@@ -17,7 +17,7 @@ from tests.localcloud.atlas.server import (
     vector_field,
     wait_queryable,
 )
-from tests.support.waiting import wait_for
+from tools.harness.waiting import wait_for
 
 Documents = Collection[dict[str, Any]]
 DEFINITION = {"fields": [vector_field(), {"type": "filter", "path": "kind"}]}

@@ -20,7 +20,7 @@ from tests.localcloud.atlas.server import (
     scored,
     search_stage,
 )
-from tests.support.waiting import wait_for
+from tools.harness.waiting import wait_for
 
 Documents = Collection[dict[str, Any]]
 DAY = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)

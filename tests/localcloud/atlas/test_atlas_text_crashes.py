@@ -21,7 +21,7 @@ from tests.localcloud.atlas.server import (
     matches,
     wait_queryable,
 )
-from tests.support.waiting import wait_for
+from tools.harness.waiting import wait_for
 
 Documents = Collection[dict[str, Any]]
 FIELDS = {

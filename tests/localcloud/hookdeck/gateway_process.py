@@ -23,7 +23,7 @@ from standardwebhooks.webhooks import Webhook
 
 from localcloud.ports import pick_port
 from localcloud.processes import Program, spawn, sweep
-from tests.support.waiting import wait_for
+from tools.harness.waiting import wait_for
 
 API_KEY = "test-project-key"
 SECRET = "test-signing-secret"

@@ -8,7 +8,7 @@ import re
 from datetime import datetime
 from typing import Any
 
-from tests.support.reference import REFERENCE
+from tools.harness.reference import REFERENCE
 
 SPEC = REFERENCE / "specs" / "hookdeck-2025-07-01.json"
 # The document requires these of every object, yet has no value of them for "none".

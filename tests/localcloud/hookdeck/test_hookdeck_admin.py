@@ -16,8 +16,8 @@ from tests.localcloud.hookdeck.gateway_process import (
     as_json,
 )
 from tests.localcloud.hookdeck.openapi import SPEC, problems_of
-from tests.support.reference import MISSING
-from tests.support.waiting import wait_for
+from tools.harness.reference import MISSING
+from tools.harness.waiting import wait_for
 
 AUDIO: dict[str, Any] = {
     "name": "replicate-audio",

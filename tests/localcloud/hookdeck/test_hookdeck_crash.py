@@ -15,7 +15,7 @@ import pytest
 
 from localcloud.ports import pick_port
 from tests.localcloud.hookdeck.gateway_process import Gateway, Receiver, Reply
-from tests.support.waiting import wait_for
+from tools.harness.waiting import wait_for
 
 RETRY = {"type": "retry", "strategy": "linear", "count": 5, "interval": 50_000}
 

@@ -13,7 +13,7 @@ import pytest
 
 from localcloud.hookdeck.signing import signature
 from tests.localcloud.hookdeck.gateway_process import SECRET, Gateway, Receiver, Reply, as_json
-from tests.support.waiting import wait_for
+from tools.harness.waiting import wait_for
 
 
 def retry(**changes: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import threading
 from typing import Any
 
 from tests.localcloud.hookdeck.gateway_process import Gateway, Receiver, Reply
-from tests.support.waiting import wait_for
+from tools.harness.waiting import wait_for
 
 SLOW_RETRY = {"type": "retry", "strategy": "linear", "count": 3, "interval": 100_000_000}
 FAST_RETRY = {"type": "retry", "strategy": "linear", "count": 2, "interval": 10_000}

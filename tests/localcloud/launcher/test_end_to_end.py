@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from localcloud import leftovers
-from tests.support.cloud import Cloud, refusal, running_cloud
-from tests.support.processes import is_alive
-from tests.support.waiting import wait_for
+from tools.harness.cloud import Cloud, refusal, running_cloud
+from tools.harness.processes import is_alive
+from tools.harness.waiting import wait_for
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")
 

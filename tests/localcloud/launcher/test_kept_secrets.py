@@ -18,12 +18,12 @@ from bson import json_util
 from pymongo import MongoClient
 
 from localcloud.ports import pick_port
-from tests.guardedfetch.servers import Script, serving
-from tests.support.cloud import ROOT, Cloud, clean_environment
 from tests.support.copies import PASSWORD
-from tests.support.person import Person
-from tests.support.site import Page, Site, running_site
-from tests.support.waiting import PATIENCE, wait_for
+from tools.harness.cloud import ROOT, Cloud, clean_environment
+from tools.harness.person import Person
+from tools.harness.servers import Script, serving
+from tools.harness.site import Page, Site, running_site
+from tools.harness.waiting import PATIENCE, wait_for
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")
 

@@ -15,9 +15,9 @@ import httpx
 import pytest
 
 from localcloud.ports import pick_port
-from tests.support.cloud import ROOT, Cloud, clean_environment, refusal, running_cloud
 from tests.support.copies import PASSWORD
-from tests.support.waiting import PATIENCE, wait_for
+from tools.harness.cloud import ROOT, Cloud, clean_environment, refusal, running_cloud
+from tools.harness.waiting import PATIENCE, wait_for
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - what this module is about
 WHY = f"HOST={EVERYWHERE} lets other machines reach the app, and no password protects it."

@@ -9,7 +9,7 @@ import pytest
 from localcloud.endpoints import endpoints
 from localcloud.parts import Parts
 from localcloud.settings import LaunchError, Settings, read_settings
-from tests.support.cloud import ROOT, clean_environment
+from tools.harness.cloud import ROOT, clean_environment
 
 WHERE_SETTINGS_ARE_READ = [
     "config.py",

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from localcloud.processes import Program, Supervisor
-from tests.support.processes import children, is_alive
-from tests.support.waiting import wait_for
+from tools.harness.processes import children, is_alive
+from tools.harness.waiting import wait_for
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at processes in /proc")
 

@@ -15,7 +15,7 @@ from localcloud.ports import pick_port
 from localcloud.processes import Program, spawn, sweep
 from localcloud.replicate.registry import read_manifest
 from localcloud.replicate.staging import cog_environment, stage
-from tests.support.waiting import wait_for
+from tools.harness.waiting import wait_for
 
 MODELS = Path(__file__).resolve().parents[3] / "localcloud" / "models"
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.localcloud.models.cogserver import CogServer
 from tests.localcloud.models.modules import load
-from tests.support.reference import MISSING, REFERENCE
+from tools.harness.reference import MISSING, REFERENCE
 
 VECTORS = REFERENCE / "data" / "mpnet-reference.json"
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from tests.localcloud.models.cogserver import CogServer
-from tests.support.reference import MISSING, REFERENCE
-from tests.support.waiting import wait_for
+from tools.harness.reference import MISSING, REFERENCE
+from tools.harness.waiting import wait_for
 
 SPEECH = REFERENCE / "data" / "speech"
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"

@@ -13,7 +13,7 @@ import pytest
 
 from localcloud.ports import INNER_PORTS
 from tests.localcloud.replicate.world import BROKEN_MODELS, ECHO, Receiver, Server, said
-from tests.support.waiting import wait_for
+from tools.harness.waiting import wait_for
 
 
 def test_the_server_is_killed(own: Server, receiver: Receiver, tmp_path: Path) -> None:

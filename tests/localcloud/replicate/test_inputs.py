@@ -9,7 +9,7 @@ import pytest
 from replicate.client import Client
 
 from tests.localcloud.replicate.world import ECHO, MODELS, Receiver, Server, said
-from tests.support.waiting import wait_for
+from tools.harness.waiting import wait_for
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from replicate.client import Client
 
 from tests.localcloud.replicate.world import COUNT, ECHO, TOKEN, Server, said
-from tests.support.waiting import wait_for
+from tools.harness.waiting import wait_for
 
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 

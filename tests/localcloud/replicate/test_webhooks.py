@@ -7,7 +7,7 @@ from replicate.webhook import Webhooks, WebhookSigningSecret
 from standardwebhooks import Webhook
 
 from tests.localcloud.replicate.world import COUNT, ECHO, SECRET, Receiver
-from tests.support.waiting import wait_for
+from tools.harness.waiting import wait_for
 
 FINISHED = {"succeeded", "failed", "canceled"}
 

@@ -16,7 +16,7 @@ import httpx
 from replicate.client import Client
 
 from localcloud.ports import pick_port
-from tests.support.waiting import wait_for
+from tools.harness.waiting import wait_for
 
 PROJECT = Path(__file__).resolve().parents[3]
 MODELS = Path(__file__).parent / "models"

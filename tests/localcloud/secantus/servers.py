@@ -16,7 +16,7 @@ from pymongo.errors import ConnectionFailure
 from localcloud.atlas import secantus_argv
 from localcloud.ports import pick_port
 from localcloud.processes import Program, spawn
-from tests.support.waiting import wait_for
+from tools.harness.waiting import wait_for
 
 Document = dict[str, Any]
 PLANNED = ("-m", "localcloud.secantus")

@@ -1,4 +1,4 @@
-"""A small web server of the tests' own, on a free port of 127.0.0.1."""
+"""A small web server to index, on a free port of 127.0.0.1."""
 
 from __future__ import annotations
 

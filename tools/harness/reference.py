@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tests.support.cloud import ROOT
+from tools.harness.cloud import ROOT
 
 REFERENCE = Path(os.environ.get("REFERENCE_DATA") or ROOT.parent / "shared")
 """The folder: data/xquad.en.json (XQuAD), data/speech (clips of LibriVox and their

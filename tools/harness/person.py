@@ -7,9 +7,9 @@ from typing import Any
 
 import httpx
 
-from tests.support.cloud import Cloud
-from tests.support.signing import SIGNATURE, signature
-from tests.support.waiting import PATIENCE, wait_for
+from tools.harness.cloud import Cloud
+from tools.harness.signing import SIGNATURE, signature
+from tools.harness.waiting import PATIENCE, wait_for
 
 FINISHED = {"SEARCHABLE", "PROCESSING_ERROR", "EMBEDDINGS_ERROR"}
 JSON = {"Accept": "application/json"}

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 
 from guardedfetch import BadAnswer, FetchError, TooLarge, TooSlow, Unreachable
-from tests.guardedfetch.servers import Script, answer, redirect_to_query, say
+from tools.harness.servers import Script, answer, redirect_to_query, say
 
 HTML = "Content-Type: text/html"
 MEBIBYTE = 1024 * 1024

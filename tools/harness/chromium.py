@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -28,11 +27,6 @@ def find_chromium() -> str | None:
 def browser_wanted() -> bool:
     """Whether the browser tests are to run: BROWSER=no leaves them out."""
     return os.environ.get("BROWSER", "yes") != "no"
-
-
-needs_browser = pytest.mark.skipif(
-    not browser_wanted(), reason="BROWSER=no: browser tests were not asked for"
-)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Run a whole copy of the project, as `make run` does, for the tests from end to end."""
+"""Run a whole copy of the project, as `make run` does, for the tests and the tools."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from dotenv import dotenv_values
 
 from localcloud.endpoints import read_endpoints
 from localcloud.ports import pick_port
-from tests.support import processes
-from tests.support.waiting import PATIENCE
+from tools.harness import processes
+from tools.harness.waiting import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
 READY = "Index All The Things is ready: "

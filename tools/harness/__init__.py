@@ -1,0 +1,1 @@
+"""What the tests and the tools share: whole copies, a person who uses them, servers to index."""
