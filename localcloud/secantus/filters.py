@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bson import MaxKey, MinKey
+
 Filter = Mapping[str, Any]
 # An operator and its operand; a bare value is an `$eq`.
 Predicate = tuple[str, Any]
@@ -34,6 +36,16 @@ class Conjunction:
     fields: Mapping[str, Sequence[Predicate]]
     branches: Sequence[Filter] = ()
     complete: bool = True
+
+    @property
+    def string_ranges(self) -> set[str]:
+        """The fields that must be greater or less than a string."""
+        return {
+            field
+            for field, predicates in self.fields.items()
+            for operator, operand in predicates
+            if operator in ("$gt", "$gte", "$lt", "$lte") and isinstance(operand, str)
+        }
 
     def alternatives(self) -> list[Conjunction]:
         """The same as conjunctions without branches, of which one must hold."""
@@ -83,6 +95,8 @@ def _predicates(value: Any) -> list[Predicate]:
     for operator, operand in value.items():
         if operator not in KNOWN_OPERATORS:
             raise Unplannable(operator)
+        if isinstance(operand, MinKey | MaxKey):
+            raise Unplannable("a comparison of types")
         if operator in ("$in", "$nin") and not isinstance(operand, list):
             raise Unplannable(f"{operator} without a list")
     return list(value.items())

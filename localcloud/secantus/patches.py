@@ -138,7 +138,7 @@ def _count(store: Any, db: str, coll: str, query: Filter, limit: int | None) -> 
     return _planned(lambda: Queries(store, db, coll).count(query, limit))
 
 
-def _planned(ask: Callable[[], Answer | None]) -> Answer | None:
+def _planned(ask: Callable[[], Answer]) -> Answer | None:
     try:
         return ask()
     except Unplannable as reason:

@@ -11,7 +11,7 @@ from typing import Any
 from secantus import storage
 
 from localcloud.secantus.filters import Conjunction
-from localcloud.secantus.keys import Column, Stretch, union
+from localcloud.secantus.keys import Column, Stretch, intersection, union
 
 # Fields and directions, 1 or -1.
 Sort = Sequence[tuple[str, int]]
@@ -23,11 +23,21 @@ MAX_STREAMS = 100
 
 @dataclass(frozen=True)
 class Index:
-    """An index in which every document of the collection has exactly one key."""
+    """An index in which every document of the collection has exactly one key; or, if it is
+    `sparse`, every document that has one of its fields."""
 
     name: str
     columns: Sequence[Column]
     table: str = storage._IDX_ENTRIES_TABLE
+    sparse: bool = False
+
+    def holds(self, question: Conjunction) -> bool:
+        """Whether all documents that may match have a key."""
+        if not self.sparse:
+            return True
+        first = self.columns[0]
+        found = first.match(question.fields.get(first.field, ())).stretches
+        return not intersection(found, [first.point(None)])
 
 
 # The index that every collection has.
@@ -85,9 +95,9 @@ class Plan:
 
 
 def index_of(name: str, key: Mapping[str, Any], options: Mapping[str, Any]) -> Index | None:
-    """The index of the catalog's entry; None if some document may have no key in it, or several,
-    or keys that do not follow the values' plain order."""
-    special = ("sparse", "multikey", "partialFilterExpression", "collation")
+    """The index of the catalog's entry; None if some document may have several keys in it, or is
+    left out by a filter, or if the keys do not follow the values' plain order."""
+    special = ("multikey", "partialFilterExpression", "collation")
     if any(options.get(option) for option in special):
         return None
     if any(direction not in (1, -1) for direction in key.values()):
@@ -99,11 +109,11 @@ def index_of(name: str, key: Mapping[str, Any], options: Mapping[str, Any]) -> I
         Column(field, int(direction), place == last)
         for place, (field, direction) in enumerate(key.items())
     ]
-    return Index(name, columns)
+    return Index(name, columns, sparse=bool(options.get("sparse")))
 
 
 def plan(index: Index, question: Conjunction, sort: Sort) -> Plan:
-    """How this index answers the question, even if by all of its keys."""
+    """How an index that holds the question answers it, even if by all of its keys."""
     ranges: list[KeyRange] = []
     exact = True
     for alternative in question.alternatives():

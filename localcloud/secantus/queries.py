@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Finding, counting and choosing candidates for writes by way of indexes.
-
-Each method returns None where SecantusDB's own way is the only one, or is no slower.
-"""
+"""Finding, counting and choosing candidates for writes by way of indexes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import bson
@@ -18,8 +16,8 @@ from secantus.paths import get_path
 from secantus.query import matches
 
 from localcloud.secantus.entries import Reader
-from localcloud.secantus.filters import Conjunction, Filter, Unplannable, parse
-from localcloud.secantus.plans import ID_INDEX, Index, Plan, Sort, index_of, narrows, plan
+from localcloud.secantus.filters import Conjunction, Filter, parse
+from localcloud.secantus.plans import ID_INDEX, Index, Order, Plan, Sort, index_of, narrows, plan
 
 Document = dict[str, Any]
 # Record id, key of the `_id`, and BSON of a document.
@@ -31,71 +29,70 @@ FEW_KEYS = 1_000
 FETCHED_AT_ONCE = 64
 
 
+class UnsortedStrings(Exception):
+    """The index of the plan descends on a field that has strings, which it does not sort."""
+
+
 class Queries:
-    """The queries of one command on one collection."""
+    """The queries of one command on one collection. All methods raise Unplannable."""
 
     def __init__(self, store: Any, db: str, collection: str) -> None:
         self._store = store
         self._names = (db, collection)
         self._reader = Reader(store, db, collection)
 
-    def find(self, query: Filter, sort: Sort, skip: int, limit: int) -> list[Document] | None:
+    def find(self, query: Filter, sort: Sort, skip: int, limit: int) -> list[Document]:
         """The documents, sorted; a limit of 0 is none."""
-        end = skip + limit if limit else None
         with self._store._lock:
             plans = self._plans(parse(query), sort, stops_early=limit > 0)
-        if not plans and (sort or not limit):
-            return None
-        if not plans:
-            scanned = self._matching(self._store._scan_docs(*self._names), query, limit)
-            return list(islice(scanned, skip, end))
         order = plans[0].order if len(plans) == 1 else None
-        with self._store._lock:
-            record_ids = self._record_ids(plans)
-            if not limit and not (sort and order):
-                record_ids = iter(sorted(record_ids))
-        if skip and plans[0].exact and order and not order.unsorted_strings:
-            record_ids, skip, end = islice(record_ids, skip, None), 0, limit or None
-        found = self._documents(record_ids, plans, query, limit)
-        if sort and not order:
-            return list(sort_docs(list(found), dict(sort))[skip:end])
-        return list(islice(found, skip, end))
+        if order and (sort or limit):
+            with suppress(UnsortedStrings):
+                return self._find_in_order(plans[0], order, query, skip, limit)
+        found = self._matching(self._rows(plans, query), query, plans, 0 if sort else limit)
+        if sort:
+            found = iter(sort_docs(list(found), dict(sort)))
+        return list(islice(found, skip, skip + limit if limit else None))
 
-    def count(self, query: Filter, limit: int | None) -> int | None:
+    def _find_in_order(
+        self, plan: Plan, order: Order, query: Filter, skip: int, limit: int
+    ) -> list[Document]:
+        record_ids = self._reader.record_ids(plan)
+        if plan.exact and not order.unsorted_strings:
+            record_ids, skip = islice(record_ids, skip, None), 0
+        rows = self._reader.rows(record_ids)
+        found = self._matching(rows, query, [plan], limit, order.unsorted_strings)
+        return list(islice(found, skip, skip + limit if limit else None))
+
+    def count(self, query: Filter, limit: int | None) -> int:
         """How many documents match, counted up to the limit."""
         question = parse(query)
         with self._store._lock:
-            for index in self._all_indexes():
-                candidate = plan(index, question, ())
-                if candidate.exact:
-                    return self._reader.count(candidate, limit)
+            for possible in self._possible_plans(question, ()):
+                if possible.exact:
+                    return self._reader.count(possible, limit)
             plans = self._plans(question, (), stops_early=False)
-        if not plans:
-            return None
-        found = self._documents(self._record_ids(plans), plans, query)
+        found = self._matching(self._rows(plans, query), query, plans)
         return sum(1 for _ in islice(found, limit))
 
-    def candidates(self, query: Filter, *, only_first: bool) -> list[Row] | None:
+    def candidates(self, query: Filter, *, only_first: bool) -> list[Row]:
         """Rows of all documents that match, and maybe of others. `only_first`: one that matches.
 
         The caller holds the collection's lock.
         """
         plans = self._plans(parse(query), (), stops_early=only_first)
-        if not plans and not only_first:
-            return None
-        rows: Iterable[Row] = (
-            self._reader.rows(self._record_ids(plans))
-            if plans
-            else self._store._scan_docs(*self._names)
-        )
-        if only_first:
-            matching = (row for row in _watched(rows) if matches(bson.decode(row[2]), query))
-            return list(islice(matching, 1))
-        return sorted(rows)
+        if not only_first:
+            return list(self._rows(plans, query))
+        if len(plans) == 1:
+            rows = self._reader.rows(self._reader.record_ids(plans[0]))
+        else:
+            rows = self._rows(plans, query)
+        matching = (row for row in _watched(rows) if matches(bson.decode(row[2]), query))
+        return list(islice(matching, 1))
 
     def _plans(self, question: Conjunction, sort: Sort, *, stops_early: bool) -> Sequence[Plan]:
-        """The best plan; or, for an `$or` whose branches need different indexes, one of each.
-        None at all if all documents would have to be looked at."""
+        """The best plan; or, for an `$or` whose branches need different indexes, one of each;
+        or none, when every document has to be looked at."""
         best = self._best_plan(question, sort, stops_early)
         if best is not None:
             return [best]
@@ -105,12 +102,16 @@ class Queries:
         return found if len(found) == len(plans) else []
 
     def _best_plan(self, question: Conjunction, sort: Sort, stops_early: bool) -> Plan | None:
-        by_id = plan(ID_INDEX, question, sort)
+        possible = self._possible_plans(question, sort)
+        by_id = next(possible)
         if all(high == low + b"\x00" for low, high in by_id.stretches):
             return by_id
         sorts_early = bool(sort) and stops_early
-        plans = [plan(index, question, sort) for index in self._all_indexes()]
-        useful = [each for each in plans if narrows(each) or (sorts_early and each.order)]
+        useful = [
+            each
+            for each in chain([by_id], possible)
+            if narrows(each) or (sorts_early and each.order is not None)
+        ]
         if len(useful) < 2:
             return next(iter(useful), None)
         for each in useful:
@@ -123,52 +124,72 @@ class Queries:
 
         return min(useful, key=cost)
 
-    def _all_indexes(self) -> Iterator[Index]:
-        yield ID_INDEX
-        yield from self._indexes
+    def _possible_plans(self, question: Conjunction, sort: Sort) -> Iterator[Plan]:
+        """One of each index that can answer, that of `_id` first."""
+        yield plan(ID_INDEX, question, sort)
+        for index in self._indexes:
+            if all(index.holds(each) for each in question.alternatives()):
+                yield plan(index, question, sort)
+
+    @cached_property
+    def _catalog(self) -> list[tuple[str, Document, Document]]:
+        """Name, key and options of each index but that of `_id`."""
+        return list(self._store._iter_indexes(*self._names))
 
     @cached_property
     def _indexes(self) -> list[Index]:
-        catalog = self._store._iter_indexes(*self._names)
-        found = [index_of(name, key, options) for name, key, options in catalog]
+        found = [index_of(name, key, options) for name, key, options in self._catalog]
         return [index for index in found if index is not None]
 
-    def _record_ids(self, plans: Sequence[Plan]) -> Iterator[int]:
-        if len(plans) == 1:
-            return self._reader.record_ids(plans[0])
-        return iter(sorted({each for one in plans for each in self._reader.record_ids(one)}))
+    def _rows(self, plans: Sequence[Plan], query: Filter) -> Iterator[Row]:
+        """Rows of all documents that may match, oldest first: what the plans find, or else what
+        SecantusDB's own finds (by an index of arrays, say), or else every one."""
+        found: Iterable[int] | None
+        if plans:
+            found = sorted({each for one in plans for each in self._reader.record_ids(one)})
+        else:
+            found = self._unplanned_record_ids(query)
+        if found is None:
+            yield from self._store._scan_docs(*self._names)
+        else:
+            yield from self._reader.rows(dict.fromkeys(found))
 
-    def _documents(
-        self, record_ids: Iterable[int], plans: Sequence[Plan], query: Filter, at_once: int = 0
-    ) -> Iterator[Document]:
-        """Those of the record ids that match. Raises Unplannable when the index turns out not to
-        have the order of its plan."""
-        rows = self._reader.rows(record_ids)
-        if len(plans) == 1 and plans[0].index is ID_INDEX and plans[0].exact:
-            return self._decoded(rows, at_once)  # no write changes an `_id`
-        order = plans[0].order if len(plans) == 1 else None
-        return self._matching(rows, query, at_once, order.unsorted_strings if order else ())
+    def _unplanned_record_ids(self, query: Filter) -> Iterable[int] | None:
+        """What SecantusDB's own plan finds, but for the strings that it overlooks."""
+        descending = {
+            field for _, key, _ in self._catalog for field, turn in key.items() if turn == -1
+        }
+        if any(each.string_ranges & descending for each in parse(query).alternatives()):
+            return None
+        return self._store._try_index_id_keys(*self._names, dict(query))  # type: ignore[no-any-return]
 
     def _matching(
-        self, rows: Iterable[Row], query: Filter, at_once: int, unsorted_strings: Sequence[str] = ()
+        self,
+        rows: Iterable[Row],
+        query: Filter,
+        plans: Sequence[Plan],
+        limit: int = 0,
+        unsorted_strings: Sequence[str] = (),
     ) -> Iterator[Document]:
-        for document in self._decoded(rows, at_once):
+        """The documents that match. Raises UnsortedStrings when one has a string there."""
+        certain = len(plans) == 1 and plans[0].exact and plans[0].index is ID_INDEX
+        for document in self._decoded(rows, min(limit or FETCHED_AT_ONCE, FETCHED_AT_ONCE)):
             for field in unsorted_strings:
                 if isinstance(get_path(document, field), str | bson.Regex):
-                    raise Unplannable(f"strings in {field}, descending")
-            if matches(document, query):
+                    raise UnsortedStrings
+            # No write changes an `_id`.
+            if certain or matches(document, query):
                 yield document
 
     def _decoded(self, rows: Iterable[Row], at_once: int) -> Iterator[Document]:
         """Fetches some under the storage's lock, then decodes them without it."""
-        many = min(at_once or FETCHED_AT_ONCE, FETCHED_AT_ONCE)
         iterator = _watched(rows)
         while True:
             with self._store._lock:
-                some = list(islice(iterator, many))
+                some = list(islice(iterator, at_once))
             for _, _, blob in some:
                 yield bson.decode(blob)
-            if len(some) < many:
+            if len(some) < at_once:
                 return
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -56,8 +55,3 @@ class Server:
         self.client.close()
         self.process.terminate()
         self.process.wait(20)
-
-
-def clock_ticks() -> int:
-    """How many ticks are a second."""
-    return os.sysconf("SC_CLK_TCK")

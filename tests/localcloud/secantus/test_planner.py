@@ -1,0 +1,165 @@
+"""What the comparison with SecantusDB's own planner does not tell: what that one gets wrong, what
+goes on at the same time, what is read, and which SecantusDB is left alone."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo import UpdateOne
+from pymongo.collection import Collection
+
+from tests.localcloud.secantus.questions import START
+from tests.localcloud.secantus.servers import Document, Server
+
+Pair = tuple[Collection[Document], Collection[Document]]
+ANOTHER_VERSION = """
+import runpy, secantus
+secantus.__version__ = "9.9"
+runpy.run_module("localcloud.secantus", run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.mark.parametrize("limit", [0, 4])
+def test_a_descending_index_sorts_strings_and_what_they_begin_with(
+    collection: Collection[Document], limit: int
+) -> None:
+    collection.create_index([("word", -1), ("number", 1)])
+    words = ["ab", "", "abc", "b", "a", None, 3]
+    collection.insert_many({"word": word, "number": n} for n, word in enumerate(words))
+    found = collection.find().sort([("word", -1), ("number", 1)]).limit(limit)
+    expected = ["b", "abc", "ab", "a", "", 3, None]
+    assert [document["word"] for document in found] == expected[: limit or None]
+    ranged = collection.find({"word": {"$lt": "abc", "$gte": "a"}}).sort("word", -1).limit(5)
+    assert [document["word"] for document in ranged] == ["ab", "a"]
+    assert collection.count_documents({"word": {"$lte": "ab"}}) == 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the processor time is read from /proc")
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda it: list(it.find({"kind": {"$in": [1, 2]}}).sort([("n", -1), ("_id", -1)]).limit(9)),
+        lambda it: it.find_one_and_update({"key": 7, "n": {"$gt": 1}}, {"$inc": {"tries": 1}}),
+        lambda it: it.update_one({"$and": [{"key": 9}, {"tries": None}]}, {"$set": {"a": 1}}),
+        lambda it: it.count_documents({"kind": {"$in": [1, 2]}, "n": {"$lt": 2_500}}),
+        lambda it: list(it.find({"$or": [{"key": 3}, {"_id": 4}]})),
+        lambda it: it.find_one({"filling": {"$ne": None}}),
+    ],
+    ids=["page", "find and update", "update", "count", "or", "first of all"],
+)
+def test_answers_cost_a_fraction_of_a_scan(
+    servers: tuple[Server, Server], many: Pair, ask: Callable[[Collection[Document]], Any]
+) -> None:
+    def ticks(server: Server, collection: Collection[Document], times: int) -> int:
+        before = server.cpu_ticks()
+        for _ in range(times):
+            ask(collection)
+        return server.cpu_ticks() - before
+
+    # As many ticks as can be told apart, whatever the machine.
+    times = 1
+    while (scanning := ticks(servers[1], many[1], times)) < 20:
+        times *= 2
+    assert ticks(servers[0], many[0], times) < scanning / 3
+
+
+@pytest.fixture(scope="module")
+def many(servers: tuple[Server, Server]) -> Pair:
+    """Three thousand documents, never changed but by the test of their cost."""
+    collections = servers[0].collection("many"), servers[1].collection("many")
+    for collection in collections:
+        collection.create_index("key", unique=True)
+        collection.create_index([("kind", 1), ("n", 1), ("_id", 1)])
+        collection.insert_many(
+            {"_id": n, "key": n, "kind": n % 3, "n": n, "filling": "x" * 200} for n in range(3_000)
+        )
+    return collections
+
+
+def test_each_of_many_workers_claims_what_no_other_has(collection: Collection[Document]) -> None:
+    collection.create_index([("status", 1), ("n", 1), ("_id", 1)])
+    collection.insert_many({"status": "QUEUED", "n": n % 7} for n in range(120))
+
+    def work(_: int) -> list[Any]:
+        claimed = []
+        while document := collection.find_one_and_update(
+            {"status": "QUEUED"}, {"$set": {"status": "CLAIMED"}}, sort=[("n", 1)]
+        ):
+            claimed.append(document["_id"])
+        return claimed
+
+    with ThreadPoolExecutor(6) as pool:
+        claims = [each for claimed in pool.map(work, range(6)) for each in claimed]
+    assert len(claims) == len(set(claims)) == 120
+    assert collection.count_documents({"status": "CLAIMED"}) == 120
+
+
+def test_pages_are_in_order_while_documents_move_and_go(collection: Collection[Document]) -> None:
+    collection.create_index([("kind", 1), ("n", 1)])
+    collection.insert_many({"_id": k, "kind": k % 3, "n": k} for k in range(200))
+
+    def move() -> None:
+        for k in range(200):
+            if k % 5 == 0:
+                collection.delete_one({"_id": k})
+            else:
+                collection.update_one({"_id": k}, {"$set": {"n": 1_000 - k, "kind": k % 2}})
+
+    with ThreadPoolExecutor(1) as pool:
+        moving, pages = pool.submit(move), 0
+        while not moving.done() or not pages:
+            page = collection.find({"kind": {"$in": [0, 1]}}).sort("n", -1).limit(50)
+            numbers = [document["n"] for document in page]
+            assert numbers == sorted(numbers, reverse=True)
+            assert len(numbers) == 50
+            pages += 1
+        moving.result()
+
+
+def test_a_transaction_sees_its_own_writes_by_the_index(collection: Collection[Document]) -> None:
+    collection.create_index([("kind", 1), ("n", 1)])
+    collection.insert_many({"kind": "a", "n": n} for n in range(3))
+    client = collection.database.client
+    with client.start_session() as session:
+        with session.start_transaction():
+            collection.insert_one({"kind": "a", "n": -1}, session=session)
+            page = collection.find({"kind": "a"}, session=session).sort("n", 1).limit(2)
+            assert [document["n"] for document in page] == [-1, 0]
+            assert collection.count_documents({"kind": "a"}, session=session) == 4
+            assert collection.count_documents({"kind": "a"}) == 3
+        assert collection.count_documents({"kind": "a"}) == 4
+
+
+def test_an_index_is_left_when_an_array_comes(collection: Collection[Document]) -> None:
+    collection.create_index([("kind", 1), ("at", 1)])
+    collection.insert_many({"_id": n, "kind": "a", "at": START} for n in range(3))
+    collection.update_one({"_id": 1}, {"$set": {"kind": ["a", "b"]}})
+    assert collection.count_documents({"kind": "a"}) == 3
+    assert collection.count_documents({"kind": {"$in": ["a", "b"]}}) == 3
+    found = collection.find({"kind": {"$in": ["a", "b"]}}).sort([("at", 1), ("_id", 1)]).limit(9)
+    assert [document["_id"] for document in found] == [0, 1, 2]
+
+
+def test_many_updates_by_id_go_in_one_message(collection: Collection[Document]) -> None:
+    collection.create_index([("kind", 1), ("n", 1)])
+    collection.insert_many({"_id": n, "n": n} for n in range(64))
+    changes = [UpdateOne({"_id": n, "n": n}, {"$set": {"kind": "a"}}) for n in range(0, 64, 2)]
+    assert collection.bulk_write(changes).modified_count == 32
+    assert collection.count_documents({"kind": "a"}) == 32
+
+
+def test_another_version_of_secantusdb_plans_by_itself(tmp_path: Path) -> None:
+    server = Server(tmp_path, ["-c", ANOTHER_VERSION])
+    try:
+        server.wait()
+        collection = server.collection("c")
+        collection.insert_one({"_id": 1})
+        assert collection.count_documents({"_id": 1}) == 1
+    finally:
+        server.stop()
+    assert "SecantusDB 9.9 runs with its own query planner" in server.log.read_text()
