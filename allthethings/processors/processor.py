@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from allthethings.assets.asset import Asset
 from allthethings.assets.passages import Piece
-from allthethings.errors import ErrorCode, ServiceUnavailable, UnusableThing
+from allthethings.errors import ErrorCode, UnusableThing
 from allthethings.processors.sandbox import Starved, run_within
 from allthethings.sources.fetch import Download
 
@@ -211,13 +211,17 @@ class DocumentProcessor(Processor):
         return None
 
     def read(self, output: Download) -> Content:
-        """What the document says. Raises UnusableThing, or ServiceUnavailable on a busy
-        machine."""
+        """What the document says. Raises UnusableThing."""
         try:
             content = run_within(READ_SECONDS, self.parse, output)
         except Starved as error:
-            reader = f"The reader of {self.noun}s"
-            raise ServiceUnavailable(reader, "this machine is too busy") from error
+            raise UnusableThing(
+                f"This machine was too busy to read the {self.noun}.", ErrorCode.MACHINE_BUSY
+            ) from error
+        except ChildProcessError as error:
+            raise UnusableThing(
+                f"The process that read this {self.noun} was killed.", ErrorCode.PARSER_KILLED
+            ) from error
         except TimeoutError as error:
             raise UnusableThing(
                 f"This {self.noun} is too tangled to be read in time.",

@@ -45,14 +45,17 @@ def run_within(seconds: int, function: Callable[P, T], *args: P.args, **kwargs: 
     """What the function returns, or raises; all of it has to be picklable.
 
     Raises TimeoutError when it takes more of a processor's time, MemoryError when it wants more
-    than it may have, Starved when it did not get its time, ChildProcessError when its process
-    dies.
+    than it may have, Starved when it could not be started or did not get its time,
+    ChildProcessError when its process dies.
     """
     receiver, sender = _context.Pipe(duplex=False)
     given = (sender, seconds, function, args, kwargs)
     process = _context.Process(target=_work, args=given, daemon=True)
     with receiver:
-        process.start()
+        try:
+            process.start()
+        except OSError as error:  # no memory or no process left for it
+            raise Starved(f"{function.__name__} could not be started") from error
         sender.close()  # so that its end is seen here
         try:
             if not receiver.poll(PATIENCE):
