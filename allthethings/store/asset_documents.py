@@ -8,6 +8,7 @@ from typing import Any
 from bson import ObjectId
 
 from allthethings.assets.asset import Asset, AssetStatus
+from allthethings.errors import ErrorCode, IndexingError
 from allthethings.store.documents import Document
 
 # Leaves out what can be megabytes, for callers that show or move many assets.
@@ -28,6 +29,11 @@ def to_asset(document: Mapping[str, Any], lease_owner: str | None = None) -> Ass
         title=document.get("title"),
         text=document.get("text"),
         error=document.get("error"),
+        error_code=_code(document.get("error_code")),
+        retryable=bool(document.get("retryable")),
+        attempt=document.get("attempt", 1),
+        next_attempt_at=document.get("next_attempt_at"),
+        outage_since=document.get("outage_since"),
         replicate_process_id=document.get("replicate_process_id"),
         replaced_process_ids=tuple(document.get("replaced_process_ids", ())),
         history=tuple(document.get("history", ())),
@@ -36,6 +42,18 @@ def to_asset(document: Mapping[str, Any], lease_owner: str | None = None) -> Ass
         lease_until=document.get("lease_until"),
         lease_owner=lease_owner,
     )
+
+
+def error_fields(error: IndexingError | None) -> Document:
+    """The fields that tell why an asset failed, or why it waits; None clears them."""
+    if error is None:
+        return {"error": None, "error_code": None, "retryable": None}
+    return {"error": str(error), "error_code": error.code.value, "retryable": error.retryable}
+
+
+def _code(value: str | None) -> ErrorCode | None:
+    """None also for a code that this version does not know."""
+    return ErrorCode(value) if value in frozenset(ErrorCode) else None
 
 
 def in_status(statuses: Iterable[AssetStatus]) -> Any:

@@ -8,14 +8,20 @@ lease is when somebody may take it up next.
 from __future__ import annotations
 
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from bson import ObjectId
 from pymongo import ASCENDING, ReturnDocument
 from pymongo.collection import Collection
 
 from allthethings.assets.asset import UNFINISHED, Asset, AssetStatus
-from allthethings.store.asset_documents import WITHOUT_TEXT, in_status, to_asset
+from allthethings.errors import IndexingError
+from allthethings.store.asset_documents import (
+    WITHOUT_TEXT,
+    error_fields,
+    in_status,
+    to_asset,
+)
 from allthethings.store.documents import Document, available, now
 
 # How long a lease lasts without a renewal. The longest steps between two renewals are a download
@@ -67,6 +73,24 @@ class Leases:
         changes: Document = {"lease_until": now() + hold_off, "lease_owner": None}
         if error is not None:
             changes["error"] = error or None
+        with available():
+            self._collection.update_one(
+                {**_held(asset), "status": in_status(UNFINISHED)}, {"$set": changes}
+            )
+
+    def release_to_model(self, asset: Asset, hold_off: timedelta) -> None:
+        """As `release`, for an asset that waits for nothing but its model."""
+        self._give_back(asset, hold_off, {**error_fields(None), "outage_since": None})
+
+    def release_in_outage(
+        self, asset: Asset, hold_off: timedelta, error: IndexingError, since: datetime
+    ) -> None:
+        """As `release`, for an asset that waits for a service of the app's own, and since when."""
+        told = {"outage_since": since, "next_attempt_at": None}
+        self._give_back(asset, hold_off, {**error_fields(error), **told})
+
+    def _give_back(self, asset: Asset, hold_off: timedelta, fields: Document) -> None:
+        changes = {"lease_until": now() + hold_off, "lease_owner": None, **fields}
         with available():
             self._collection.update_one(
                 {**_held(asset), "status": in_status(UNFINISHED)}, {"$set": changes}

@@ -17,12 +17,24 @@ from pymongo.errors import DuplicateKeyError
 
 from allthethings.assets.asset import COMES_FROM, Asset, AssetStatus
 from allthethings.errors import ErrorCode, IndexingError
-from allthethings.store.asset_documents import WITHOUT_TEXT, in_status, in_try, to_asset
+from allthethings.store.asset_documents import (
+    WITHOUT_TEXT,
+    error_fields,
+    in_status,
+    in_try,
+    to_asset,
+)
 from allthethings.store.documents import Document, available, now
 from allthethings.store.leases import new_lease
 
 # The most deliveries of callbacks that an asset keeps: the latest ones.
 MAX_DELIVERIES = 200
+
+
+# The fields of a wait for another attempt, or for a service of the app's own, that is over.
+NOT_WAITING: Mapping[str, Any] = {"next_attempt_at": None, "outage_since": None}
+# The statuses at which a stage has succeeded; attempts are counted anew from there.
+STAGE_ENDS = frozenset({AssetStatus.PROCESSED, AssetStatus.SEARCHABLE})
 
 
 class AlreadyIndexed(IndexingError):
@@ -77,6 +89,7 @@ class Transitions:
         same_try: Asset | None = None,
         prediction_id: str | None = None,
         hold_off: timedelta = timedelta(0),
+        failure: IndexingError | None = None,
         note: Mapping[str, Any] | None = None,
         **fields: Any,
     ) -> bool:
@@ -85,7 +98,8 @@ class Transitions:
         With `same_try` only if the asset was not started again since it was as given there, and,
         where the caller held its lease then, only while nobody else does. With `prediction_id`
         only if that is the asset's prediction, or it knows none yet. The lease ends; nobody takes
-        the asset up before `hold_off`. Returns whether this call made the change.
+        the asset up before `hold_off`. `failure` is why it fails, and is told in its history too.
+        Returns whether this call made the change.
         """
         moment = now()
         expected: Document = {
@@ -99,13 +113,16 @@ class Transitions:
             fields["replicate_process_id"] = prediction_id
         changes = {
             "status": to.value,
-            "error": None,
+            **error_fields(failure),
+            **NOT_WAITING,
+            **({"attempt": 1} if to in STAGE_ENDS else {}),
             "updated_at": moment,
             "lease_until": moment + hold_off,
             "lease_owner": None,
             **fields,
         }
-        entry = {"status": to.value, "at": moment, **(note or {})}
+        told = _told(failure) if failure else {}
+        entry = {"status": to.value, "at": moment, **told, **(note or {})}
         with available():
             result = self._collection.update_one(
                 expected, {"$set": changes, "$push": {"history": entry}}
@@ -113,18 +130,62 @@ class Transitions:
         return result.modified_count == 1
 
     def start_again(
-        self, asset: Asset, status: AssetStatus, given_up: Sequence[str]
+        self,
+        asset: Asset,
+        status: AssetStatus,
+        given_up: Sequence[str],
+        failed: IndexingError | None = None,
     ) -> Asset | None:
         """Set an asset back to the beginning of the stage that it is in, or failed in.
 
-        The predictions `given_up` are remembered, so that a replay of them changes nothing.
-        Returns the asset, leased to the caller, without its text; None if it has changed.
+        The predictions `given_up` are remembered, so that a replay of them changes nothing. With
+        `failed` it is the next attempt, without it the first one. Returns the asset, leased to the
+        caller, without its text; None if it has changed.
         """
-        moment, lease = now(), new_lease()
+        lease = new_lease()
+        fields = {**error_fields(None), **NOT_WAITING, "attempt": 1, **lease}
+        entry: Document = {}
+        if failed is not None:
+            fields["attempt"] = asset.attempt + 1
+            entry = {"attempt": asset.attempt + 1, **_told(failed), "next_at": now()}
+        return self._again(asset, status, given_up, fields, entry, lease["lease_owner"])
+
+    def plan_attempt(
+        self,
+        asset: Asset,
+        status: AssetStatus,
+        failed: IndexingError,
+        wait: timedelta,
+        given_up: Sequence[str] = (),
+    ) -> bool:
+        """As `start_again`, but nobody takes up the asset for the next attempt before `wait`, and
+        it tells why the last one failed until then. Returns whether this call made the change."""
+        begins = now() + wait
+        fields = {
+            **error_fields(failed),
+            **NOT_WAITING,
+            "attempt": asset.attempt + 1,
+            "next_attempt_at": begins,
+            "lease_until": begins,
+            "lease_owner": None,
+        }
+        entry = {"attempt": asset.attempt + 1, **_told(failed), "next_at": begins}
+        return self._again(asset, status, given_up, fields, entry) is not None
+
+    def _again(
+        self,
+        asset: Asset,
+        status: AssetStatus,
+        given_up: Sequence[str],
+        fields: Document,
+        entry: Document,
+        owner: str | None = None,
+    ) -> Asset | None:
+        moment = now()
         changes: Document = {
-            "$set": {"status": status.value, "error": None, "updated_at": moment, **lease},
+            "$set": {"status": status.value, "updated_at": moment, **fields},
             "$push": {
-                "history": {"status": status.value, "at": moment, "again": True},
+                "history": {"status": status.value, "at": moment, "again": True, **entry},
                 "replaced_process_ids": {"$each": list(given_up)},
             },
             "$inc": {"tries": 1},
@@ -138,7 +199,7 @@ class Transitions:
                 WITHOUT_TEXT,
                 return_document=ReturnDocument.AFTER,
             )
-        return to_asset(document, lease["lease_owner"]) if document else None
+        return to_asset(document, owner) if document else None
 
     def give_up(self, asset_id: str, prediction_ids: Sequence[str]) -> None:
         """Remember predictions whose results are ignored, whenever they come."""
@@ -155,3 +216,8 @@ class Transitions:
                 {"_id": ObjectId(asset_id)},
                 {"$push": {"deliveries": {"$each": [dict(delivery)], "$slice": -MAX_DELIVERIES}}},
             )
+
+
+def _told(error: IndexingError) -> Document:
+    """How the history tells of a failure."""
+    return {"error": str(error), "error_code": error.code.value}

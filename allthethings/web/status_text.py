@@ -18,8 +18,8 @@ S = AssetStatus
 
 # Seconds from which on a wait is told in minutes.
 MINUTES_FROM = 90
+# Seconds within which an attempt is said to begin at any moment.
 SOON = 2
-"""Seconds; what is tried again within them is as good as being tried."""
 
 
 @dataclass(frozen=True)
