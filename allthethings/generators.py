@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from allthethings.assets.asset import Asset
 from allthethings.replicate.client import ReplicateClient, unavailable
-from allthethings.replicate.predictions import parse_embeddings
+from allthethings.replicate.predictions import Prediction, parse_embeddings
 
 EMBEDDING_VERSION = "b6b7585c9640cd7a9572c6e129c9549d79c9c31f0d3fdce7baac7c67ca38f305"
 
@@ -53,6 +53,16 @@ class SyncEmbeddingsGenerator:
         if not prediction.succeeded:
             raise unavailable(prediction.why_it_failed())
         return parse_embeddings(prediction.output, len(texts))
+
+
+def texts_of(prediction: Prediction) -> list[str] | None:
+    """The texts that a prediction embeds; None where it does not tell."""
+    try:
+        texts = json.loads(prediction.input.get("text_batch") or "")
+    except (TypeError, ValueError):
+        return None
+    strings = isinstance(texts, list) and all(isinstance(text, str) for text in texts)
+    return texts if strings else None
 
 
 def _batch(texts: Sequence[str]) -> dict[str, str]:

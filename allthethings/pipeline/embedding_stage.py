@@ -13,12 +13,13 @@ from allthethings.errors import (
     ServiceUnavailable,
     UnusableThing,
 )
-from allthethings.generators import AsyncEmbeddingsGenerator
+from allthethings.generators import AsyncEmbeddingsGenerator, texts_of
 from allthethings.mongo import Database
 from allthethings.pipeline.later import HOLD_OFF
 from allthethings.pipeline.unwanted import UnwantedPredictions
 from allthethings.replicate.predictions import Prediction, parse_embeddings, parse_prediction
 from allthethings.store.documents import Document
+from allthethings.store.passages import model_text
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +91,7 @@ class EmbeddingStage:
         ]
         for batch in _runs(rows, BATCH):
             first = batch[0]["position"]
-            texts = [f"{row['before']} {row['text']}".strip() for row in batch]
+            texts = [model_text(row["before"], row["text"]) for row in batch]
             found = self._generator.find(asset, texts) if look_for_lost else None
             prediction_id = found or self._generator.generate(asset, first, texts)
             asked.append(prediction_id)
@@ -118,8 +119,10 @@ class EmbeddingStage:
             self.arrived(asset, first, last, prediction)
 
     def arrived(self, asset: Asset, first: int, last: int, prediction: Prediction) -> None:
-        """Record a finished prediction for the passages first..last, however it ended."""
-        if self._passages.waiting(asset.id, first, last, prediction.id):
+        """Record a finished prediction for the passages first..last, however it ended. Passages
+        of another text than it embeds are left alone."""
+        texts = texts_of(prediction)
+        if self._passages.waiting(asset.id, first, last, prediction.id, texts):
             try:
                 if not prediction.succeeded:
                     raise UnusableThing(prediction.why_it_failed())
@@ -129,7 +132,7 @@ class EmbeddingStage:
                     asset.id, S.EMBEDDINGS_ERROR, same_try=asset, error=str(error)
                 )
                 return
-            self._passages.embed(asset.id, first, vectors, prediction.id)
+            self._passages.embed(asset.id, first, vectors, prediction.id, texts)
         self.finish(asset.id)
 
     def finish(self, asset_id: str) -> bool:

@@ -172,7 +172,9 @@ class TextStage:
             return
         if not self._still_ours(asset):
             return
-        self._passages.put(asset.id, about(asset, content.title), passages)
+        description = about(asset, content.title)
+        if not self._passages.put(asset.id, description, passages, asset.tries or 0):
+            return
         lines = from_locators((piece.text, piece.locator) for piece in content.pieces)
         moved = self._transitions.move(
             asset.id,

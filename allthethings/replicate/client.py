@@ -231,6 +231,7 @@ def _ours(prediction: SdkPrediction) -> Prediction:
         _moment(prediction.started_at),
         _moment(prediction.completed_at),
         prediction.logs or "",
+        prediction.input or {},
     )
 
 

@@ -7,6 +7,7 @@ the outputs are those of openai/whisper and replicate/all-mpnet-base-v2.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
@@ -64,7 +65,8 @@ METER = re.compile(
 @dataclass(frozen=True)
 class Prediction:
     """What one run of a model has come to. `output` has the model's own shape, or is None;
-    `started_at` is when the model began with it, `completed_at` when it ended."""
+    `started_at` is when the model began with it, `completed_at` when it ended; `input` is what the
+    model was given, empty where that is not told."""
 
     id: str
     status: str
@@ -73,6 +75,7 @@ class Prediction:
     started_at: datetime | None = None
     completed_at: datetime | None = None
     logs: str = field(default="", compare=False, repr=False)
+    input: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def finished(self) -> bool:
@@ -117,6 +120,10 @@ def _reason(error: object) -> str | None:
     return None if error in (None, "") else str(_encodable(str(error)[:MAX_REASON]))
 
 
+def _mapping(value: object) -> object:
+    return value if isinstance(value, dict) else {}
+
+
 def _list(value: object) -> object:
     return value if isinstance(value, list) else []
 
@@ -138,6 +145,7 @@ class _Payload(_Answer):
     status: Literal["starting", "processing", "succeeded", "failed", "canceled", "aborted"]
     output: Any = None
     error: Annotated[str | None, BeforeValidator(_reason)] = None
+    input: Annotated[dict[str, Any], BeforeValidator(_mapping)] = {}
 
 
 class _Segment(_Answer):
@@ -187,7 +195,7 @@ def parse_prediction(payload: object) -> Prediction:
         raise MalformedPrediction(
             MALFORMED.get(str(field), "A prediction is a JSON object.")
         ) from None
-    return Prediction(found.id, found.status, found.output, found.error)
+    return Prediction(found.id, found.status, found.output, found.error, input=found.input)
 
 
 def parse_transcript(output: object) -> Transcript:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,10 +11,14 @@ from bson import ObjectId
 from bson.binary import Binary, BinaryVectorDtype
 from pymongo import ASCENDING, ReplaceOne, UpdateOne
 from pymongo.collection import Collection
+from pymongo.errors import BulkWriteError
 
 from allthethings.assets import locators
 from allthethings.assets.passages import Passage
 from allthethings.store.documents import Document, available
+
+# MongoDB's code for a document that a unique index refuses.
+DUPLICATE_KEY = 11000
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,27 @@ class About:
         }
 
 
+def model_text(before: str, text: str) -> str:
+    """What the embedding model reads for a passage."""
+    return f"{before} {text}".strip()
+
+
+def digest(text: str) -> str:
+    """A short hash of what the embedding model reads."""
+    return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=16).hexdigest()
+
+
+def _fields(passage: Passage) -> Document:
+    return {
+        "position": passage.position,
+        "text": passage.text,
+        "before": passage.before,
+        "digest": digest(model_text(passage.before, passage.text)),
+        "locator": passage.locator.stored(),
+        "replicate_embedding_id": None,
+    }
+
+
 class PassageStore:
     """One document per passage; its `_id` is <asset id>:<position>, so writing twice is once."""
 
@@ -50,40 +76,50 @@ class PassageStore:
             [("asset_id", ASCENDING), ("position", ASCENDING)], name="asset_position"
         )
 
-    def put(self, asset_id: str, about: About, passages: Sequence[Passage]) -> None:
+    def put(self, asset_id: str, about: About, passages: Sequence[Passage], tries: int = 0) -> bool:
         """Keep these passages and no others; one that has the same text stays as it is.
 
-        What an interrupted attempt left, of another version of the thing, is replaced.
+        `tries` says how often the asset was started again. Passages of an earlier try are
+        replaced; False if there are some of a later one, which stay.
         """
         key = ObjectId(asset_id)
+        not_later: Document = {"tries": {"$not": {"$gt": tries}}}
         with available():
+            self.collection.update_many({"asset_id": key, **not_later}, {"$set": {"tries": tries}})
             there = {
                 document["position"]: (document["text"], document.get("before"))
                 for document in self.collection.find(
-                    {"asset_id": key}, {"position": 1, "text": 1, "before": 1}
+                    {"asset_id": key, "tries": tries}, {"position": 1, "text": 1, "before": 1}
                 )
             }
             writes = [
                 ReplaceOne(
-                    {"_id": f"{asset_id}:{passage.position}"},
-                    {
-                        "asset_id": key,
-                        "position": passage.position,
-                        "text": passage.text,
-                        "before": passage.before,
-                        "locator": passage.locator.stored(),
-                        **about.fields(),
-                        "replicate_embedding_id": None,
-                    },
+                    {"_id": f"{asset_id}:{passage.position}", **not_later},
+                    {"asset_id": key, **_fields(passage), **about.fields(), "tries": tries},
                     upsert=True,
                 )
                 for passage in passages
                 if there.get(passage.position) != (passage.text, passage.before)
             ]
-            if writes:
-                self.collection.bulk_write(writes, ordered=False)
+            if not self._write(writes):
+                return False
             if len(there) > len(passages):
-                self.collection.delete_many({"asset_id": key, "position": {"$gte": len(passages)}})
+                self.collection.delete_many(
+                    {"asset_id": key, "position": {"$gte": len(passages)}, **not_later}
+                )
+        return True
+
+    def _write(self, writes: Sequence[ReplaceOne[Document]]) -> bool:
+        """Whether all was written. The first passage of a later try ends it: the filter does not
+        match that, and another of its `_id` cannot be inserted."""
+        try:
+            if writes:
+                self.collection.bulk_write(writes, ordered=True)
+        except BulkWriteError as error:
+            if any(each["code"] != DUPLICATE_KEY for each in error.details["writeErrors"]):
+                raise
+            return False
+        return True
 
     def of(self, asset_id: str) -> list[Document]:
         """The passages in reading order: position, `before`, text, locator (a Locator), whether
@@ -136,31 +172,47 @@ class PassageStore:
                 },
             )
 
-    def waiting(self, asset_id: str, first: int, last: int, prediction_id: str) -> int:
-        """How many of the passages first..last wait for the vectors of this prediction."""
+    def waiting(
+        self,
+        asset_id: str,
+        first: int,
+        last: int,
+        prediction_id: str,
+        texts: Sequence[str] | None = None,
+    ) -> int:
+        """How many of the passages first..last wait for the vectors of this prediction. It embeds
+        `texts`; None where that is not known."""
+        query: Document = {
+            "asset_id": ObjectId(asset_id),
+            "position": {"$gte": first, "$lte": last},
+            "replicate_embedding_id": {"$in": [prediction_id, None]},
+            "embedding": {"$exists": False},
+        }
+        if texts is not None:
+            query["digest"] = {"$in": [*map(digest, texts), None]}
         with available():
-            return self.collection.count_documents(
-                {
-                    "asset_id": ObjectId(asset_id),
-                    "position": {"$gte": first, "$lte": last},
-                    "replicate_embedding_id": {"$in": [prediction_id, None]},
-                    "embedding": {"$exists": False},
-                }
-            )
+            return self.collection.count_documents(query)
 
     def embed(
-        self, asset_id: str, first: int, vectors: Sequence[Sequence[float]], prediction_id: str
+        self,
+        asset_id: str,
+        first: int,
+        vectors: Sequence[Sequence[float]],
+        prediction_id: str,
+        texts: Sequence[str] | None = None,
     ) -> int:
         """Keep the vectors of the passages first, first + 1, ... that this prediction embeds.
 
-        A passage that waits for another prediction, or has its vector, stays as it is. Returns
-        how many were there to be written.
+        A passage that waits for another prediction, or has another text than the one in `texts`,
+        stays as it is. Returns how many were there to be written.
         """
+        known: Sequence[str | None] = texts or [None] * len(vectors)
         writes = [
             UpdateOne(
                 {
                     "_id": f"{asset_id}:{position}",
                     "replicate_embedding_id": {"$in": [prediction_id, None]},
+                    **({} if text is None else {"digest": {"$in": [digest(text), None]}}),
                 },
                 {
                     "$set": {
@@ -169,7 +221,7 @@ class PassageStore:
                     }
                 },
             )
-            for position, vector in enumerate(vectors, first)
+            for position, (vector, text) in enumerate(zip(vectors, known, strict=False), first)
         ]
         with available():
             return self.collection.bulk_write(writes, ordered=False).matched_count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -268,3 +269,23 @@ def test_what_replicate_has_thrown_away_is_asked_for_again(
     asset = existing(database, asset_id)
     assert (asset.status, asset.replicate_process_id) == (S.PROCESSING, replicate.created[1])
     assert asset.replaced_process_ids == (asked.id,)
+
+
+@pytest.mark.parametrize("status", ["succeeded", "failed"])
+def test_vectors_of_an_older_text_change_nothing(
+    database: Database, pipeline: Pipeline, status: str
+) -> None:
+    """Nobody has noted the request, as after a crash, and the text is another by now."""
+    asset_id = in_parts(database, 1)
+    late = {
+        "id": "of-the-older-text",
+        "status": status,
+        "input": {"text_batch": json.dumps(["What stood there before."])},
+        "output": [{"embedding": [0.5] * 768}],
+    }
+    pipeline.embeddings.record(asset_id, 0, 0, late)
+    assert existing(database, asset_id).status is S.PROCESSED
+    late["input"] = {"text_batch": json.dumps(["vectors:wait 0"])}
+    pipeline.embeddings.record(asset_id, 0, 0, late)
+    outcome = S.SEARCHABLE if status == "succeeded" else S.EMBEDDINGS_ERROR
+    assert existing(database, asset_id).status is outcome

@@ -1,0 +1,78 @@
+"""Vectors meet the text that they were made of, whatever comes late."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from bson import ObjectId
+
+from allthethings.assets.locators import Whole
+from allthethings.assets.passages import Passage
+from allthethings.mongo import Database
+from allthethings.store.passages import About
+
+ABOUT = About("A page", "text/html", "web page", ["x.test"], datetime(2025, 3, 1, tzinfo=UTC))
+VECTOR = [0.5] * 768
+OLDER = ["The first text.", "It goes on.", "It ends."]
+NEWER = ["Another text.", "It goes on."]
+
+
+def put(database: Database, asset_id: str, texts: list[str], tries: int) -> bool:
+    passages = [Passage(number, text, Whole()) for number, text in enumerate(texts)]
+    return database.passages.put(asset_id, ABOUT, passages, tries)
+
+
+def texts(database: Database, asset_id: str) -> list[str]:
+    return [row["text"] for row in database.passages.of(asset_id)]
+
+
+def embedded(database: Database, asset_id: str) -> list[bool]:
+    return [row["embedded"] for row in database.passages.of(asset_id)]
+
+
+def test_vectors_of_an_older_text_are_ignored(database: Database) -> None:
+    """Nobody has noted the requests for either, as after a crash."""
+    asset_id = str(ObjectId())
+    put(database, asset_id, NEWER, 0)
+    store = database.passages
+    assert store.waiting(asset_id, 0, 1, "old", OLDER[:1]) == 0
+    assert store.waiting(asset_id, 0, 1, "new", NEWER) == 2
+    assert store.embed(asset_id, 0, [VECTOR, VECTOR], "old", OLDER[:2]) == 1
+    assert embedded(database, asset_id) == [False, True]  # the text that both have
+    assert store.embed(asset_id, 0, [VECTOR, VECTOR], "new", NEWER) == 1
+    assert embedded(database, asset_id) == [True, True]
+
+
+def test_vectors_whose_text_is_not_told_are_taken(database: Database) -> None:
+    asset_id = str(ObjectId())
+    put(database, asset_id, NEWER, 0)
+    assert database.passages.embed(asset_id, 0, [VECTOR, VECTOR], "new") == 2
+
+
+def test_a_late_text_does_not_replace_that_of_a_later_try(database: Database) -> None:
+    asset_id = str(ObjectId())
+    assert put(database, asset_id, NEWER, 2)
+    assert not put(database, asset_id, OLDER, 1)
+    assert texts(database, asset_id) == NEWER
+    assert put(database, asset_id, OLDER, 3)
+    assert texts(database, asset_id) == OLDER
+
+
+def test_a_later_try_keeps_vectors_of_the_same_text(database: Database) -> None:
+    asset_id = str(ObjectId())
+    put(database, asset_id, OLDER, 0)
+    database.passages.embed(asset_id, 0, [VECTOR] * 3, "old", OLDER)
+    assert put(database, asset_id, ["Other words.", "It goes on."], 1)
+    assert embedded(database, asset_id) == [False, True]
+    assert not put(database, asset_id, OLDER, 0)
+
+
+def test_passages_of_the_version_before_are_embedded_and_replaced(database: Database) -> None:
+    """They have neither a hash nor a try."""
+    asset_id = str(ObjectId())
+    put(database, asset_id, OLDER, 0)
+    database.passages.collection.update_many({}, {"$unset": {"digest": "", "tries": ""}})
+    assert database.passages.waiting(asset_id, 0, 2, "p", OLDER) == 3
+    assert database.passages.embed(asset_id, 0, [VECTOR] * 3, "p", OLDER) == 3
+    assert put(database, asset_id, NEWER, 0)
+    assert texts(database, asset_id) == NEWER
