@@ -147,7 +147,7 @@ def test_a_link_opens_the_page_at_its_words(page: Page, cloud: Cloud, things: Th
     expect(page.locator("[data-result]").first).to_have_attribute("data-result", things.page)
     hit = result.locator(".hit").first
     expect(hit).to_contain_text(KITE)
-    hit.get_by_role("link", name="read it there").click()
+    hit.get_by_role("link", name="open at this passage").click()
     paragraph = page.get_by_text(KITE)
     expect(paragraph).to_be_in_viewport(ratio=1)
     assert page.evaluate("scrollY") > page.viewport_size["height"]  # type: ignore[index]
@@ -160,7 +160,7 @@ def test_a_result_opens_its_own_text_at_the_passage(
     page: Page, cloud: Cloud, things: Things
 ) -> None:
     search(page, cloud, KITE_QUERY)
-    found(page, things.page).get_by_role("link", name="in its text").first.click()
+    found(page, things.page).get_by_role("link", name="in the full text").first.click()
     expect(page.get_by_text(KITE)).to_be_in_viewport()
 
 
@@ -226,7 +226,7 @@ def test_no_script_is_needed(browser: Browser, cloud: Cloud, things: Things) -> 
     page.goto(f"{cloud.address}/search")
     page.locator("summary", has_text="Search with a paragraph").click()
     page.get_by_label("A text of up to").fill(f"{KITE}\n\nAnother paragraph. " * 10)
-    page.get_by_role("button", name="Find what is like it").click()
+    page.get_by_role("button", name="Find similar passages").click()
     expect(page.locator("[data-result]").first).to_have_attribute("data-result", things.page)
     context.close()
 
@@ -279,7 +279,7 @@ def test_the_spoken_line_is_kept_in_view_until_somebody_scrolls(
     top = player.evaluate("it => it.getBoundingClientRect().bottom") if size[0] < 500 else 0
     assert last.evaluate("it => it.getBoundingClientRect().top") >= top
 
-    back = page.get_by_role("button", name="Go to the spoken words")
+    back = page.get_by_role("button", name="Go to the current line")
     expect(back).to_be_hidden()
     page.mouse.move(size[0] // 2, size[1] - 50)
     page.mouse.wheel(0, -5000)
@@ -359,12 +359,12 @@ def test_a_things_page_needs_no_script(
         expect(page.locator("[data-trouble]")).to_contain_text("Cancelled by you")
         expect(page.get_by_role("button", name="Retry")).to_be_visible()
         page.locator("summary", has_text="Delete this thing").click()
-        page.get_by_role("button", name="Delete for good").click()
+        page.get_by_role("button", name="Delete permanently").click()
         expect(page.get_by_text("Deleted.")).to_be_visible()
 
     page.goto(f"{cloud.address}/assets/{things.spoken}")
     expect(page.locator("audio")).to_be_visible()
-    expect(page.get_by_role("button", name="Go to the spoken words")).to_be_hidden()
+    expect(page.get_by_role("button", name="Go to the current line")).to_be_hidden()
     line, start, _ = line_of(page, 2)
     assert line.get_attribute("href") == f"{cloud.address}/examples/{SPOKEN['file']}#t={start}"
     with page.expect_download() as waiting:
