@@ -1,18 +1,26 @@
 """The settings, read from the environment over a file of NAME=value lines.
 
 Nothing else reads the environment. A setting that is missing or cannot be used is a
-SettingsError that names the variable.
+SettingsError that names the variable and never quotes its value.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource
 
 from allthethings.hookdeck.connections import EMBEDDINGS, connection_of
 from allthethings.hosts import is_loopback
@@ -29,95 +37,143 @@ class SettingsError(Exception):
     """A variable is missing or has a value that cannot be used."""
 
 
-class _Environment:
-    def __init__(self, env_file: Path) -> None:
-        values: Mapping[str, str | None] = {**dotenv_values(env_file), **os.environ}
-        self._values = {name: value.strip() for name, value in values.items() if value}
-        self._env_file = env_file
+def _must(rule: str) -> WrapValidator:
+    """Refuses what the type refuses, with this rule as the reason."""
 
-    def required(self, name: str, what: str) -> str:
-        value = self._values.get(name, "")
-        if not value:
-            raise SettingsError(
-                f"{name} is not set: {what}. Set it in the environment or in {self._env_file}."
-            )
-        return value
-
-    def optional(self, name: str, default: str = "") -> str:
-        return self._values.get(name) or default
-
-    def token(self, name: str, what: str = "") -> str:
-        """A secret that goes into an HTTP header; required when `what` says what it is."""
-        value = self.required(name, what) if what else self.optional(name)
-        # The HTTP client would put the whole header into the text of its error.
-        if not value.isascii() or not value.isprintable() or " " in value:
-            raise SettingsError(f"{name} has characters in it that no such key has.")
-        return value
-
-    def flag(self, name: str) -> bool:
-        return self.optional(name).lower() in {"1", "true", "yes", "on"}
-
-    def number(self, name: str, default: float) -> float:
-        """A number greater than 0, or one that may be 0 where that is the default."""
+    def check(value: object, handler: ValidatorFunctionWrapHandler) -> Any:
         try:
-            value = float(self.optional(name, str(default)))
-        except ValueError:
-            value = -1.0
-        if not (value > 0 or value == default):
-            raise SettingsError(f"{name} has to be a number greater than 0.")
-        return value
+            return handler(value)
+        except ValidationError:
+            raise ValueError(rule) from None
+
+    return WrapValidator(check)
 
 
-@dataclass(frozen=True)
-class MongoSettings:
-    """Where the things and their passages are kept."""
+def _header_value(value: str) -> str:
+    # The HTTP client would put the whole header into the text of its error.
+    if not value.isascii() or not value.isprintable() or " " in value:
+        raise ValueError("has characters in it that no such key has.")
+    return value
 
-    uri: str = field(repr=False)
+
+Token = Annotated[str, AfterValidator(_header_value)]
+Url = Annotated[str, AfterValidator(lambda url: url.rstrip("/"))]
+Flag = Annotated[bool, _must("has to be 1 or 0.")]
+Count = Annotated[int, Field(ge=0), _must("has to be a whole number, 0 or greater.")]
+Size = Annotated[int, Field(gt=0), _must("has to be a whole number greater than 0.")]
+Seconds = Annotated[
+    float, Field(gt=0, allow_inf_nan=False), _must("has to be a number greater than 0.")
+]
+
+
+class _Group(BaseModel):
+    """Settings that are read together.
+
+    The alias of a field is its variable; the description of a required one says what it is.
+    Arguments go by the names of the fields, and read no environment.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, validate_by_name=True, validate_by_alias=True, hide_input_in_errors=True
+    )
+
+    @classmethod
+    def variables(cls) -> dict[str, str]:
+        """The fields that are read from the environment, by their variables."""
+        return {
+            str(field.validation_alias): name
+            for name, field in cls.model_fields.items()
+            if field.validation_alias
+        }
+
+    @classmethod
+    def _read(cls, env: _Environment, **derived: Any) -> Self:
+        given = {name: value for name, value in env.values.items() if name in cls.variables()}
+        try:
+            return cls.model_validate({**given, **derived})
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+        name = str(first["loc"][0])
+        if first["type"] == "missing":
+            field = cls.model_fields[cls.variables()[name]]
+            raise env.missing(name, field.description or "")
+        raise SettingsError(f"{name} {first['ctx']['error']}")
+
+
+class _Environment:
+    """The variables with a value: those of the environment over those of the file.
+
+    A name set to nothing in the environment hides the one in the file.
+    """
+
+    def __init__(self, env_file: Path) -> None:
+        self._env_file = env_file
+        given: dict[str, str | None] = {
+            **DotEnvSettingsSource(BaseSettings, env_file=env_file, case_sensitive=True).env_vars,
+            **EnvSettingsSource(BaseSettings, case_sensitive=True).env_vars,
+        }
+        stripped = {name: value.strip() for name, value in given.items() if value}
+        self.values = {name: value for name, value in stripped.items() if value}
+
+    def missing(self, name: str, what: str) -> SettingsError:
+        where = f"Set it in the environment or in {self._env_file}."
+        return SettingsError(f"{name} is not set: {what}. {where}")
+
+    def webhook_url(self, name: str) -> str:
+        """The URL of a source at Hookdeck, from the variable of its connection."""
+        if not (url := self.values.get(name, "")):
+            raise self.missing(name, "run create-hookdeck-connections.py, which writes it")
+        return url.rstrip("/")
+
+
+class MongoSettings(_Group):
+    """Where the assets and their passages are kept."""
+
+    uri: str = Field(
+        validation_alias="MONGODB_CONNECTION_URI",
+        description="the MongoDB connection string",
+        repr=False,
+    )
     name: str = "iaat"
 
     @classmethod
-    def from_env(cls, env_file: Path = DEFAULT_ENV_FILE) -> MongoSettings:
+    def from_env(cls, env_file: Path = DEFAULT_ENV_FILE) -> Self:
         return cls._read(_Environment(env_file))
 
-    @classmethod
-    def _read(cls, env: _Environment) -> MongoSettings:
-        return cls(env.required("MONGODB_CONNECTION_URI", "the MongoDB connection string"))
 
-
-@dataclass(frozen=True)
-class HookdeckSettings:
+class HookdeckSettings(_Group):
     """What it takes to create the connections.
 
     `app_url` is where Hookdeck reaches the app; without it the deliveries go to the Hookdeck
     CLI. Without `replicate_webhooks_secret` it is asked of Replicate, with the token.
     """
 
-    api_key: str = field(repr=False)
-    api_url: str
-    app_url: str
-    replicate_webhooks_secret: str = field(repr=False)
-    replicate_api_token: str = field(repr=False)
-    replicate_base_url: str
+    replicate_api_token: Token = Field(
+        default="", validation_alias="REPLICATE_API_TOKEN", repr=False
+    )
+    replicate_webhooks_secret: str = Field(
+        default="", validation_alias="REPLICATE_WEBHOOKS_SECRET", repr=False
+    )
+    replicate_base_url: str = Field(default="", validation_alias="REPLICATE_BASE_URL")
+    api_key: Token = Field(
+        validation_alias="HOOKDECK_PROJECT_API_KEY",
+        description="the key of your Hookdeck project",
+        repr=False,
+    )
+    api_url: str = Field(default=HOOKDECK_API_URL, validation_alias="HOOKDECK_API_URL")
+    app_url: Url = Field(default="", validation_alias="APP_URL")
 
     @classmethod
-    def from_env(cls, env_file: Path = DEFAULT_ENV_FILE) -> HookdeckSettings:
+    def from_env(cls, env_file: Path = DEFAULT_ENV_FILE) -> Self:
         env = _Environment(env_file)
-        secret = env.optional("REPLICATE_WEBHOOKS_SECRET")
-        token = env.token("REPLICATE_API_TOKEN")
-        if not secret and not token:
-            env.required("REPLICATE_WEBHOOKS_SECRET", "the key that Replicate signs webhooks with")
-        return cls(
-            api_key=env.token("HOOKDECK_PROJECT_API_KEY", "the key of your Hookdeck project"),
-            api_url=env.optional("HOOKDECK_API_URL", HOOKDECK_API_URL),
-            app_url=env.optional("APP_URL").rstrip("/"),
-            replicate_webhooks_secret=secret,
-            replicate_api_token=token,
-            replicate_base_url=env.optional("REPLICATE_BASE_URL"),
-        )
+        settings = cls._read(env)
+        if not (settings.replicate_webhooks_secret or settings.replicate_api_token):
+            what = "the key that Replicate signs webhooks with"
+            raise env.missing("REPLICATE_WEBHOOKS_SECRET", what)
+        return settings
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(_Group):
     """All that the app needs to run. Durations are in seconds.
 
     `replicate_base_url` empty means Replicate itself. `fetch_allow` exempts the operator's own
@@ -127,33 +183,48 @@ class Settings:
     `query_embeddings` is `replicate` or `local`: with the model in the Cog folder `query_model`
     and its weights in `query_weights`. With `hookdeck_api_key` the app shows what the gateway did.
     `trusted_proxies` is how many proxies stand before the app, and say who asks.
+    `webhook_urls` has the source at Hookdeck for each webhook of a processor, by its name.
     """
 
-    secret_key: str = field(repr=False)
+    secret_key: str = Field(
+        validation_alias="SECRET_KEY",
+        description="a secret that signs the session cookies",
+        repr=False,
+    )
     mongo: MongoSettings
-    replicate_api_token: str = field(repr=False)
-    replicate_base_url: str
-    hookdeck_webhook_secret: str = field(repr=False)
+    replicate_api_token: Token = Field(
+        validation_alias="REPLICATE_API_TOKEN",
+        description="your Replicate API token",
+        repr=False,
+    )
+    replicate_base_url: str = Field(default="", validation_alias="REPLICATE_BASE_URL")
+    hookdeck_webhook_secret: str = Field(
+        validation_alias="HOOKDECK_WEBHOOK_SECRET",
+        description="the signing secret of your Hookdeck project",
+        repr=False,
+    )
     webhook_urls: Mapping[str, str]
     embeddings_webhook_url: str
-    fetch_allow: str = ""
-    tokenizer: str = TOKENIZER
-    examples_url: str = ""
-    app_url: str = ""
-    reconcile_after: float = 30.0
-    prediction_deadline: float = 3_600.0
-    passage_size: int = 200
-    passage_overlap: int = 0
-    passage_title: bool = False
-    query_embeddings: str = "replicate"
-    query_model: Path = QUERY_MODEL
-    query_weights: Path | None = None
-    host: str = LOOPBACK
-    app_password: str = field(default="", repr=False)
-    allow_open: bool = False
-    trusted_proxies: int = 0
-    hookdeck_api_key: str = field(default="", repr=False)
-    hookdeck_api_url: str = HOOKDECK_API_URL
+    hookdeck_api_key: Token = Field(
+        default="", validation_alias="HOOKDECK_PROJECT_API_KEY", repr=False
+    )
+    hookdeck_api_url: str = Field(default=HOOKDECK_API_URL, validation_alias="HOOKDECK_API_URL")
+    host: str = Field(default=LOOPBACK, validation_alias="HOST")
+    app_url: Url = Field(default="", validation_alias="APP_URL")
+    app_password: str = Field(default="", validation_alias="APP_PASSWORD", repr=False)
+    allow_open: Flag = Field(default=False, validation_alias="ALLOW_OPEN")
+    trusted_proxies: Count = Field(default=0, validation_alias="TRUSTED_PROXIES")
+    fetch_allow: str = Field(default="", validation_alias="FETCH_ALLOW")
+    passage_size: Size = Field(default=200, validation_alias="PASSAGE_SIZE")
+    passage_overlap: Count = Field(default=0, validation_alias="PASSAGE_OVERLAP")
+    passage_title: Flag = Field(default=False, validation_alias="PASSAGE_TITLE")
+    query_embeddings: str = Field(default="replicate", validation_alias="QUERY_EMBEDDINGS")
+    query_model: Path = Field(default=QUERY_MODEL, validation_alias="QUERY_MODEL")
+    query_weights: Path | None = Field(default=None, validation_alias="MPNET_WEIGHTS")
+    reconcile_after: Seconds = Field(default=30.0, validation_alias="RECONCILE_AFTER")
+    prediction_deadline: Seconds = Field(default=3_600.0, validation_alias="PREDICTION_DEADLINE")
+    tokenizer: str = Field(default=TOKENIZER, validation_alias="TOKENIZER")
+    examples_url: Url = Field(default="", validation_alias="EXAMPLES_URL")
 
     def check(self) -> None:
         """Raises SettingsError when strangers could use the app."""
@@ -178,39 +249,14 @@ class Settings:
             )
 
     @classmethod
-    def from_env(cls, env_file: Path = DEFAULT_ENV_FILE) -> Settings:
-        """Raises SettingsError for the first variable that is missing."""
+    def from_env(cls, env_file: Path = DEFAULT_ENV_FILE) -> Self:
+        """Raises SettingsError for the first variable that is missing or cannot be used."""
         env = _Environment(env_file)
-        script = "run create-hookdeck-connections.py, which writes it"
-        return cls(
-            secret_key=env.required("SECRET_KEY", "a secret that signs the session cookies"),
+        return cls._read(
+            env,
             mongo=MongoSettings._read(env),
-            replicate_api_token=env.token("REPLICATE_API_TOKEN", "your Replicate API token"),
-            replicate_base_url=env.optional("REPLICATE_BASE_URL"),
-            hookdeck_webhook_secret=env.required(
-                "HOOKDECK_WEBHOOK_SECRET", "the signing secret of your Hookdeck project"
-            ),
             webhook_urls={
-                webhook: env.required(connection_of(webhook).variable, script).rstrip("/")
-                for webhook in webhooks()
+                webhook: env.webhook_url(connection_of(webhook).variable) for webhook in webhooks()
             },
-            embeddings_webhook_url=env.required(EMBEDDINGS.variable, script).rstrip("/"),
-            fetch_allow=env.optional("FETCH_ALLOW"),
-            tokenizer=env.optional("TOKENIZER", TOKENIZER),
-            examples_url=env.optional("EXAMPLES_URL").rstrip("/"),
-            app_url=env.optional("APP_URL").rstrip("/"),
-            reconcile_after=env.number("RECONCILE_AFTER", 30.0),
-            prediction_deadline=env.number("PREDICTION_DEADLINE", 3_600.0),
-            passage_size=int(env.number("PASSAGE_SIZE", 200)),
-            passage_overlap=int(env.number("PASSAGE_OVERLAP", 0)),
-            passage_title=env.flag("PASSAGE_TITLE"),
-            query_embeddings=env.optional("QUERY_EMBEDDINGS", "replicate"),
-            query_model=Path(env.optional("QUERY_MODEL", str(QUERY_MODEL))),
-            query_weights=Path(weights) if (weights := env.optional("MPNET_WEIGHTS")) else None,
-            host=env.optional("HOST", LOOPBACK),
-            app_password=env.optional("APP_PASSWORD"),
-            allow_open=env.flag("ALLOW_OPEN"),
-            trusted_proxies=int(env.number("TRUSTED_PROXIES", 0)),
-            hookdeck_api_key=env.token("HOOKDECK_PROJECT_API_KEY"),
-            hookdeck_api_url=env.optional("HOOKDECK_API_URL", HOOKDECK_API_URL),
+            embeddings_webhook_url=env.webhook_url(EMBEDDINGS.variable),
         )

@@ -169,7 +169,7 @@ def make_settings(**changed: Any) -> Settings:
     """Settings of an app on loopback, whose services are nowhere."""
     given: dict[str, Any] = {
         "secret_key": "of the tests",
-        "mongo": MongoSettings("mongodb://127.0.0.1:1/"),
+        "mongo": MongoSettings(uri="mongodb://127.0.0.1:1/"),
         "replicate_api_token": "r8_of_the_tests",
         "replicate_base_url": "",
         "hookdeck_webhook_secret": "gateway of the tests",

@@ -107,13 +107,15 @@ def test_settings_do_not_show_what_they_hold(tmp_path: Path) -> None:
     shown = repr(
         make_settings(
             secret_key=WHSEC,
-            mongo=MongoSettings(uri),
+            mongo=MongoSettings(uri=uri),
             replicate_api_token=TOKEN,
             hookdeck_webhook_secret=KEY,
             app_password=password,
             hookdeck_api_key=KEY,
         )
     )
-    shown += repr(HookdeckSettings(KEY, "https://x.test", "", WHSEC, TOKEN, ""))
+    shown += repr(
+        HookdeckSettings(api_key=KEY, replicate_webhooks_secret=WHSEC, replicate_api_token=TOKEN)
+    )
     shown += repr(read_settings(tmp_path, {"APP_PASSWORD": password, "REPLICATE_API_TOKEN": TOKEN}))
     assert not [secret for secret in (WHSEC, TOKEN, KEY, password) if secret in shown]
