@@ -13,11 +13,13 @@ from allthethings.errors import ErrorCode, UnusableThing
 from allthethings.processors.audio import AudioProcessor
 from allthethings.processors.html import HtmlProcessor
 from allthethings.processors.processor import Content, Processor, Requested, Tools, Words, svg
+from allthethings.processors.text import TextProcessor
 from allthethings.store.passages import About
 
 PROCESSORS: tuple[type[Processor], ...] = (
     AudioProcessor,
     HtmlProcessor,
+    TextProcessor,
 )
 
 
