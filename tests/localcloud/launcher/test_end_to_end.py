@@ -7,7 +7,7 @@ import signal
 import stat
 import sys
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -35,14 +35,8 @@ NAMES = {
 
 
 @pytest.fixture(scope="module")
-def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cloud")
-
-
-@pytest.fixture(scope="module")
-def cloud(data_dir: Path) -> Iterator[Cloud]:
-    with running_cloud(data_dir) as cloud:
-        yield cloud
+def cloud(victim_copy: Cloud) -> Cloud:
+    return victim_copy
 
 
 def healthy(cloud: Cloud) -> bool:
@@ -51,10 +45,6 @@ def healthy(cloud: Cloud) -> bool:
             return bool(answer.status == 200)
     except OSError:
         return False
-
-
-def test_ready_means_healthy(cloud: Cloud) -> None:
-    assert healthy(cloud)
 
 
 def test_endpoints_are_complete_and_private(cloud: Cloud) -> None:
@@ -108,6 +98,7 @@ def test_a_killed_part_comes_back(cloud: Cloud, part: str) -> None:
     assert "ended (killed by SIGKILL); starting it again" in log
 
 
+@pytest.mark.slow("starts another whole copy: 12 s; many copies run at once in the whole run")
 def test_two_copies_run_side_by_side(cloud: Cloud, tmp_path: Path) -> None:
     with running_cloud(tmp_path / "var") as other:
         assert healthy(cloud)
@@ -117,22 +108,29 @@ def test_two_copies_run_side_by_side(cloud: Cloud, tmp_path: Path) -> None:
     assert healthy(cloud)
 
 
-def test_a_stop_leaves_nothing_running_and_the_next_start_goes_on(cloud: Cloud) -> None:
-    """The last test of this module: it ends its copy."""
-    pids = cloud.pids()
-    assert len(pids) > 8
-    assert cloud.stop() == 0
-    assert not [pid for pid in pids if is_alive(pid)]
-    assert leftovers.find(cloud.data_dir) == []
+def gone(pids: Sequence[int]) -> bool:
+    return not any(map(is_alive, pids))
+
+
+def test_ready_means_healthy_and_a_stop_leaves_nothing_running_and_the_next_start_goes_on(tmp_path: Path) -> None:
+    with running_cloud(tmp_path / "var") as cloud:
+        assert healthy(cloud)
+        pids = cloud.pids()
+        assert len(pids) > 8
+        assert cloud.stop() == 0
+        assert gone(pids)
+        assert leftovers.find(cloud.data_dir) == []
     with running_cloud(cloud.data_dir, {"PORT": cloud.address.rpartition(":")[2]}) as again:
         assert again.endpoints == cloud.endpoints
-        killed = again.pids()
-        again.process.kill()
-        wait_for(
-            lambda: not [pid for pid in killed if is_alive(pid) and pid != again.process.pid],
-            "the end of all children of a killed launcher",
-        )
-    with running_cloud(cloud.data_dir) as third:
+
+
+@pytest.mark.slow("starts a whole copy twice: 25 s; a stopped one is started again without it")
+def test_a_killed_launcher_takes_all_with_it_and_the_next_start_goes_on(tmp_path: Path) -> None:
+    with running_cloud(tmp_path / "var") as cloud:
+        children = [pid for pid in cloud.pids() if pid != cloud.process.pid]
+        cloud.process.kill()
+        wait_for(lambda: gone(children), "the end of all children of a killed launcher")
+    with running_cloud(cloud.data_dir) as again:
+        assert {*again.endpoints} == NAMES
         moved = {"APP_URL"}
-        assert {*third.endpoints} == NAMES
-        assert all(third.endpoints[name] == cloud.endpoints[name] for name in NAMES - moved)
+        assert all(again.endpoints[name] == cloud.endpoints[name] for name in NAMES - moved)

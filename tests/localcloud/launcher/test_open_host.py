@@ -121,6 +121,7 @@ def test_gunicorn_refuses_without_a_password(host: str, tokenizer: str, tmp_path
     assert WHAT_TO_DO in said
 
 
+@pytest.mark.slow("starts a whole copy: 12 s; gunicorn starts so without it")
 def test_the_launcher_starts_when_it_may_be_open(tmp_path: Path) -> None:
     with running_cloud(tmp_path / "var", {"HOST": EVERYWHERE, "ALLOW_OPEN": "1"}) as cloud:
         port = cloud.address.rpartition(":")[2]
