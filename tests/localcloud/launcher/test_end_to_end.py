@@ -112,7 +112,9 @@ def gone(pids: Sequence[int]) -> bool:
     return not any(map(is_alive, pids))
 
 
-def test_ready_means_healthy_and_a_stop_leaves_nothing_running_and_the_next_start_goes_on(tmp_path: Path) -> None:
+def test_ready_means_healthy_and_a_stop_leaves_nothing_running_and_the_next_start_goes_on(
+    tmp_path: Path,
+) -> None:
     with running_cloud(tmp_path / "var") as cloud:
         assert healthy(cloud)
         pids = cloud.pids()
