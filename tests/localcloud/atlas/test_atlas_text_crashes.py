@@ -60,8 +60,15 @@ def directory_of(atlas: Atlas, collection: Documents) -> Path:
     return atlas.directory.joinpath("atlas", "indexes", index["id"], "0")
 
 
+OTHER_FILES = pytest.mark.slow("starts a server for each damage; two are done without it")
+AT_OTHER_MOMENTS = pytest.mark.slow("four more kills of a server; there are two without it")
+
+
 @pytest.mark.parametrize("victim", ["atlas", "secantus"])
-@pytest.mark.parametrize("moment", [0.05, 0.2, 0.6])
+@pytest.mark.parametrize(
+    "moment",
+    [0.2, *(pytest.param(moment, marks=AT_OTHER_MOMENTS) for moment in (0.05, 0.6))],
+)
 def test_killed_while_writing(mortal: Atlas, doomed: Documents, victim: str, moment: float) -> None:
     """A process dies in the middle of a stream of writes and searches, and the client goes on."""
     create_text_index(doomed, FIELDS)
@@ -149,12 +156,12 @@ def spoil(path: Path, how: str) -> None:
     ("file", "how"),
     [
         ("words/*.store", "flipped"),
-        ("words/*.idx", "truncated"),
-        ("words/*.term", "removed"),
-        ("words/*.pos", "emptied"),
-        ("words/meta.json", "truncated"),
-        ("words/meta.json", "removed"),
         ("state.bson", "truncated"),
+        pytest.param("words/*.idx", "truncated", marks=OTHER_FILES),
+        pytest.param("words/*.term", "removed", marks=OTHER_FILES),
+        pytest.param("words/*.pos", "emptied", marks=OTHER_FILES),
+        pytest.param("words/meta.json", "truncated", marks=OTHER_FILES),
+        pytest.param("words/meta.json", "removed", marks=OTHER_FILES),
     ],
 )
 def test_damage_on_disk_is_noticed(mortal: Atlas, doomed: Documents, file: str, how: str) -> None:

@@ -229,6 +229,9 @@ def running_app(cloud: Cloud, log: Path, env: Mapping[str, str]) -> Iterator[htt
             process.wait(60)
 
 
+MORE = pytest.mark.slow("starts an app of its own; a refusal and a silence are tried without it")
+
+
 def told_back(status: str) -> Script:
     """What a server does that says no and repeats all that it was told."""
 
@@ -240,7 +243,10 @@ def told_back(status: str) -> Script:
     return script
 
 
-@pytest.mark.parametrize("trouble", ["away", "422 No", "500 No", "200 OK"])
+@pytest.mark.parametrize(
+    "trouble",
+    ["away", "422 No", *(pytest.param(each, marks=MORE) for each in ("500 No", "200 OK"))],
+)
 def test_an_app_without_a_good_replicate_keeps_them(
     cloud: Cloud, site: Site, tmp_path: Path, trouble: str
 ) -> None:

@@ -112,7 +112,18 @@ def test_the_launcher_refuses_without_a_password(tmp_path: Path) -> None:
     assert not (tmp_path / "var" / "endpoints.env").exists()
 
 
-@pytest.mark.parametrize("host", [EVERYWHERE, "::", "nas.lan"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        EVERYWHERE,
+        *(
+            pytest.param(
+                host, marks=pytest.mark.slow("starts gunicorn for one more name of a host")
+            )
+            for host in ("::", "nas.lan")
+        ),
+    ],
+)
 def test_gunicorn_refuses_without_a_password(host: str, tokenizer: str, tmp_path: Path) -> None:
     process = gunicorn(pick_port(), {"HOST": host, "TOKENIZER": tokenizer}, tmp_path)
     said, _ = process.communicate(timeout=PATIENCE)

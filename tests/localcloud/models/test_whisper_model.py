@@ -66,6 +66,7 @@ def recording() -> np.ndarray:
     return samples(EXAMPLES / "tea.mp3")
 
 
+@pytest.mark.slow("transcribes five recordings; one example is transcribed without it")
 @pytest.mark.skipif(not SPEECH.exists(), reason=MISSING)
 def test_read_speech(whisper: CogServer) -> None:
     lines = re.findall(r"<s> (.*) </s> \((.*)\)", (SPEECH / "transcription.txt").read_text())
@@ -139,7 +140,9 @@ def test_any_usual_kind_of_file(
     assert "centuries" in whisper.output(audio=str(path), language="en")["transcription"]
 
 
-@pytest.mark.parametrize("seconds", [0.2, 40.0])
+@pytest.mark.parametrize(
+    "seconds", [0.2, pytest.param(40.0, marks=pytest.mark.slow("listens to 40 s of silence"))]
+)
 def test_where_nobody_speaks_there_is_no_text(
     whisper: CogServer, tmp_path: Path, seconds: float
 ) -> None:

@@ -107,6 +107,7 @@ def test_health_names_the_model_that_is_away(own: Server) -> None:
     wait_for(own.healthy, "the model back")
 
 
+@pytest.mark.slow("starts a server of its own with a model that fails again and again: 8 s")
 def test_a_model_that_cannot_be_set_up(tmp_path: Path) -> None:
     server = Server(tmp_path / "data", models=BROKEN_MODELS).start(ready=False)
     try:

@@ -165,6 +165,7 @@ def test_pages(shared: Server, client: Client) -> None:
     assert [one["id"] for one in newer["results"]] == ids[:199:-1]
 
 
+@pytest.mark.slow("waits for the time to pass after which data is removed: 10 s")
 def test_data_is_removed_after_its_time(make_server: Callable[..., Server]) -> None:
     server = make_server("--keep-data", "1")
     done = server.client().predictions.create(ECHO, {"text": "a"}, wait=True)
