@@ -55,7 +55,11 @@ class Recording(Memory):
     texts: list[tuple[str, object]] = field(default_factory=list)
     deliveries: list[Mapping[str, Any]] = field(default_factory=list)
 
-    def record_text(self, asset_id: str, payload: object) -> None:
+    @property
+    def text(self) -> Recording:
+        return self
+
+    def record(self, asset_id: str, payload: object) -> None:
         self.texts.append((asset_id, payload))
 
     def note_delivery(self, _asset_id: str, delivery: Mapping[str, Any]) -> None:
