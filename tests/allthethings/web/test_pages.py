@@ -106,7 +106,7 @@ def test_pages_of_things_keep_their_size() -> None:
     ("memory", "path", "words"),
     [
         (Memory(), "/", "Nothing is indexed yet"),
-        (Memory(), "/search", "no thing is searchable"),
+        (Memory(), "/search", "Nothing is searchable yet"),
         (Memory([make_asset(1, S.SEARCHABLE)]), "/search", "in your own words"),
         (Memory([make_asset(1, S.SEARCHABLE)]), "/search?query=x", "Nothing was found for x"),
         (Memory([make_asset(1, S.SUBMITTED)]), "/search", "1 thing is still being processed"),

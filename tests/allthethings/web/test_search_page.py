@@ -113,7 +113,7 @@ def test_matching_words_are_marked_and_the_rest_is_text() -> None:
     ("away", "said"),
     [
         (Away.MODEL, "The model that reads queries is not available"),
-        (Away.VECTOR_SEARCH, "The search by meaning is not available"),
+        (Away.VECTOR_SEARCH, "Search by meaning is not available"),
     ],
 )
 def test_what_was_away_is_named(away: Away, said: str) -> None:
