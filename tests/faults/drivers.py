@@ -19,8 +19,8 @@ from tools.harness.site import Site
 
 PER_PAGE = 200
 UNDER_WAY = {"starting", "processing"}
+# Predictions to cancel that are looked at in one round.
 OLDEST = 8
-"""So many of the predictions that are to be cancelled are looked at in one round."""
 
 
 @contextmanager

@@ -142,6 +142,7 @@ def _acknowledged(point: str, stage: type) -> None:
 
 
 S = AssetStatus
+# Where the app can be made to die, and how each point is put in.
 POINTS: dict[str, Callable[[str], None]] = {
     "after the insert": lambda point: _after(point, Transitions, "insert"),
     "before a prediction is recorded": lambda point: _after(
@@ -165,4 +166,3 @@ POINTS: dict[str, Callable[[str], None]] = {
     ),
     "before vectors are acknowledged": lambda point: _acknowledged(point, EmbeddingStage),
 }
-"""Where the app can be made to die, and how each point is put in."""

@@ -25,15 +25,16 @@ from tests.support.sizes import SIZES
 from tools.harness.cloud import Cloud
 
 FAULTS = ("repeated", "reordered", "delayed", "500", "503", "acknowledgement lost")
+# The share of each fault among the delivery attempts.
 SHARE = 0.1
-"""Of each fault among the attempts."""
+# Seconds of a delay. After the longest, the reconciler has asked Replicate itself.
 DELAYS = (0.5, 2.0, 6.0, 1.5 * SIZES.reconcile_after + 10.0)
-"""Seconds; after the last of them the reconciler has asked Replicate itself."""
+# Deliveries that pass one that is reordered.
 OVERTAKEN_BY = 3
+# Seconds in which they have to.
 OVERTAKEN_WITHIN = 4.0
-"""A reordered delivery lets so many others pass, or so many seconds."""
+# Seconds to wait for the app's answer: fewer than the gateway waits.
 PATIENCE = 55.0
-"""Seconds, within those of the gateway."""
 HOP = {"connection", "content-length", "host", "transfer-encoding"}
 
 

@@ -23,8 +23,8 @@ from tools.harness.cloud import Cloud
 from tools.harness.person import JSON
 from tools.harness.waiting import PATIENCE
 
+# The newest things that are read and searched for.
 RECENT = 200
-"""Of so many things the newest are looked at."""
 
 
 @dataclass

@@ -10,8 +10,8 @@ from typing import Any
 from tests.faults.things import Thing, make_thing, recording
 from tools.harness.site import Site
 
+# Paragraphs of a long thing: more passages than one embedding request holds.
 LONG = 40
-"""Paragraphs, and about as many passages: more than one embedding request holds."""
 MIXTURE: tuple[tuple[int, dict[str, Any]], ...] = (  # of a hundred
     (4, {"audio": True, "end": "fail"}),
     (4, {"audio": True, "end": "null"}),

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from hypothesis import strategies as st
 
 NOBODY = "0" * 24
+# What json.dumps would not write, each under the text that stands in its place.
 RAW = {
     "@deep 12": "[" * 12 + "]" * 12,
     "@deep 400": "[" * 400 + "]" * 400,
@@ -28,7 +29,6 @@ RAW = {
     "@surrogate": r'"\ud800 and \udfff"',
     "@zero": r'"\u0000"',
 }
-"""What json.dumps would not write, each under the text that stands in its place."""
 
 anything = st.recursive(
     st.none()

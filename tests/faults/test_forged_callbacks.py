@@ -27,8 +27,8 @@ KINDS: dict[str, Callable[[str], Waiting]] = {
     "audio": waiting_things.recording,
     "embedding": waiting_things.text,
 }
+# Bits of a body that are flipped, beside all bits of its first 32 bytes.
 BODY_BITS = 600
-"""Of the many bits of a body so many, chosen once and for all, and all of its first 32 bytes."""
 
 
 @pytest.fixture(scope="module")

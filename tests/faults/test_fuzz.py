@@ -31,10 +31,10 @@ stable = settings(
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
+# Things that fuzzed callbacks may change.
 PREY = {"audio": waiting_things.recording("prey.mp3"), "embedding": waiting_things.text("prey")}
-"""They may be changed: the fuzzed callbacks bring what they wait for."""
+# Things that no callback here may change.
 KEPT = [waiting_things.recording("kept.mp3"), waiting_things.text("kept")]
-"""They wait for predictions that no callback here is of."""
 
 
 class World:

@@ -38,16 +38,16 @@ from tools.harness.person import Person
 from tools.harness.site import Site
 from tools.harness.waiting import wait_for
 
+# Kills before everything is given the time to converge.
 BURST = 8
-"""Kills before everything is given the time to converge."""
+# The longest pause between two kills of a burst, in seconds.
 PAUSE = 4.0
-"""The longest pause between two kills of a burst, in seconds."""
+# Kills at points before everything is given the time to converge. A small wave tells how long
+# each point takes by itself: the kills that follow in the same wave disturb the earlier things.
 WAVE = 4 if SIZES.kills_at_a_point > 1 else len(failpoints.POINTS)
-"""Kills at points before everything is given the time to converge. A small wave tells how long
-each point takes by itself: the kills that follow in the same wave disturb the earlier things."""
 SOME = ("before a prediction is recorded", "half of the vectors written")
+# The points that only a recording comes to.
 SPOKEN = {"before a prediction is recorded", "before the text is acknowledged"}
-"""The points that only a recording comes to."""
 
 
 @pytest.fixture

@@ -36,10 +36,10 @@ from tools.harness.site import Site
 from tools.harness.waiting import wait_for
 
 ENDS = ["fail", "wait", "null", "wrong"]
+# Paragraphs of a long thing: more passages than one embedding request holds.
 LONG = 40
-"""Paragraphs: more passages than one request to the embedding model holds."""
+# Seconds between two looks at all things; a look reads a page for each 200.
 LOOK_EVERY = 0.5 + SIZES.things / 200
-"""Seconds; one look reads as many pages as there are 200 things."""
 THREADS = 8
 
 

@@ -21,8 +21,8 @@ from tools.harness.site import Page
 Document = dict[str, Any]
 
 
+# The statuses in their order; the errors come after all of them.
 STORY = ["SUBMITTED", "PROCESSING", "PROCESSED", "GENERATING_EMBEDDINGS", "SEARCHABLE"]
-"""The statuses in their order; the errors come after all of them."""
 
 WORDS = ["anchor", "barley", "candle", "dahlia", "ember", "feather", "granite", "harbour"]
 

@@ -7,5 +7,5 @@ import json
 from tools.harness.cloud import ROOT
 
 EXAMPLES = ROOT / "examples"
+# The examples as the home page offers them.
 LISTED: list[dict[str, str]] = json.loads((EXAMPLES / "examples.json").read_text("utf-8"))
-"""The examples as the home page offers them."""

@@ -18,9 +18,10 @@ from tools.harness.site import Site
 pytestmark = needs_browser
 
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+# Most bytes of the scripts and styles that a page loads.
 SCRIPT_AND_STYLE = 100_000
+# Most bytes of everything else that a page loads.
 PAGE = 200_000
-"""Bytes that a page may load, and that it may be."""
 HEADS = "".join(
     f"<h2>{trade}</h2><p>The {trade} of the village opens the shop at seven. {'Work. ' * 150}</p>"
     for trade in ("cooper", "weaver", "miller")
@@ -66,11 +67,11 @@ def paths(person: Person, site: Site) -> dict[str, str]:
 
 
 BOTH_SEEN = pytest.mark.slow("a minute: both widths and both schemes are seen without it")
+# The bytes of each answer with its address, uncompressed.
 LOADED = """
 performance.getEntries().filter(each => "decodedBodySize" in each)
   .map(each => [each.name, each.decodedBodySize])
 """
-"""The bytes of each answer with its address, uncompressed."""
 
 
 @pytest.fixture(

@@ -6,8 +6,8 @@ from typing import Any
 
 from allthethings.web.atom import ATOM, OPENSEARCH
 
+# The prefixes of the namespaces in the tests' XPaths.
 NAMES = {"a": ATOM, "o": OPENSEARCH}
-"""The prefixes of the namespaces in the tests' XPaths."""
 SAYS_RFC_4287 = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$"
 RE = "http://exslt.org/regular-expressions"
 

@@ -21,8 +21,8 @@ from tools.harness.waiting import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
 READY = "Index All The Things is ready: "
+# The names of all settings, with one that people need not know.
 SETTINGS = (*dotenv_values(ROOT / ".env-example"), "QUERY_MODEL")
-"""The names of the settings: all that are explained to people, and one that is not."""
 
 
 class CloudError(Exception):

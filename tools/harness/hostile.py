@@ -124,8 +124,8 @@ HOSTILE: dict[str, tuple[Script, type[FetchError]]] = {
     ),
 }
 
+# Seconds of a late answer: in time for each request, too late for all together.
 LATE = 3.0
-"""Seconds: in time for each request, too long for all of them."""
 
 
 def slug(name: str) -> str:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from tools.harness.cloud import ROOT
 
+# The folder: data/xquad.en.json (XQuAD), data/speech (clips of LibriVox and their
+# transcription.txt), data/mpnet-reference.json (vectors of sentence-transformers), and
+# specs/hookdeck-2025-07-01.json (Hookdeck's OpenAPI document).
 REFERENCE = Path(os.environ.get("REFERENCE_DATA") or ROOT.parent / "shared")
-"""The folder: data/xquad.en.json (XQuAD), data/speech (clips of LibriVox and their
-transcription.txt), data/mpnet-reference.json (vectors of sentence-transformers), and
-specs/hookdeck-2025-07-01.json (Hookdeck's OpenAPI document)."""
+# Why a test is skipped without it.
 MISSING = "the reference data is not here (REFERENCE_DATA)"
-"""Why a test is skipped without it."""

@@ -10,8 +10,8 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from urllib.parse import unquote_to_bytes
 
+# What a server does with one connection, after it has read the request's head.
 Script = Callable[[socket.socket, bytes], None]
-"""What a server does with one connection, after it has read the request's head."""
 
 
 class Server:
