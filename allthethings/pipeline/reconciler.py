@@ -7,7 +7,6 @@ compare and set.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -19,7 +18,6 @@ from allthethings.pipeline.pipeline import Pipeline
 from allthethings.replicate.client import ReplicateClient
 from allthethings.replicate.predictions import Prediction
 from allthethings.store.documents import now
-from allthethings.store.leases import LEASE
 
 log = logging.getLogger(__name__)
 
@@ -60,26 +58,23 @@ class Reconciler:
             self._pipeline.lifecycle.finish_deletion(deletion)
         waiting, taken = self._leases.unfinished(limit), 0
         while waiting:
-            done, left = self._take_some(waiting[:TOGETHER])
-            taken += done
-            waiting = [*left, *waiting[TOGETHER:]]
+            taken += self._take_some(waiting[:TOGETHER])
+            waiting = waiting[TOGETHER:]
         return taken
 
-    def _take_some(self, assets: Sequence[Asset]) -> tuple[int, Sequence[Asset]]:
-        """Take up those that are still free: how many that were, and which are left over when it
-        takes long. All are claimed first, so that one list of Replicate's predictions tells of
-        all of them."""
+    def _take_some(self, assets: Sequence[Asset]) -> int:
+        """Take up the assets that are still free. Returns how many that were. All are claimed
+        first, so that one list of Replicate's predictions serves them all."""
         claims = (self._leases.claim(asset.id, asset.status) for asset in assets)
         claimed = [asset for asset in claims if asset is not None]
-        end = time.monotonic() + LEASE.total_seconds() / 2
+        taken = 0
         with self._replicate.one_list():
-            for number, asset in enumerate(claimed):
-                if number and time.monotonic() > end:  # another may soon take the rest
-                    for rest in claimed[number:]:
-                        self._leases.release(rest)
-                    return number, claimed[number:]
-                self._try(asset)
-        return len(claimed), ()
+            for asset in claimed:
+                # The others may have taken longer than a lease; another worker may have it now.
+                if self._leases.renew(asset):
+                    self._try(asset)
+                    taken += 1
+        return taken
 
     def _try(self, asset: Asset) -> None:
         """One thing that fails in a way nobody foresaw must not hold up all the others."""

@@ -24,9 +24,10 @@ from allthethings.store.asset_documents import (
 )
 from allthethings.store.documents import Document, available, now
 
-# How long a lease lasts without a renewal. The longest steps between two renewals are a download
-# and a parse, 8 and 25 seconds at most, and the cut of the longest text.
-LEASE = timedelta(seconds=90)
+# How long a lease lasts without a renewal. The longest step between two renewals is a download
+# with the parse of it: 8 and 25 seconds at most. The cut of the longest text takes about 5 seconds
+# of CPU.
+LEASE = timedelta(seconds=60)
 
 
 class Leases:

@@ -101,7 +101,6 @@ class Transitions:
         the asset up before `hold_off`. `failure` is why it fails, and is told in its history too.
         Returns whether this call made the change.
         """
-        moment = now()
         expected: Document = {
             "_id": ObjectId(asset_id),
             **(in_try(same_try) if same_try else {}),
@@ -111,22 +110,10 @@ class Transitions:
             expected["replicate_process_id"] = {"$in": [prediction_id, None]}
             expected["replaced_process_ids"] = {"$ne": prediction_id}
             fields["replicate_process_id"] = prediction_id
-        changes = {
-            "status": to.value,
-            **error_fields(failure),
-            **NOT_WAITING,
-            **({"attempt": 1} if to in STAGE_ENDS else {}),
-            "updated_at": moment,
-            "lease_until": moment + hold_off,
-            "lease_owner": None,
-            **fields,
-        }
-        told = _told(failure) if failure else {}
-        entry = {"status": to.value, "at": moment, **told, **(note or {})}
+        told = {**(_told(failure) if failure else {}), **(note or {})}
+        changes = {**error_fields(failure), **fields}
         with available():
-            result = self._collection.update_one(
-                expected, {"$set": changes, "$push": {"history": entry}}
-            )
+            result = self._collection.update_one(expected, _change(to, hold_off, told, changes))
         return result.modified_count == 1
 
     def start_again(
@@ -221,3 +208,21 @@ class Transitions:
 def _told(error: IndexingError) -> Document:
     """How the history tells of a failure."""
     return {"error": str(error), "error_code": error.code.value}
+
+
+def _change(
+    to: AssetStatus, hold_off: timedelta, told: Document, fields: Mapping[str, Any]
+) -> Document:
+    """The update that moves an asset to that status; `told` is for its history."""
+    moment = now()
+    changes = {
+        "status": to.value,
+        **NOT_WAITING,
+        **({"attempt": 1} if to in STAGE_ENDS else {}),
+        "updated_at": moment,
+        "lease_until": moment + hold_off,
+        "lease_owner": None,
+        **fields,
+    }
+    entry = {"status": to.value, "at": moment, **told}
+    return {"$set": changes, "$push": {"history": entry}}

@@ -117,7 +117,7 @@ def outcome(database: Database, asset_id: str) -> tuple[str, str | None]:
 def test_a_reconciler_that_is_slow_takes_up_everything_all_the_same(
     database: Database, reconciler: Reconciler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("allthethings.pipeline.reconciler.LEASE", timedelta(0))
+    monkeypatch.setattr("allthethings.store.leases.LEASE", timedelta(0))
     ids = [
         left(database, "GENERATING_EMBEDDINGS", timedelta(minutes=1), url_key=f"http://a/{number}")
         for number in range(3)

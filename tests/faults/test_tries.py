@@ -289,3 +289,22 @@ def test_vectors_of_an_older_text_change_nothing(
     pipeline.embeddings.record(asset_id, 0, 0, late)
     outcome = S.SEARCHABLE if status == "succeeded" else S.EMBEDDINGS_ERROR
     assert existing(database, asset_id).status is outcome
+
+
+def test_a_worker_that_lost_its_lease_writes_nothing(
+    database: Database, pipeline: Pipeline
+) -> None:
+    """Its download took longer than the lease, and another worker has claimed the asset."""
+    asset_id = left(database, "SUBMITTED", timedelta(minutes=1), content_type="text/html")
+
+    def download(url: str, _max_bytes: int) -> Download:
+        free(database, asset_id)
+        assert database.leases.claim(asset_id, S.SUBMITTED) is not None
+        return Download(url, b"<p>What the first worker was answered with.</p>" * 20, "utf-8")
+
+    pipeline.text._tools = replace(pipeline.text._tools, download=download)
+    held = database.leases.claim(asset_id, S.SUBMITTED)
+    assert held is not None
+    pipeline.text.process(held)
+    assert existing(database, asset_id).status is S.SUBMITTED
+    assert database.passages.of(asset_id) == []
