@@ -48,7 +48,7 @@ def show(asset_id: str) -> ResponseReturnValue:
         asset = {**listed(thing), "text": thing.text, "history": history, **_state(thing)}
         return jsonify(asset=asset)
     rows = services().database.passages.of(thing.id)
-    lines = spoken(thing, rows)
+    lines = _timed_lines(thing, rows)
     has_text = bool(rows) and thing.text is not None
     gateway = services().gateway
     deliveries = gateway.watch(thing.id) if gateway else Watched()
@@ -77,7 +77,7 @@ def transcript(asset_id: str, form: str) -> ResponseReturnValue:
     rows = services().database.passages.of(thing.id)
     if not rows or thing.text is None:
         abort(404, "It has no text yet.")
-    lines = spoken(thing, rows)
+    lines = _timed_lines(thing, rows)
     if form in TIMED and not lines:
         abort(404, "Its text has no times, so it has no subtitles.")
     seen = shown(thing)
@@ -141,7 +141,7 @@ def _act(asset_id: str, change: Callable[[str], Asset], message: str) -> Respons
     return redirect(url_for("assets.show", asset_id=asset_id), 303)
 
 
-def spoken(thing: Asset, rows: Rows) -> list[Line]:
+def _timed_lines(thing: Asset, rows: Rows) -> list[Line]:
     """What was said and when; by its passages where nothing finer was kept."""
     if thing.segments and thing.text is not None:
         return transcripts.unpack(thing.text, thing.segments)
