@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from allthethings.assets.about import About
 from allthethings.assets.asset import Asset
 from allthethings.assets.urls import sites_of
 from allthethings.errors import ErrorCode, UnusableThing
@@ -14,7 +15,6 @@ from allthethings.processors.audio import AudioProcessor
 from allthethings.processors.html import HtmlProcessor
 from allthethings.processors.processor import Content, Processor, Requested, Tools, Words, svg
 from allthethings.processors.text import TextProcessor
-from allthethings.store.passages import About
 
 PROCESSORS: tuple[type[Processor], ...] = (
     AudioProcessor,

@@ -12,6 +12,7 @@ from pymongo.database import Database
 from pymongo.errors import CollectionInvalid
 from pymongo.operations import SearchIndexModel
 
+from allthethings.assets.about import About
 from allthethings.assets.asset import UNFINISHED, Asset
 from allthethings.store.asset_documents import WITHOUT_TEXT, in_status, to_asset
 from allthethings.store.asset_list import LIST_INDEXES
@@ -23,7 +24,7 @@ from allthethings.store.passage_index import (
     VECTOR_DEFINITION,
     VECTOR_INDEX,
 )
-from allthethings.store.passages import About, PassageStore
+from allthethings.store.passages import PassageStore
 
 # The fields of each index of `assets`. `url_key` is unique: it makes a URL one asset.
 ASSET_INDEXES: Mapping[str, tuple[str, ...]] = {

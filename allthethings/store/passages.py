@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 
 from bson import ObjectId
 from bson.binary import Binary, BinaryVectorDtype
@@ -14,34 +12,12 @@ from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError
 
 from allthethings.assets import locators
+from allthethings.assets.about import About
 from allthethings.assets.passages import Passage
 from allthethings.store.documents import Document, available
 
 # MongoDB's code for a document that a unique index refuses.
 DUPLICATE_KEY = 11000
-
-
-@dataclass(frozen=True)
-class About:
-    """What the passages of a thing say of it, for the filters of the search indexes.
-
-    `sites` are its host and the domains above it; `added` is when it was submitted.
-    """
-
-    title: str | None
-    content_type: str
-    kind: str
-    sites: Sequence[str]
-    added: datetime
-
-    def fields(self) -> Document:
-        return {
-            "title": self.title,
-            "content_type": self.content_type,
-            "kind": self.kind,
-            "site": list(self.sites),
-            "added": self.added,
-        }
 
 
 def model_text(before: str, text: str) -> str:

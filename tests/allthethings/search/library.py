@@ -21,10 +21,11 @@ import numpy as np
 from bson import ObjectId
 from pymongo.database import Database
 
+from allthethings.assets.about import About
 from allthethings.assets.locators import Heading, TimeSpan
 from allthethings.assets.passages import Passage
 from allthethings.assets.urls import sites_of, url_key
-from allthethings.store.passages import About, PassageStore
+from allthethings.store.passages import PassageStore
 from localcloud.ports import pick_port
 from localcloud.weights.cache import ensure
 from tools.harness.cloud import ROOT, Cloud, clean_environment

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 from bson import ObjectId
 
+from allthethings.assets.about import About
 from allthethings.assets.locators import Whole
 from allthethings.assets.passages import Passage
 from allthethings.mongo import Database
-from allthethings.store.passages import About
 
 ABOUT = About("A page", "text/html", "web page", ["x.test"], datetime(2025, 3, 1, tzinfo=UTC))
 VECTOR = [0.5] * 768
