@@ -8,6 +8,7 @@ from functools import partial
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from allthethings import health
 from allthethings.assets.locators import clock
 from allthethings.assets.passages import Shape
 from allthethings.assets.tokens import load_counter
@@ -15,8 +16,7 @@ from allthethings.generators import AsyncEmbeddingsGenerator, SyncEmbeddingsGene
 from allthethings.hookdeck.gateway import Gateway
 from allthethings.hosts import names_served
 from allthethings.mongo import Database
-from allthethings.pipeline import health
-from allthethings.pipeline.imports import Submissions
+from allthethings.pipeline.imports import Imports
 from allthethings.pipeline.pipeline import create_pipeline
 from allthethings.pipeline.progress import Watch
 from allthethings.pipeline.reconciler import Reconciler
@@ -87,7 +87,7 @@ def create_services(settings: Settings, database: Database, replicate: Replicate
     return Services(
         database=database,
         pipeline=pipeline,
-        submissions=Submissions(pipeline.submission),
+        imports=Imports(pipeline.submission),
         search=Search(database, QueryVectors(_query_model(settings, replicate), count_tokens)),
         watch=Watch(database, replicate),
         gateway=create_gateway(settings),

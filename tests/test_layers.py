@@ -18,6 +18,7 @@ ROOMS = (
     "sources",
     "store",
     "mongo",
+    "health",
     "generators",
     "processors",
     "pipeline",

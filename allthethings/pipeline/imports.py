@@ -87,12 +87,12 @@ class Listed:
 Judge = Callable[[str], Answer]
 
 
-class Submissions:
+class Imports:
     """Indexes and checks lists of URLs. One serves any number of threads."""
 
     def __init__(self, submission: Submission) -> None:
         self._submission = submission
-        self._threads = ThreadPoolExecutor(MAX_LOOKS, thread_name_prefix="submissions")
+        self._threads = ThreadPoolExecutor(MAX_LOOKS, thread_name_prefix="imports")
 
     def index(self, lines: Sequence[str]) -> list[Answer]:
         """Index each URL. One answer for all spellings of a URL, in the order of the lines."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
-from allthethings.pipeline.health import report
+from allthethings.health import report
 from allthethings.web.services import services
 
 blueprint = Blueprint("health", __name__)

@@ -53,14 +53,14 @@ def index() -> ResponseReturnValue:
 def process() -> ResponseReturnValue:
     allow_files()
     if holds_many():
-        return _answer_many(services().submissions.index, "indexed")
+        return _answer_many(services().imports.index, "indexed")
     return _index_one(request.form.get("url", ""))
 
 
 @blueprint.post("/check")
 def check() -> ResponseReturnValue:
     allow_files()
-    return _answer_many(services().submissions.check, "checked")
+    return _answer_many(services().imports.check, "checked")
 
 
 def _home(form: Form, code: int = 200) -> ResponseReturnValue:

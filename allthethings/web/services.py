@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, cast
 
 from flask import Flask, current_app
 
+from allthethings.health import Check
 from allthethings.hookdeck.gateway import Gateway
 from allthethings.mongo import Database
-from allthethings.pipeline.health import Check
-from allthethings.pipeline.imports import Submissions
+from allthethings.pipeline.imports import Imports
 from allthethings.pipeline.pipeline import Pipeline
 from allthethings.pipeline.progress import Watch
 from allthethings.search.search import Search
@@ -32,7 +32,7 @@ class Services:
 
     database: Database
     pipeline: Pipeline
-    submissions: Submissions
+    imports: Imports
     search: Search
     watch: Watch
     gateway: Gateway | None = None

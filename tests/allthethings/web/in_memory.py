@@ -15,7 +15,7 @@ from allthethings.assets.asset import Asset, AssetStatus
 from allthethings.assets.locators import WHOLE, Heading, Locator, TimeSpan
 from allthethings.assets.urls import clean_url
 from allthethings.errors import UnusableThing
-from allthethings.pipeline.imports import Submissions
+from allthethings.pipeline.imports import Imports
 from allthethings.pipeline.progress import Watch
 from allthethings.pipeline.submission import Preview
 from allthethings.processors import kind_of
@@ -187,7 +187,7 @@ def make_app(memory: Memory, **changed: Any) -> Flask:
     services = Services(
         database=anything,
         pipeline=anything,
-        submissions=Submissions(anything),
+        imports=Imports(anything),
         search=anything,
         watch=Watch(anything, cast(Any, memory.replicate)),
         gateway=application.create_gateway(settings),

@@ -1,4 +1,4 @@
-"""Does every part answer?"""
+"""Whether the database, its indexes, Replicate and Hookdeck answer."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from allthethings.errors import IndexingError, ServiceUnavailable
 from allthethings.mongo import Database
 from allthethings.store.indexes import missing_indexes
 
+# Seconds to wait for the answer of a service.
 TIMEOUT = 3.0
 REPLICATE_URL = "https://api.replicate.com"
 
