@@ -135,7 +135,18 @@ STAGES = [
 ]
 
 
-@pytest.mark.parametrize(("stage", "kind"), STAGES, ids=[stage for stage, _ in STAGES])
+@pytest.mark.parametrize(
+    ("stage", "kind"),
+    [
+        pytest.param(
+            stage,
+            kind,
+            id=stage,
+            marks=() if stage == "PROCESSING" else pytest.mark.slow("four seconds for each stage"),
+        )
+        for stage, kind in STAGES
+    ],
+)
 def test_a_thing_deleted_stays_away(
     victim_copy: Cloud,
     kept: Database[Document],

@@ -77,6 +77,7 @@ def test_every_flipped_bit_of_a_signature_is_401(
     figure(f"flipped bits of a signature, {waiting.path[:5]}", f"{len(answers)}, none accepted")
 
 
+@pytest.mark.slow("a request for each of 800 bits; those of the signature are flipped without it")
 def test_every_flipped_bit_of_a_body_is_401(
     waiting: Waiting, wire: Wire, database: Database[Document], figure: Report
 ) -> None:

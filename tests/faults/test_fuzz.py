@@ -72,6 +72,7 @@ def world(
     world.wire.close()
 
 
+@pytest.mark.slow("600 requests for each kind; random ones are made without it")
 @pytest.mark.parametrize("kind", PREY)
 def test_each_strange_value_in_each_place(world: World, cloud: Cloud, kind: str) -> None:
     prey = PREY[kind]

@@ -56,6 +56,7 @@ def armoury(victim_copy: Cloud) -> Path:
     return victim_copy.data_dir / FAILPOINTS
 
 
+@pytest.mark.slow("a minute; the app is killed at some of its points without it")
 def test_kills_at_random_moments_lose_and_repeat_nothing(
     victim_copy: Cloud, kept: Database[Document], someone: Person, site: Site, figure: Report
 ) -> None:

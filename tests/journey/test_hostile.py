@@ -152,7 +152,16 @@ def test_hostile_when_the_page_is_asked_for(failures: dict[str, dict[str, Any]],
     assert WORDS_OF_BODIES.get(name, "The") in asset["error"]
 
 
-@pytest.mark.parametrize("name", ["never answers", "header dribble", "body dribble"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "body dribble",
+        *(
+            pytest.param(name, marks=pytest.mark.slow("ten seconds for each way to be slow"))
+            for name in ("never answers", "header dribble")
+        ),
+    ],
+)
 def test_slow_at_each_request(person: Person, hostile: Server, name: str) -> None:
     asset = person.finished(person.submit(hostile.url(f"/late/{slug(name)}")))
     assert asset["status"] == "PROCESSING_ERROR"

@@ -46,7 +46,7 @@ TRAPS = """() => [
 SETTLE = """() => new Promise((done) =>
     requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))"""
 # One payload in so many is tested by `make test`.
-SAMPLE = 8
+SAMPLE = 12
 OTHERS = pytest.mark.slow("minutes for all of them; some of each sort are tested without it")
 FILLER = "The avocet sweeps its bent bill through the shallow water from side to side. " * 3
 

@@ -1,4 +1,4 @@
-"""The launcher with everything it starts: real servers, real models, real signals."""
+"""The launcher with everything it starts: real servers and signals, with quick models."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from localcloud import leftovers
+from tests.support.copies import QUICK
 from tools.harness.cloud import Cloud, refusal, running_cloud
 from tools.harness.processes import is_alive
 from tools.harness.waiting import wait_for
@@ -98,9 +99,9 @@ def test_a_killed_part_comes_back(cloud: Cloud, part: str) -> None:
     assert "ended (killed by SIGKILL); starting it again" in log
 
 
-@pytest.mark.slow("starts another whole copy: 12 s; many copies run at once in the whole run")
+@pytest.mark.slow("starts another whole copy; many copies run at once in the whole run")
 def test_two_copies_run_side_by_side(cloud: Cloud, tmp_path: Path) -> None:
-    with running_cloud(tmp_path / "var") as other:
+    with running_cloud(tmp_path / "var", QUICK) as other:
         assert healthy(cloud)
         assert healthy(other)
         assert not {*cloud.endpoints.values()} & {*other.endpoints.values()}
@@ -115,24 +116,25 @@ def gone(pids: Sequence[int]) -> bool:
 def test_ready_means_healthy_and_a_stop_leaves_nothing_running_and_the_next_start_goes_on(
     tmp_path: Path,
 ) -> None:
-    with running_cloud(tmp_path / "var") as cloud:
+    with running_cloud(tmp_path / "var", QUICK) as cloud:
         assert healthy(cloud)
         pids = cloud.pids()
         assert len(pids) > 8
         assert cloud.stop() == 0
         assert gone(pids)
         assert leftovers.find(cloud.data_dir) == []
-    with running_cloud(cloud.data_dir, {"PORT": cloud.address.rpartition(":")[2]}) as again:
+    port = cloud.address.rpartition(":")[2]
+    with running_cloud(cloud.data_dir, {**QUICK, "PORT": port}) as again:
         assert again.endpoints == cloud.endpoints
 
 
-@pytest.mark.slow("starts a whole copy twice: 25 s; a stopped one is started again without it")
+@pytest.mark.slow("starts a whole copy twice; a stopped one is started again without it")
 def test_a_killed_launcher_takes_all_with_it_and_the_next_start_goes_on(tmp_path: Path) -> None:
-    with running_cloud(tmp_path / "var") as cloud:
+    with running_cloud(tmp_path / "var", QUICK) as cloud:
         children = [pid for pid in cloud.pids() if pid != cloud.process.pid]
         cloud.process.kill()
         wait_for(lambda: gone(children), "the end of all children of a killed launcher")
-    with running_cloud(cloud.data_dir) as again:
+    with running_cloud(cloud.data_dir, QUICK) as again:
         assert {*again.endpoints} == NAMES
         moved = {"APP_URL"}
         assert all(again.endpoints[name] == cloud.endpoints[name] for name in NAMES - moved)
