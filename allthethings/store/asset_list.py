@@ -104,30 +104,35 @@ class AssetList:
 
     def _after(self, wanted: PageRequest, position: Position) -> AssetPage:
         assets = self._read(wanted, _past(position, wanted.oldest_first))
-        ahead = self._ahead(wanted, _past(position, not wanted.oldest_first, inclusive=True))
-        first = None if ahead is None else ahead + 1
-        return AssetPage(assets[: wanted.size], first, ahead != 0, len(assets) > wanted.size)
+        ahead = self._ahead(wanted, position, inclusive=True)
+        first = ahead + 1 if ahead < COUNT_LIMIT else None
+        return AssetPage(assets[: wanted.size], first, ahead > 0, len(assets) > wanted.size)
 
     def _before(self, wanted: PageRequest, position: Position) -> AssetPage:
-        past = _past(position, not wanted.oldest_first)
-        assets = self._read(wanted, past, backwards=True)
+        assets = self._read(wanted, _past(position, not wanted.oldest_first), backwards=True)
         if len(assets) <= wanted.size:
             return self._numbered(replace(wanted, number=1))
-        ahead = self._ahead(wanted, past)
-        first = None if ahead is None else ahead - wanted.size + 1
+        ahead = self._ahead(wanted, position)
+        first = ahead - wanted.size + 1 if ahead < COUNT_LIMIT else None
         return AssetPage(assets[: wanted.size][::-1], first, more_before=True, more_after=True)
 
     def _last(self, wanted: PageRequest) -> AssetPage:
         found = self._read(wanted, {}, backwards=True)
         assets = found[: wanted.size][::-1]
-        total = self._ahead(wanted, {})
-        first = None if total is None else total - len(assets) + 1
+        total = self.count(wanted.filter.query())
+        first = total - len(assets) + 1 if total < COUNT_LIMIT else None
         return AssetPage(assets, first, more_before=len(found) > wanted.size)
 
-    def _ahead(self, wanted: PageRequest, past: Document) -> int | None:
-        """How many assets of the list stand there; None when they are too many to be counted."""
-        ahead = self.count({**wanted.filter.query(), **past})
-        return ahead if ahead < COUNT_LIMIT else None
+    def _ahead(self, wanted: PageRequest, position: Position, *, inclusive: bool = False) -> int:
+        """How many assets of the list come before the position, with it if `inclusive`; at least
+        COUNT_LIMIT where they are more."""
+        query, earlier = wanted.filter.query(), "$lt" if wanted.oldest_first else "$gt"
+        moment, key = position.created_at, ObjectId(position.asset_id)
+        ahead = self.count({**query, "created_at": {earlier: moment}})
+        if ahead < COUNT_LIMIT:
+            ids = {f"{earlier}e" if inclusive else earlier: key}
+            ahead += self.count({**query, "created_at": moment, "_id": ids})
+        return ahead
 
     def _read(
         self, wanted: PageRequest, past: Document, *, skip: int = 0, backwards: bool = False
@@ -146,15 +151,12 @@ class AssetList:
             return [to_asset(document) for document in documents]
 
 
-def _past(position: Position, ascending: bool, *, inclusive: bool = False) -> Document:
-    """A filter for what comes after the position in that direction, with it if `inclusive`."""
+def _past(position: Position, ascending: bool) -> Document:
+    """A filter for what comes after the position in that direction."""
     beyond = "$gt" if ascending else "$lt"
     moment, key = position.created_at, ObjectId(position.asset_id)
     return {
-        # The bound of the index scan; the rest decides between assets of the same moment.
+        # The bound of the index scan. The rest decides between assets of the same moment.
         "created_at": {f"{beyond}e": moment},
-        "$or": [
-            {"created_at": {beyond: moment}},
-            {"_id": {f"{beyond}e" if inclusive else beyond: key}},
-        ],
+        "$or": [{"created_at": {beyond: moment}}, {"_id": {beyond: key}}],
     }
