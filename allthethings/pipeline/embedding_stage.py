@@ -15,8 +15,9 @@ from allthethings.errors import (
 )
 from allthethings.generators import AsyncEmbeddingsGenerator, texts_of
 from allthethings.mongo import Database
-from allthethings.pipeline.later import HOLD_OFF
+from allthethings.pipeline.failures import Failures
 from allthethings.pipeline.unwanted import UnwantedPredictions
+from allthethings.replicate.failures import code_of
 from allthethings.replicate.predictions import Prediction, parse_embeddings, parse_prediction
 from allthethings.store.documents import Document
 from allthethings.store.passages import model_text
@@ -38,6 +39,7 @@ class EmbeddingStage:
         database: Database,
         generator: AsyncEmbeddingsGenerator,
         unwanted: UnwantedPredictions,
+        failures: Failures,
         callback_patience: timedelta,
     ) -> None:
         self._assets = database.assets
@@ -46,6 +48,7 @@ class EmbeddingStage:
         self._passages = database.passages
         self._generator = generator
         self._unwanted = unwanted
+        self._failures = failures
         self._callback_patience = callback_patience
 
     def request(self, asset_id: str, *, look_for_lost: bool = False) -> None:
@@ -63,11 +66,9 @@ class EmbeddingStage:
         try:
             self._request_batches(asset, look_for_lost, asked)
         except RequestRefused as error:
-            moved = self._transitions.move(
-                asset.id, S.EMBEDDINGS_ERROR, same_try=asset, error=str(error)
-            )
+            moved = self._failures.record(asset, error)
         except ServiceUnavailable as error:
-            self._leases.release(asset, hold_off=HOLD_OFF, error=str(error))
+            self._failures.wait(asset, error)
             raise
         else:
             moved = self._transitions.move(
@@ -125,15 +126,20 @@ class EmbeddingStage:
         if self._passages.waiting(asset.id, first, last, prediction.id, texts):
             try:
                 if not prediction.succeeded:
-                    raise UnusableThing(prediction.why_it_failed())
+                    raise UnusableThing(prediction.why_it_failed(), code_of(prediction))
                 vectors = parse_embeddings(prediction.output, last - first + 1)
             except UnusableThing as error:
-                self._transitions.move(
-                    asset.id, S.EMBEDDINGS_ERROR, same_try=asset, error=str(error)
-                )
+                self._failed(asset, prediction.id, error)
                 return
             self._passages.embed(asset.id, first, vectors, prediction.id, texts)
         self.finish(asset.id)
+
+    def _failed(self, asset: Asset, prediction_id: str, error: UnusableThing) -> None:
+        """Record that a prediction failed. Where others of the same attempt failed before it, its
+        passages are requested in the next attempt too, and no further attempt is counted."""
+        counted = asset.next_attempt_at is not None and error.retryable
+        if counted or not self._failures.record(asset, error, prediction_id):
+            self._transitions.give_up(asset.id, [prediction_id])
 
     def finish(self, asset_id: str) -> bool:
         """Make the asset SEARCHABLE if every passage has its vector; whether that is so."""

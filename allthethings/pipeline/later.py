@@ -5,14 +5,10 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Iterator
-from datetime import timedelta
 
 from allthethings.errors import ServiceUnavailable
 
 log = logging.getLogger(__name__)
-
-# How long an asset rests after a service did not answer.
-HOLD_OFF = timedelta(seconds=5)
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from allthethings.assets.asset import COMES_FROM, Asset, AssetStatus
-from allthethings.errors import BadInput, ServiceUnavailable
+from allthethings.errors import BadInput, ErrorCode, IndexingError, ServiceUnavailable
 from allthethings.mongo import Database
 from allthethings.pipeline.embedding_stage import EmbeddingStage
 from allthethings.pipeline.later import if_available
@@ -45,27 +45,30 @@ class Lifecycle:
         self._unwanted = unwanted
 
     def retry(self, asset_id: str) -> Asset:
-        """Go on with a failed asset from the stage that failed; the asset as it is then.
+        """Go on with an asset from the stage that failed, also where another attempt is planned;
+        the asset as it is then. Its attempts are counted anew.
 
         Where the text is there, vectors are requested only for passages that have none and wait
         for none. Raises NoSuchAsset, BadInput, ServiceUnavailable.
         """
         asset = self._assets.existing(asset_id)
-        if not asset.failed:
+        if not asset.failed and asset.next_attempt_at is None:
             raise BadInput("Only what has failed can be tried again.")
         self.start_again(asset)
         return self._assets.existing(asset_id)
 
-    def start_again(self, asset: Asset) -> None:
-        """Go back to the beginning of the stage that the asset is in, or failed in. Raises
-        ServiceUnavailable."""
+    def start_again(self, asset: Asset, failed: IndexingError | None = None) -> None:
+        """Go back to the beginning of the stage that the asset is in, or failed in. With `failed`
+        it is the next attempt, without it the first one. Raises ServiceUnavailable."""
         if asset.status in TEXT_STAGE:
             given_up = [asset.replicate_process_id] if asset.replicate_process_id else []
-            if started := self._transitions.start_again(asset, S.SUBMITTED, given_up):
+            if started := self._transitions.start_again(asset, S.SUBMITTED, given_up, failed):
+                if not asset.failed:
+                    self._unwanted.cancel(given_up)
                 self._text.process(started)
             return
         given_up = self._ended_without_vectors(asset)
-        if started := self._transitions.start_again(asset, S.PROCESSED, given_up):
+        if started := self._transitions.start_again(asset, S.PROCESSED, given_up, failed):
             with if_available(asset.id):
                 self._embeddings.request_missing(started)
                 self._embeddings.finish(asset.id)  # all vectors may have come after the failure
@@ -86,7 +89,10 @@ class Lifecycle:
             before_text = asset.status in TEXT_STAGE
             failure = S.PROCESSING_ERROR if before_text else S.EMBEDDINGS_ERROR
             # In this order: the callback of a cancelled prediction knows no reason.
-            if self._transitions.move(asset_id, failure, error=CANCELLED, note={"cancelled": True}):
+            ended_so = IndexingError(CANCELLED, ErrorCode.CANCELLED)
+            if self._transitions.move(
+                asset_id, failure, failure=ended_so, note={"cancelled": True}
+            ):
                 log.info("asset %s cancelled", asset_id)
                 ended = self._assets.state(asset_id) or asset
                 mine = ended.replicate_process_id if before_text else None

@@ -7,13 +7,16 @@ a callback holds its lease.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from allthethings.assets.passages import CountTokens, Shape
 from allthethings.generators import AsyncEmbeddingsGenerator
 from allthethings.mongo import Database
+from allthethings.pipeline.attempts import INTERVALS
 from allthethings.pipeline.embedding_stage import EmbeddingStage
+from allthethings.pipeline.failures import Failures
 from allthethings.pipeline.lifecycle import Lifecycle
 from allthethings.pipeline.submission import Submission
 from allthethings.pipeline.text_stage import Cutter, TextStage
@@ -31,6 +34,7 @@ class Pipeline:
     embeddings: EmbeddingStage
     lifecycle: Lifecycle
     unwanted: UnwantedPredictions
+    failures: Failures
 
 
 def create_pipeline(
@@ -41,16 +45,20 @@ def create_pipeline(
     count_tokens: CountTokens,
     callback_patience: timedelta,
     shape: Shape,
+    intervals: Sequence[timedelta] = INTERVALS,
 ) -> Pipeline:
-    """The stages, wired together. `callback_patience` is how late a callback may be."""
+    """The stages, wired together. `callback_patience` is how late a callback may be, `intervals`
+    are the waits before each further attempt of a step that failed."""
     unwanted = UnwantedPredictions(database, tools.replicate)
-    embeddings = EmbeddingStage(database, generator, unwanted, callback_patience)
+    failures = Failures(database, intervals)
+    embeddings = EmbeddingStage(database, generator, unwanted, failures, callback_patience)
     cutter = Cutter(count_tokens, shape)
-    text = TextStage(database, tools, cutter, embeddings, unwanted, callback_patience)
+    text = TextStage(database, tools, cutter, embeddings, unwanted, failures, callback_patience)
     return Pipeline(
         Submission(database, fetcher, tools, text),
         text,
         embeddings,
         Lifecycle(database, tools.replicate, text, embeddings, unwanted),
         unwanted,
+        failures,
     )

@@ -7,13 +7,12 @@ compare and set.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from allthethings.assets.asset import Asset, AssetStatus
-from allthethings.errors import IndexingError
+from allthethings.errors import ErrorCode, IndexingError, ServiceUnavailable, UnusableThing
 from allthethings.mongo import Database
-from allthethings.pipeline.later import HOLD_OFF
 from allthethings.pipeline.pipeline import Pipeline
 from allthethings.replicate.client import ReplicateClient
 from allthethings.replicate.predictions import Prediction
@@ -22,13 +21,17 @@ from allthethings.store.documents import now
 log = logging.getLogger(__name__)
 
 S = AssetStatus
-LONG_HOLD_OFF = timedelta(minutes=1)
+E = ErrorCode
 TOGETHER = 20
 """Things taken up with one look at what Replicate was asked for."""
-UNFORESEEN = "Something went wrong that nobody foresaw; the log of the reconciler has it."
-UNASKED = "Its passages wait for vectors that nobody was asked for."
-FORGOTTEN = "Replicate does not know the prediction any more."
-STUCK = "The model did not finish in time; the prediction was cancelled."
+# What went wrong, where nobody else has words for it.
+SENTENCES: Mapping[ErrorCode, str] = {
+    E.UNFORESEEN: "Something went wrong that nobody foresaw; the log of the reconciler has it.",
+    E.VECTORS_NOT_REQUESTED: "Its passages wait for vectors that nobody was asked for.",
+    E.PREDICTION_LOST: "Replicate does not know the prediction any more.",
+    E.PREDICTION_TIMED_OUT: "The model did not finish in time; the prediction was cancelled.",
+    E.OUTPUT_EXPIRED: "Replicate has deleted the model's output; it came while nobody fetched it.",
+}
 
 
 class Reconciler:
@@ -43,12 +46,12 @@ class Reconciler:
         callback_patience: timedelta,
         deadline: timedelta,
     ) -> None:
-        self._transitions = database.transitions
         self._leases = database.leases
         self._deletions = database.deletions
         self._passages = database.passages
         self._replicate = replicate
         self._pipeline = pipeline
+        self._failures = pipeline.failures
         self._callback_patience = callback_patience
         self._deadline = deadline
 
@@ -80,12 +83,13 @@ class Reconciler:
         """One thing that fails in a way nobody foresaw must not hold up all the others."""
         try:
             self._take_up(asset)
+        except ServiceUnavailable as error:
+            self._failures.wait(asset, error)
         except IndexingError as error:
-            log.warning("asset %s waits: %s", asset.id, error)
-            self._leases.release(asset, hold_off=HOLD_OFF, error=str(error))
+            self._failures.record(asset, error)
         except Exception:
             log.exception("asset %s could not be taken up", asset.id)
-            self._leases.release(asset, hold_off=LONG_HOLD_OFF, error=UNFORESEEN)
+            self._failures.record(asset, _error(E.UNFORESEEN), stay=True)
 
     def _take_up(self, asset: Asset) -> None:
         if asset.status is S.SUBMITTED:
@@ -100,7 +104,7 @@ class Reconciler:
     def _ask_for_text(self, asset: Asset) -> None:
         """The callback is late, or was lost: ask Replicate what became of the prediction."""
         prediction = self._replicate.get(asset.replicate_process_id or "")
-        if self._came_to_an_end(asset, prediction, S.PROCESSING_ERROR) and prediction:
+        if self._came_to_an_end(asset, prediction) and prediction:
             self._pipeline.text.arrived(asset, prediction)
         self._await(asset)
 
@@ -109,34 +113,44 @@ class Reconciler:
         owed = self._passages.owed(asset.id)
         # A callback may just have brought the last vectors.
         if not owed and not self._pipeline.embeddings.finish(asset.id):
-            self._transitions.move(asset.id, S.EMBEDDINGS_ERROR, same_try=asset, error=UNASKED)
+            self._failures.record(asset, _error(E.VECTORS_NOT_REQUESTED))
         for prediction_id, first, last in owed:
             prediction = self._replicate.get(prediction_id)
-            if self._came_to_an_end(asset, prediction, S.EMBEDDINGS_ERROR) and prediction:
+            if self._came_to_an_end(asset, prediction) and prediction:
                 self._pipeline.embeddings.arrived(asset, first, last, prediction)
         self._await(asset)
 
     def _await(self, asset: Asset) -> None:
         """Leave the asset to its callbacks, unless it has moved on."""
-        self._leases.release(asset, hold_off=self._callback_patience, error="")
+        self._leases.release_to_model(asset, self._callback_patience)
 
-    def _came_to_an_end(
-        self, asset: Asset, prediction: Prediction | None, failure: AssetStatus
-    ) -> bool:
-        """Whether there is an outcome to record. One that is forgotten or stuck fails the asset;
-        one that came and went while nobody fetched it is asked for again."""
+    def _came_to_an_end(self, asset: Asset, prediction: Prediction | None) -> bool:
+        """Whether there is an outcome to record. A prediction that Replicate has lost, or that is
+        stuck, fails the asset; one whose output has expired is asked for again."""
         if prediction is None:
-            self._transitions.move(asset.id, failure, same_try=asset, error=FORGOTTEN)
+            self._failures.record(asset, _error(E.PREDICTION_LOST))
             return False
         if prediction.lost_its_output(now()):
-            log.warning("asset %s: the output of %s is gone, again", asset.id, prediction.id)
-            self._pipeline.lifecycle.start_again(asset)
+            self._ask_again(asset, prediction)
             return False
         if prediction.finished:
             return True
         # What waits for its turn is not stuck, however long the queue: it has not begun.
         if prediction.started_at and now() - prediction.started_at > self._deadline:
             # In this order: the callback of a cancelled prediction knows no reason.
-            self._transitions.move(asset.id, failure, same_try=asset, error=STUCK)
+            self._failures.record(asset, _error(E.PREDICTION_TIMED_OUT))
             self._pipeline.unwanted.give_up(asset.id, [prediction.id])
         return False
+
+    def _ask_again(self, asset: Asset, prediction: Prediction) -> None:
+        """Ask for a new prediction at once, as the next attempt."""
+        log.warning("asset %s: the output of %s has expired", asset.id, prediction.id)
+        expired = _error(E.OUTPUT_EXPIRED)
+        if self._failures.can_try_again(asset):
+            self._pipeline.lifecycle.start_again(asset, expired)
+        else:
+            self._failures.record(asset, expired)
+
+
+def _error(code: ErrorCode) -> IndexingError:
+    return UnusableThing(SENTENCES[code], code)

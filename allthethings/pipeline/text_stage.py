@@ -17,7 +17,8 @@ from allthethings.errors import (
 )
 from allthethings.mongo import Database
 from allthethings.pipeline.embedding_stage import EmbeddingStage
-from allthethings.pipeline.later import HOLD_OFF, if_available
+from allthethings.pipeline.failures import Failures
+from allthethings.pipeline.later import if_available
 from allthethings.pipeline.unwanted import UnwantedPredictions
 from allthethings.processors import (
     Content,
@@ -27,6 +28,7 @@ from allthethings.processors import (
     about,
     get_asset_processor,
 )
+from allthethings.replicate.failures import code_of
 from allthethings.replicate.predictions import Prediction, parse_prediction
 
 log = logging.getLogger(__name__)
@@ -66,6 +68,7 @@ class TextStage:
         cutter: Cutter,
         embeddings: EmbeddingStage,
         unwanted: UnwantedPredictions,
+        failures: Failures,
         callback_patience: timedelta,
     ) -> None:
         self._assets = database.assets
@@ -76,6 +79,7 @@ class TextStage:
         self._cutter = cutter
         self._embeddings = embeddings
         self._unwanted = unwanted
+        self._failures = failures
         self._callback_patience = callback_patience
 
     def process(self, asset: Asset, *, look_for_lost: bool = False) -> None:
@@ -84,10 +88,9 @@ class TextStage:
             processor = self._processor(asset)
             outcome = (processor.find(asset) if look_for_lost else None) or processor.process(asset)
         except (UnusableThing, RequestRefused) as error:
-            self._fail(asset, error)
+            self._failures.record(asset, error)
         except ServiceUnavailable as error:
-            log.warning("asset %s waits: %s", asset.id, error)
-            self._leases.release(asset, hold_off=HOLD_OFF, error=str(error))
+            self._failures.wait(asset, error)
         else:
             if isinstance(outcome, Requested):
                 self._record_request(asset, outcome)
@@ -114,10 +117,10 @@ class TextStage:
         """Record a finished prediction of the asset's text, however it ended."""
         try:
             if not prediction.succeeded:
-                raise UnusableThing(prediction.why_it_failed())
+                raise UnusableThing(prediction.why_it_failed(), code_of(prediction))
             content = self._processor(asset).read(prediction.output)
         except UnusableThing as error:
-            self._fail(asset, error, prediction.id)
+            self._failures.record(asset, error, prediction.id)
             return
         self._record_content(asset, content, prediction.id)
 
@@ -129,20 +132,6 @@ class TextStage:
                 ErrorCode.UNSUPPORTED_TYPE,
             )
         return processor
-
-    def _fail(
-        self,
-        asset: Asset,
-        error: UnusableThing | RequestRefused,
-        prediction_id: str | None = None,
-    ) -> None:
-        self._transitions.move(
-            asset.id,
-            S.PROCESSING_ERROR,
-            same_try=asset,
-            prediction_id=prediction_id,
-            error=str(error),
-        )
 
     def _record_request(self, asset: Asset, requested: Requested) -> None:
         noted = self._transitions.move(
@@ -168,7 +157,7 @@ class TextStage:
         try:
             passages = self._cutter.cut(content)
         except UnusableThing as error:
-            self._fail(asset, error, prediction_id)
+            self._failures.record(asset, error, prediction_id)
             return
         if not self._still_ours(asset):
             return

@@ -63,21 +63,10 @@ class Leases:
             )
         return result.matched_count == 1
 
-    def release(
-        self, asset: Asset, *, hold_off: timedelta = timedelta(0), error: str | None = None
-    ) -> None:
-        """Give a claimed asset back; nobody takes it up before `hold_off`.
-
-        `error` is the reason why it waits; an empty one says that it waits for its model alone.
-        Changes nothing if another worker has taken the asset, or if it has moved on.
-        """
-        changes: Document = {"lease_until": now() + hold_off, "lease_owner": None}
-        if error is not None:
-            changes["error"] = error or None
-        with available():
-            self._collection.update_one(
-                {**_held(asset), "status": in_status(UNFINISHED)}, {"$set": changes}
-            )
+    def release(self, asset: Asset, *, hold_off: timedelta = timedelta(0)) -> None:
+        """Give a claimed asset back; nobody takes it up before `hold_off`. Changes nothing if
+        another worker has taken the asset, or if it has moved on."""
+        self._give_back(asset, hold_off, {})
 
     def release_to_model(self, asset: Asset, hold_off: timedelta) -> None:
         """As `release`, for an asset that waits for nothing but its model."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -15,11 +15,12 @@ from allthethings.assets.locators import WHOLE
 from allthethings.assets.passages import Passage, Shape
 from allthethings.generators import AsyncEmbeddingsGenerator
 from allthethings.mongo import Database
+from allthethings.pipeline.attempts import INTERVALS
 from allthethings.pipeline.pipeline import Pipeline, create_pipeline
 from allthethings.processors import Tools, about
 from allthethings.replicate.client import ReplicateClient
 from allthethings.sources.fetch import download
-from guardedfetch import Fetcher
+from guardedfetch import Fetcher, parse_allow
 from tools.harness.cloud import Cloud
 
 PATIENCE = timedelta(seconds=30)
@@ -48,17 +49,27 @@ def own_database(cloud: Cloud, name: str) -> Iterator[Database]:
         database.close()
 
 
-def pipeline_of(database: Database, replicate: ReplicateClient, callbacks: str) -> Pipeline:
-    """The steps; Replicate is told to call back to that URL."""
-    fetcher = Fetcher()
+def pipeline_of(
+    database: Database,
+    replicate: ReplicateClient,
+    callbacks: str,
+    allow: str = "",
+    intervals: Sequence[timedelta] = INTERVALS,
+    patience: timedelta = PATIENCE,
+) -> Pipeline:
+    """The steps; Replicate is told to call back to that URL. `allow` are the hosts that may be
+    fetched, `intervals` the waits before each further attempt, `patience` how late a callback may
+    be."""
+    fetcher = Fetcher(parse_allow(allow))
     return create_pipeline(
         database,
         fetcher,
         Tools(replicate, partial(download, fetcher), {"audio": callbacks}),
         AsyncEmbeddingsGenerator(replicate, callbacks),
         lambda texts: [len(text.split()) for text in texts],
-        PATIENCE,
+        patience,
         Shape(),
+        intervals,
     )
 
 

@@ -9,9 +9,10 @@ from datetime import timedelta
 import pytest
 from bson import ObjectId
 
+from allthethings.errors import ErrorCode
 from allthethings.mongo import Database
 from allthethings.pipeline.pipeline import Pipeline
-from allthethings.pipeline.reconciler import STUCK, Reconciler
+from allthethings.pipeline.reconciler import SENTENCES, Reconciler
 from allthethings.processors.audio import WHISPER_VERSION
 from allthethings.store.passages import PassageStore
 from tests.faults.apart import PATIENCE, OwnReplicate, left, own_database, pipeline_of
@@ -97,7 +98,10 @@ def test_what_was_given_up_says_so_although_its_callback_comes_at_once(
     )
     wait_for(lambda: begun(replicate, asked.id), "the model at work")
     assert Reconciler(database, replicate, pipeline, PATIENCE, timedelta(0)).reconcile() == 1
-    assert outcome(database, asset_id) == ("PROCESSING_ERROR", STUCK)
+    assert outcome(database, asset_id) == (
+        "PROCESSING_ERROR",
+        SENTENCES[ErrorCode.PREDICTION_TIMED_OUT],
+    )
     cancelled = replicate.get(asked.id)
     assert cancelled is not None
     assert cancelled.status == "canceled"

@@ -14,11 +14,11 @@ import pytest
 from bson import ObjectId
 
 from allthethings.assets.asset import AssetStatus
-from allthethings.errors import UnusableThing
+from allthethings.errors import ErrorCode, UnusableThing
 from allthethings.mongo import Database
 from allthethings.pipeline.embedding_stage import BATCH
 from allthethings.pipeline.pipeline import Pipeline
-from allthethings.pipeline.reconciler import STUCK, Reconciler
+from allthethings.pipeline.reconciler import SENTENCES, Reconciler
 from allthethings.processors import Tools
 from allthethings.processors.audio import WHISPER_VERSION
 from allthethings.replicate.predictions import KEPT, Prediction
@@ -169,7 +169,10 @@ def test_what_was_stuck_is_not_waited_for_again(
     free(database, asset_id)
     assert reconciler_of(database, replicate, pipeline, timedelta(0)).reconcile() == 1
     asset = existing(database, asset_id)
-    assert (asset.status, asset.error) == (S.EMBEDDINGS_ERROR, STUCK)
+    assert (asset.status, asset.error) == (
+        S.EMBEDDINGS_ERROR,
+        SENTENCES[ErrorCode.PREDICTION_TIMED_OUT],
+    )
     pipeline.lifecycle.retry(asset_id)
     late = {"id": stuck, "status": "canceled", "output": None}
     pipeline.embeddings.record(asset_id, 0, 0, late)

@@ -7,6 +7,7 @@ from datetime import timedelta
 from bson import ObjectId
 
 from allthethings.assets.asset import Asset, AssetStatus
+from allthethings.errors import ErrorCode, ServiceUnavailable
 from allthethings.mongo import Database
 from allthethings.store.documents import now
 from allthethings.store.leases import LEASE
@@ -66,12 +67,19 @@ def test_only_the_owner_renews(database: Database) -> None:
 
 def test_only_the_owner_releases(database: Database) -> None:
     first, second = taken_over(database)
-    database.leases.release(first, error="It waits.")
+    away = ServiceUnavailable("Replicate", "no answer")
+    database.leases.release_in_outage(first, LEASE, away, THEN)
     assert lease_of(database, second) == (second.lease_owner, True)
     assert database.assets.existing(second.id).error is None
-    database.leases.release(second, error="It waits.")
+    database.leases.release_in_outage(second, timedelta(0), away, THEN)
     assert lease_of(database, second) == (None, False)
-    assert database.assets.existing(second.id).error == "It waits."
+    waiting = database.assets.existing(second.id)
+    assert (waiting.error, waiting.error_code) == (str(away), ErrorCode.SERVICE_UNAVAILABLE)
+    assert (waiting.retryable, waiting.outage_since) == (True, THEN)
+    third = claimed(database, second.id)
+    database.leases.release_to_model(third, timedelta(0))
+    at_the_model = database.assets.existing(second.id)
+    assert (at_the_model.error, at_the_model.outage_since) == (None, None)
 
 
 def test_only_the_owner_moves_it(database: Database) -> None:
