@@ -137,8 +137,10 @@ class EmbeddingStage:
     def _failed(self, asset: Asset, prediction_id: str, error: UnusableThing) -> None:
         """Record that a prediction failed. Where others of the same attempt failed before it, its
         passages are requested in the next attempt too, and no further attempt is counted."""
-        counted = asset.next_attempt_at is not None and error.retryable
-        if counted or not self._failures.record(asset, error, prediction_id):
+        again = error.retryable and not asset.finished
+        counted = again and asset.next_attempt_at is not None
+        recorded = not counted and self._failures.record(asset, error, prediction_id)
+        if again and not recorded:
             self._transitions.give_up(asset.id, [prediction_id])
 
     def finish(self, asset_id: str) -> bool:

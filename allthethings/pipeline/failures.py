@@ -45,8 +45,10 @@ class Failures:
 
         `prediction_id` is the prediction that failed, if one did: its replay changes nothing. The
         next attempt begins at the beginning of the stage, or where the asset is if it is to
-        `stay`. Returns whether this call made the change.
+        `stay`. What has ended stays as it is. Returns whether this call made the change.
         """
+        if asset.finished:
+            return False
         wait = wait_after(asset.attempt, self._intervals) if error.retryable else None
         if wait is None:
             return self._end(asset, error, prediction_id)

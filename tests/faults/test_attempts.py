@@ -281,6 +281,21 @@ def test_embeddings_that_fail_again_and_again_are_an_error(
     assert reconciler.reconcile() == 0
 
 
+def test_a_late_word_of_an_interrupted_model_starts_nothing(
+    database: Database, make: Make, replicate: Counting
+) -> None:
+    pipeline, reconciler = make(patience=timedelta(hours=1))
+    asset_id = in_parts(database, 1)
+    reconciler.reconcile()
+    (asked,) = replicate.created
+    pipeline.lifecycle.cancel(asset_id)
+    cancelled = existing(database, asset_id)
+    late = {"id": asked, "status": "failed", "error": INTERRUPTED}
+    pipeline.embeddings.record(asset_id, 0, 0, late)
+    assert existing(database, asset_id) == cancelled
+    assert replicate.created == [asked]
+
+
 @pytest.mark.parametrize("status", ["SUBMITTED", "PROCESSING"])
 def test_credentials_that_are_refused_end_it_at_once(
     cloud: Cloud, database: Database, make: Make, status: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -41,13 +42,21 @@ class Person:
 
     def finished(self, asset_id: str) -> dict[str, Any]:
         """The asset when nothing more happens to it. An app that is away is asked again."""
+        return self._when(asset_id, lambda asset: asset["status"] in FINISHED)
 
+    def judged(self, asset_id: str) -> dict[str, Any]:
+        """The asset when nothing more happens to it, or when it waits for another attempt."""
+        return self._when(
+            asset_id, lambda asset: asset["status"] in FINISHED or asset["next_attempt_at"]
+        )
+
+    def _when(self, asset_id: str, there: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
         def look() -> dict[str, Any] | None:
             try:
                 asset = self.asset(asset_id)
             except (httpx.TransportError, httpx.HTTPStatusError):
                 return None
-            return asset if asset["status"] in FINISHED else None
+            return asset if there(asset) else None
 
         return wait_for(look, f"{asset_id} finished", pause=0.1, moved=lambda: self.moved(asset_id))
 
