@@ -1,1 +1,1 @@
-"""Stand-ins for Replicate, Hookdeck and MongoDB Atlas, on loopback, for one machine."""
+"""Stand-ins for Replicate, Hookdeck and MongoDB Atlas, which run on one machine."""

@@ -1,4 +1,4 @@
-"""`python -m localcloud`: the app and the stand-ins of its three services on one machine."""
+"""Runs the app and the stand-ins for its three services: `python -m localcloud`."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import threading
 import time
 from pathlib import Path
 
+from localcloud.launch_settings import LaunchError, read_settings
 from localcloud.launcher import Launcher
-from localcloud.settings import LaunchError, read_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 class Elapsed(logging.Formatter):
-    """Each line with the seconds since the start, for the person at the terminal."""
+    """Begins each line with the seconds since the start, for the person at the terminal."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ def log_to_terminal() -> None:
 
 
 def stop_on_signals(stop: threading.Event) -> None:
-    """Ctrl-C, `kill` and a closed terminal ask for the end; `nohup` keeps its meaning."""
+    """Stop on Ctrl-C, `kill` and a closed terminal, but respect `nohup`."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
             continue
@@ -48,7 +48,7 @@ def main() -> int:
     log_to_terminal()
     try:
         chosen = read_settings(ROOT, os.environ)
-        os.environ.update(chosen.operator)  # localcloud.weights looks there for its settings
+        os.environ.update(chosen.operator)  # where localcloud.weights reads its settings
         Launcher(ROOT, chosen, stop).run()
     except LaunchError as error:
         print(f"\n{error}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Where each stand-in answers and with which credential, under the names of `.env-example`."""
+"""The addresses and credentials of the stand-ins, under the names of `.env-example`."""
 
 from __future__ import annotations
 
@@ -7,19 +7,25 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
-from localcloud import settings
-from localcloud.settings import Settings
+from localcloud.launch_settings import (
+    HOOKDECK_PROJECT_API_KEY,
+    HOOKDECK_WEBHOOK_SECRET,
+    MONGODB_CONNECTION_URI,
+    REPLICATE_API_TOKEN,
+    REPLICATE_WEBHOOKS_SECRET,
+    Settings,
+)
 from localcloud.state import write_private
 
 HEADER = """\
-# Where the local stand-ins answer, and their credentials. Written at every start.
+# The addresses and credentials of the local stand-ins. Rewritten at every start.
 """
 
 
 def endpoints(
     chosen: Settings, ports: Mapping[str, int], secrets: Mapping[str, str]
 ) -> dict[str, str]:
-    """The variables of the stand-ins that run; those of real services stay the operator's."""
+    """The variables of the stand-ins that run. Those of real services are the operator's."""
 
     def secret(name: str) -> str:
         return chosen.operator.get(name) or secrets[name]
@@ -30,21 +36,21 @@ def endpoints(
     found = {"SECRET_KEY": secret("SECRET_KEY")}
     if chosen.local_mongodb:
         uri = f"mongodb://127.0.0.1:{ports['mongodb']}/?directConnection=true"
-        found[settings.MONGODB_CONNECTION_URI] = uri
+        found[MONGODB_CONNECTION_URI] = uri
     if chosen.local_replicate:
         found["REPLICATE_BASE_URL"] = url("replicate")
-        found[settings.REPLICATE_API_TOKEN] = secret(settings.REPLICATE_API_TOKEN)
-        found[settings.REPLICATE_WEBHOOKS_SECRET] = secret(settings.REPLICATE_WEBHOOKS_SECRET)
+        found[REPLICATE_API_TOKEN] = secret(REPLICATE_API_TOKEN)
+        found[REPLICATE_WEBHOOKS_SECRET] = secret(REPLICATE_WEBHOOKS_SECRET)
     if chosen.local_hookdeck:
         found["HOOKDECK_API_URL"] = url("hookdeck")
-        found[settings.HOOKDECK_PROJECT_API_KEY] = secret(settings.HOOKDECK_PROJECT_API_KEY)
-        found[settings.HOOKDECK_WEBHOOK_SECRET] = secret(settings.HOOKDECK_WEBHOOK_SECRET)
+        found[HOOKDECK_PROJECT_API_KEY] = secret(HOOKDECK_PROJECT_API_KEY)
+        found[HOOKDECK_WEBHOOK_SECRET] = secret(HOOKDECK_WEBHOOK_SECRET)
         found["APP_URL"] = chosen.address
     return found
 
 
 def write_endpoints(path: Path, found: Mapping[str, str]) -> None:
-    """Write the file anew; the setup scripts add the webhook URLs to it."""
+    """Write the file anew. The setup scripts add the webhook URLs to it."""
     write_private(path, HEADER + "".join(f"{name}={value}\n" for name, value in found.items()))
 
 

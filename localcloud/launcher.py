@@ -1,4 +1,4 @@
-"""Start one copy of everything, in order, and keep it running until told to stop."""
+"""Starts all programs of one copy in order, and keeps them running until it is stopped."""
 
 from __future__ import annotations
 
@@ -14,29 +14,32 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from localcloud import health, leftovers
+from localcloud import leftovers, readiness
 from localcloud.endpoints import endpoints, read_endpoints, write_endpoints
+from localcloud.launch_settings import MONGODB_CONNECTION_URI, LaunchError, Settings
 from localcloud.parts import Parts
 from localcloud.ports import choose_ports, wait_until_free
 from localcloud.processes import Program, Supervisor, spawn, sweep
-from localcloud.settings import MONGODB_CONNECTION_URI, LaunchError, Settings
 from localcloud.state import ENDPOINTS_FILE, State, lock_data_dir
 from localcloud.weights import cache as weights
 from localcloud.weights.wheels import WeightsError
 
 NAME = "Index All The Things"
+# Seconds for the start of all programs.
 STARTUP_SECONDS = 180.0
-HOPELESS_EXITS = 2  # so many ends during the start are no accident
-LARGEST_LOG = 5_000_000  # bytes that a log may have at a start
+# Exits of one program during the start after which the start has failed.
+MAX_STARTUP_EXITS = 2
+# Bytes above which a log is moved aside at a start.
+MAX_LOG_BYTES = 5_000_000
 log = logging.getLogger("localcloud")
 
 
 class StopRequested(Exception):
-    """Somebody asked for the end while the copy was starting."""
+    """The launcher was told to stop during the start."""
 
 
 class Launcher:
-    """One copy, from its settings to its last child's end."""
+    """Starts, watches and stops the programs of one copy."""
 
     def __init__(self, root: Path, chosen: Settings, stop: threading.Event) -> None:
         self._root = root
@@ -48,7 +51,7 @@ class Launcher:
         self._deadline = 0.0
 
     def run(self) -> None:
-        """Start everything, say so in one line, and end everything when asked to."""
+        """Start everything, print one line when it is ready, and stop everything when told to."""
         self._chosen.check()
         with lock_data_dir(self._chosen.data_dir):
             log_to(self._chosen.data_dir / "logs")
@@ -76,7 +79,7 @@ class Launcher:
         self._create_indexes(parts)
         if self._chosen.local_replicate:
             self._await_part("replicate", parts)
-        self._await("app", partial(health.http_trouble, self._chosen.address), parts)
+        self._await("app", partial(readiness.http_problem, self._chosen.address), parts)
         self._add("the reconciler", parts.reconciler())
 
     def _check_port(self) -> None:
@@ -84,23 +87,23 @@ class Launcher:
         try:
             free = wait_until_free(port, host, time.monotonic() + 3.0)
         except OSError as error:
-            raise LaunchError(f"Nothing can listen on {host}:{port}: {error.strerror}.") from error
+            raise LaunchError(f"Cannot listen on {host}:{port}: {error.strerror}.") from error
         if not free:
             raise LaunchError(
-                f"Port {port} of {host} is taken by another program.\n"
-                f"Choose another one: make run PORT={port + 1}"
+                f"Port {port} of {host} is in use by another program.\n"
+                f"Choose another port: make run PORT={port + 1}"
             )
 
     def _fetch_weights(self) -> None:
-        """In a process of its own, which a signal can end in the middle of a download."""
+        """Fetch missing weights in a process that a signal can end during a download."""
         if weights_paths() is not None:
             return
         log.info("fetching the models' weights")
         command = [sys.executable, "-m", "localcloud.weights"]
-        # The one line on stdout is the address.
+        # Standard output is reserved for the line with the app's address.
         fetch = subprocess.Popen(command, cwd=self._root, stdout=sys.stderr, start_new_session=True)
         if self._finish(fetch) != 0:
-            raise LaunchError("The models' weights could not be fetched; the reason stands above.")
+            raise LaunchError("The models' weights could not be fetched. See the message above.")
 
     def _start_stand_ins(self) -> Parts:
         chosen = self._chosen
@@ -120,7 +123,7 @@ class Launcher:
         return parts
 
     def _connect(self, parts: Parts) -> Parts:
-        """Let the setup script create the connections; their URLs join the endpoints."""
+        """Run the setup script that creates the connections; their URLs join the endpoints."""
         if not self._chosen.local_hookdeck:
             return parts
         self._await_part("hookdeck", parts)
@@ -130,7 +133,7 @@ class Launcher:
     def _create_indexes(self, parts: Parts) -> None:
         if self._chosen.local_mongodb:
             uri = parts.endpoints[MONGODB_CONNECTION_URI]
-            self._await("mongodb", partial(health.mongodb_trouble, uri), parts)
+            self._await("mongodb", partial(readiness.mongodb_problem, uri), parts)
             self._run_script("create-indexes", parts)
 
     def _run_script(self, name: str, parts: Parts) -> None:
@@ -144,7 +147,7 @@ class Launcher:
             self._supervisor.add(program)
 
     def _finish(self, process: subprocess.Popen[bytes]) -> int:
-        """The exit code of a program that ends by itself."""
+        """Wait for the end of a program and return its exit code."""
         try:
             while (code := process.poll()) is None:
                 self._pause()
@@ -156,18 +159,18 @@ class Launcher:
 
     def _await_part(self, name: str, parts: Parts) -> None:
         address = f"http://127.0.0.1:{parts.ports[name]}"
-        self._await(name, partial(health.http_trouble, address), parts)
+        self._await(name, partial(readiness.http_problem, address), parts)
 
-    def _await(self, name: str, trouble: Callable[[], str | None], parts: Parts) -> None:
-        """Wait until nothing is wrong with the part any more."""
-        while (reason := trouble()) is not None:
+    def _await(self, name: str, problem: Callable[[], str | None], parts: Parts) -> None:
+        """Wait until a program is ready, when `problem` returns None."""
+        while (reason := problem()) is not None:
             for dying, times in list(self._exits.items()):
-                if times >= HOPELESS_EXITS:
-                    raise LaunchError(f"{dying} ends again and again.\n{end_of(parts.log(dying))}")
+                if times >= MAX_STARTUP_EXITS:
+                    raise LaunchError(f"{dying} keeps exiting.\n{end_of(parts.log(dying))}")
             if time.monotonic() > self._deadline:
-                raise LaunchError(f"{name} does not come up: {reason}\n{end_of(parts.log(name))}")
+                raise LaunchError(f"{name} is not ready: {reason}\n{end_of(parts.log(name))}")
             self._pause()
-        log.info("%s is up", name)
+        log.info("%s is ready", name)
 
     def _pause(self) -> None:
         if self._stop.wait(0.1):
@@ -180,7 +183,7 @@ class Launcher:
 
 
 def weights_paths() -> Mapping[str, str] | None:
-    """The settings that name the weights' folders; None when some have to be fetched."""
+    """The settings that name the weights' folders; None if some have to be fetched."""
     try:
         found = {name: weights.present(name) for name in weights.MODELS}
     except WeightsError as error:
@@ -191,10 +194,10 @@ def weights_paths() -> Mapping[str, str] | None:
 
 
 def log_to(folder: Path) -> None:
-    """Log into the folder too, and put logs aside that have grown large."""
+    """Log into the folder too, and move large logs aside."""
     folder.mkdir(exist_ok=True)
     for path in folder.glob("*.log"):
-        if path.stat().st_size > LARGEST_LOG:
+        if path.stat().st_size > MAX_LOG_BYTES:
             path.replace(path.with_suffix(".log.1"))
     handler = logging.FileHandler(folder / "launcher.log")
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
@@ -202,12 +205,12 @@ def log_to(folder: Path) -> None:
 
 
 def end_of(path: Path, lines: int = 10) -> str:
-    """The last lines of a log without the frames of tracebacks, and the log's path."""
+    """The log's path and its last lines, without the frames of tracebacks."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - 16_000))
             tail = file.read().decode(errors="replace").splitlines()
     except FileNotFoundError:
         tail = []
-    telling = [line for line in tail if not line.startswith((" ", "\t", "Traceback"))]
-    return "\n".join([f"The end of {path}:", *(f"    {line}" for line in telling[-lines:])])
+    shown = [line for line in tail if not line.startswith((" ", "\t", "Traceback"))]
+    return "\n".join([f"The end of {path}:", *(f"    {line}" for line in shown[-lines:])])

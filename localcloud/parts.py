@@ -1,4 +1,4 @@
-"""The programs of one copy: their command lines, and the environment each may see."""
+"""The programs of one copy: their command lines and their environments."""
 
 from __future__ import annotations
 
@@ -8,19 +8,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from localcloud import atlas, leftovers, settings
+from localcloud import atlas, leftovers
+from localcloud.launch_settings import (
+    HOOKDECK_PROJECT_API_KEY,
+    HOOKDECK_WEBHOOK_SECRET,
+    MONGODB_CONNECTION_URI,
+    REPLICATE_API_TOKEN,
+    REPLICATE_WEBHOOKS_SECRET,
+    Settings,
+    in_url,
+)
 from localcloud.processes import Program
-from localcloud.settings import Settings, in_url
 
-# No stand-in sees another's; the app and the setup scripts see all of them.
+# A stand-in sees only its own credentials; the app and the setup scripts see all of them.
 CREDENTIALS = {
     "SECRET_KEY",
     "APP_PASSWORD",
-    settings.MONGODB_CONNECTION_URI,
-    settings.REPLICATE_API_TOKEN,
-    settings.REPLICATE_WEBHOOKS_SECRET,
-    settings.HOOKDECK_PROJECT_API_KEY,
-    settings.HOOKDECK_WEBHOOK_SECRET,
+    MONGODB_CONNECTION_URI,
+    REPLICATE_API_TOKEN,
+    REPLICATE_WEBHOOKS_SECRET,
+    HOOKDECK_PROJECT_API_KEY,
+    HOOKDECK_WEBHOOK_SECRET,
 }
 
 
@@ -31,7 +39,7 @@ def _without_proxy(operator: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True)
 class Parts:
-    """Builds the programs from the operator's settings and what was chosen for this copy.
+    """Builds the programs from the settings, the ports and the endpoints of this copy.
 
     `weights` are the settings that name the folders of the models' weights.
     """
@@ -51,11 +59,11 @@ class Parts:
         return self._stand_in("mongodb", "localcloud.atlas", upstream)
 
     def hookdeck(self) -> Program:
-        names = (settings.HOOKDECK_PROJECT_API_KEY, settings.HOOKDECK_WEBHOOK_SECRET)
+        names = (HOOKDECK_PROJECT_API_KEY, HOOKDECK_WEBHOOK_SECRET)
         return self._stand_in("hookdeck", "localcloud.hookdeck", credentials=names)
 
     def replicate(self) -> Program:
-        names = (settings.REPLICATE_API_TOKEN, settings.REPLICATE_WEBHOOKS_SECRET)
+        names = (REPLICATE_API_TOKEN, REPLICATE_WEBHOOKS_SECRET)
         models = self.chosen.models_dir
         options = ["--models-dir", str(models)] if models else []
         return self._stand_in("replicate", "localcloud.replicate", options, credentials=names)
@@ -72,7 +80,7 @@ class Parts:
         return self._program("reconciler", flask, self._everything() | self._known())
 
     def script(self, name: str, env_file: Path) -> Program:
-        """A setup script of the project, handed the stand-ins' endpoints."""
+        """A setup script of the project, which gets the stand-ins' endpoints."""
         argv = [sys.executable, f"{name}.py", "--env-file", str(env_file)]
         return self._program(name, argv, self._everything())
 
@@ -103,11 +111,11 @@ class Parts:
         }
 
     def _known(self) -> dict[str, str]:
-        """Where people know the app: the stand-ins have an address of it for themselves."""
+        """The app's public URL, which may differ from its address for the stand-ins."""
         return {"APP_URL": self.chosen.operator.get("APP_URL", "")}
 
     def _tokenizer(self) -> dict[str, str]:
-        """The app cuts texts with the tokenizer of the model that reads them."""
+        """The tokenizer of the embedding model, by which the app splits texts into passages."""
         if "TOKENIZER" in self.chosen.operator or "MPNET_WEIGHTS" not in self.weights:
             return {}
         return {"TOKENIZER": str(Path(self.weights["MPNET_WEIGHTS"]) / "tokenizer.json")}
@@ -118,10 +126,10 @@ class Parts:
         operator = self.chosen.operator
         environment = {key: operator[key] for key in operator if key not in CREDENTIALS}
         environment |= {
-            # Cog starts `python`, which must be this environment's.
+            # Cog starts `python`, which has to be this environment's.
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), operator.get("PATH", "")]),
             "PYTHONUNBUFFERED": "1",
-            # The operator's proxy is not for the parts among themselves.
+            # The programs reach each other without the operator's proxy.
             **dict.fromkeys(("NO_PROXY", "no_proxy"), _without_proxy(operator)),
             "DATA_DIR": str(self.chosen.data_dir),
             "FETCH_ALLOW": self.chosen.fetch_allow,

@@ -1,4 +1,4 @@
-"""The ports between the parts: chosen once, then used again while they stay free."""
+"""Chooses the ports of the stand-ins, and reuses them at later starts."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from collections.abc import Container, Iterable, Mapping
 
 from localcloud.processes import port_is_free
 
-# Below the ports that the kernel hands to outgoing connections, which could otherwise
-# take one in the moment in which its server is started again.
+# These lie below the ports of outgoing connections, one of which could otherwise take a server's
+# port while the server is restarted.
 INNER_PORTS = range(20_000, 32_000)
 
 
 def choose_ports(
-    names: Iterable[str], remembered: Mapping[str, int], *, patience: float = 3.0
+    names: Iterable[str], remembered: Mapping[str, int], *, timeout: float = 3.0
 ) -> dict[str, int]:
-    """A free port for every name: the remembered one if it gets free within `patience` s.
+    """A free port for every name: the remembered one if it is free within `timeout` seconds.
 
-    Callback addresses of unfinished work contain these ports, and a copy that was killed
-    a moment ago may still hold them.
+    Callback URLs of unfinished work contain these ports, and a copy that was just killed may
+    still hold them.
     """
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + timeout
     ports: dict[str, int] = {}
     for name in names:
         port = remembered.get(name)
@@ -31,7 +31,7 @@ def choose_ports(
 
 
 def wait_until_free(port: int, host: str, deadline: float) -> bool:
-    """Whether the port is free, or gets free before `deadline` (time.monotonic)."""
+    """Whether the port becomes free before `deadline`, a time of time.monotonic."""
     while not port_is_free(port, host):
         if time.monotonic() > deadline:
             return False
@@ -40,7 +40,7 @@ def wait_until_free(port: int, host: str, deadline: float) -> bool:
 
 
 def pick_port(taken: Container[int] = ()) -> int:
-    """A free port of INNER_PORTS that is not among `taken`."""
+    """A free port of INNER_PORTS that is not in `taken`."""
     while True:
         port = random.choice(INNER_PORTS)  # noqa: S311 - a port is no secret
         if port not in taken and port_is_free(port):

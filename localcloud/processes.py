@@ -1,8 +1,8 @@
-"""Child processes: start them, start them again when they die, end them all.
+"""Starts child processes, restarts those that end, and stops them all.
 
-Every child gets its own session, so that Ctrl-C reaches the supervisor alone and the
-order of the shutdown is the supervisor's. On Linux the kernel kills a child whose
-supervisor died without a word (prctl PR_SET_PDEATHSIG); elsewhere such a child stays.
+Every child has its own session, so that Ctrl-C reaches only the supervisor, which decides the
+order of the shutdown. On Linux the kernel kills the children of a supervisor that was killed
+(prctl PR_SET_PDEATHSIG). On other systems they keep running.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 def port_is_free(port: int, host: str = "127.0.0.1") -> bool:
-    """Whether a server could listen on the port now (TIME_WAIT does not count as taken).
+    """Whether a server could listen on the port now, even if it is in TIME_WAIT.
 
-    Raises OSError when no server ever could: the host is not this machine's, say.
+    Raises OSError if no server ever could, for example because the host is another machine.
     """
     family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     with socket.socket(family, kind, protocol) as listener:
@@ -44,7 +44,7 @@ def port_is_free(port: int, host: str = "127.0.0.1") -> bool:
 
 @dataclass(frozen=True)
 class Program:
-    """What to run. `env` is the whole environment of the child; `log` takes its output."""
+    """A program to run. `env` is its whole environment, `log` the file for its output."""
 
     name: str
     argv: Sequence[str]
@@ -56,7 +56,7 @@ class Program:
 def spawn(program: Program) -> subprocess.Popen[bytes]:
     """Start the program once.
 
-    On Linux the child dies with the *thread* that calls this, so that thread must last.
+    On Linux the child is killed when the thread that calls this ends, so that thread must last.
     """
     program.log.parent.mkdir(parents=True, exist_ok=True)
     with program.log.open("ab") as log:
@@ -73,7 +73,7 @@ def spawn(program: Program) -> subprocess.Popen[bytes]:
 
 
 def sweep(process: subprocess.Popen[bytes]) -> None:
-    """Kill what is left of the child's process group: a killed parent's workers, say."""
+    """Kill the rest of the child's process group, such as the workers of a killed parent."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
 
@@ -86,19 +86,19 @@ def _die_with_parent() -> None:
 class Supervisor:
     """Keeps programs running until `stop`.
 
-    A program that ends is started again: at once the first time, then after a pause that
-    doubles to `longest_pause` seconds while it keeps dying within `settled` seconds.
+    A program that ends is restarted: at once the first time, then after a pause that doubles up
+    to `max_pause` seconds while the program keeps ending within `stable_after` seconds.
     """
 
     def __init__(
         self,
         *,
-        longest_pause: float = 5.0,
-        settled: float = 10.0,
+        max_pause: float = 5.0,
+        stable_after: float = 10.0,
         on_exit: Callable[[str, int], None] | None = None,
     ) -> None:
-        self._longest_pause = longest_pause
-        self._settled = settled
+        self._max_pause = max_pause
+        self._stable_after = stable_after
         self._on_exit = on_exit
         self._stopping = threading.Event()
         self._keepers: list[_Keeper] = []
@@ -111,25 +111,25 @@ class Supervisor:
         keeper.started.wait()
 
     def pids(self) -> dict[str, int]:
-        """The process id of each program that runs at this moment, by name."""
+        """The process ids of the running programs, by name."""
         return {
             keeper.program.name: keeper.process.pid
             for keeper in self._keepers
             if keeper.process is not None and keeper.process.poll() is None
         }
 
-    def stop(self, patience: float = 10.0) -> None:
-        """End the programs, last started first; what has not ended in `patience` s is killed."""
+    def stop(self, timeout: float = 10.0) -> None:
+        """End the programs, the last one first. Kill each that runs after `timeout` seconds."""
         self._stopping.set()
         for keeper in reversed(self._keepers):
-            keeper.end(patience)
+            keeper.end(timeout)
         for keeper in self._keepers:
             keeper.thread.join()
         self._keepers.clear()
 
 
 class _Keeper:
-    """One program and the thread that starts it, waits for it and starts it again."""
+    """One program, and the thread that starts it, waits for its end and restarts it."""
 
     def __init__(self, program: Program, supervisor: Supervisor) -> None:
         self.program = program
@@ -156,18 +156,18 @@ class _Keeper:
                 return
             if supervisor._on_exit is not None:
                 supervisor._on_exit(self.program.name, code)
-            quick = time.monotonic() - began < supervisor._settled
+            quick = time.monotonic() - began < supervisor._stable_after
             supervisor._stopping.wait(pause)
-            pause = min(max(0.25, pause * 2), supervisor._longest_pause) if quick else 0.0
+            pause = min(max(0.25, pause * 2), supervisor._max_pause) if quick else 0.0
 
-    def end(self, patience: float) -> None:
-        with self._lock:  # no start can slip in between the flag and the signal
+    def end(self, timeout: float) -> None:
+        with self._lock:  # which a restart holds from its check of the flag to the start
             process = self.process
         if process is None or process.poll() is not None:
             return
         process.terminate()
         try:
-            process.wait(patience)
+            process.wait(timeout)
         except subprocess.TimeoutExpired:
             sweep(process)
             process.wait()

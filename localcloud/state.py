@@ -1,4 +1,4 @@
-"""What the launcher keeps in DATA_DIR: a lock, the ports, the secrets, endpoints.env."""
+"""The launcher's files in DATA_DIR: a lock, the ports and secrets, and endpoints.env."""
 
 from __future__ import annotations
 
@@ -12,15 +12,20 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO
 
-from localcloud import settings
-from localcloud.settings import LaunchError
+from localcloud.launch_settings import (
+    HOOKDECK_PROJECT_API_KEY,
+    HOOKDECK_WEBHOOK_SECRET,
+    REPLICATE_API_TOKEN,
+    REPLICATE_WEBHOOKS_SECRET,
+    LaunchError,
+)
 
 STATE_FILE = "launcher.json"
 ENDPOINTS_FILE = "endpoints.env"
 
 
 def replicate_token() -> str:
-    """`r8_` and 37 letters and digits, as Replicate's own tokens are."""
+    """A token like Replicate's: `r8_` and 37 letters and digits."""
     letters = string.ascii_letters + string.digits
     return "r8_" + "".join(secrets.choice(letters) for _ in range(37))
 
@@ -32,15 +37,15 @@ def webhook_secret() -> str:
 
 GENERATORS: Mapping[str, Callable[[], str]] = {
     "SECRET_KEY": secrets.token_urlsafe,
-    settings.REPLICATE_API_TOKEN: replicate_token,
-    settings.REPLICATE_WEBHOOKS_SECRET: webhook_secret,
-    settings.HOOKDECK_PROJECT_API_KEY: secrets.token_urlsafe,
-    settings.HOOKDECK_WEBHOOK_SECRET: secrets.token_urlsafe,
+    REPLICATE_API_TOKEN: replicate_token,
+    REPLICATE_WEBHOOKS_SECRET: webhook_secret,
+    HOOKDECK_PROJECT_API_KEY: secrets.token_urlsafe,
+    HOOKDECK_WEBHOOK_SECRET: secrets.token_urlsafe,
 }
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace the file at once; from its first moment only its owner can read it."""
+    """Replace the file atomically. Only its owner can ever read it."""
     partial = path.with_name(path.name + ".partial")
     partial.unlink(missing_ok=True)
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -52,7 +57,7 @@ def write_private(path: Path, text: str) -> None:
 
 
 def lock_data_dir(data_dir: Path) -> IO[str]:
-    """Make the folder this copy's own, and private, while the returned file stays open."""
+    """Lock the folder for this copy while the returned file is open, and make it private."""
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         data_dir.chmod(0o700)
@@ -76,7 +81,7 @@ def lock_data_dir(data_dir: Path) -> IO[str]:
 
 
 class State:
-    """The ports and the secrets of one DATA_DIR, the same at every start."""
+    """The ports and secrets of one DATA_DIR, which are the same at every start."""
 
     def __init__(self, data_dir: Path) -> None:
         self._path = data_dir / STATE_FILE
@@ -85,12 +90,12 @@ class State:
         except FileNotFoundError:
             kept = {}
         except ValueError as error:
-            raise LaunchError(f"{self._path} is damaged; delete it to start anew.") from error
+            raise LaunchError(f"{self._path} is damaged. Delete it to start anew.") from error
         self.ports: dict[str, int] = kept.get("ports", {})
         self.secrets: dict[str, str] = kept.get("secrets", {})
 
     def complete(self) -> None:
-        """Generate the secrets that are not there yet, and save everything."""
+        """Generate the missing secrets and save everything."""
         for name, generate in GENERATORS.items():
             self.secrets.setdefault(name, generate())
         kept = {"ports": self.ports, "secrets": self.secrets}

@@ -23,7 +23,7 @@ _ANSWERED = re.compile(
 _SENTENCES: tuple[tuple[str, ErrorCode], ...] = (
     (r"[Ii]nterrupted|model stopped \d+ times", E.MODEL_INTERRUPTED),
     (r"out of memory", E.MODEL_OUT_OF_MEMORY),
-    (r"could not be set up|[Ss]erver failed|is not here any more", E.MODEL_BROKEN),
+    (r"could not be set up|[Ss]erver failed|no longer exists|is not here any more", E.MODEL_BROKEN),
     (r"longer than [\d.,]+ hours", E.RECORDING_TOO_LONG),
     (r"holds no sound", E.NO_SPEECH),
     (r"could not be decoded|no audio track|Invalid data found", E.NOT_A_RECORDING),

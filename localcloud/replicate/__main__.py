@@ -1,7 +1,7 @@
-"""`python -m localcloud.replicate --port P --data-dir DIR`.
+"""Serves Replicate's API: `python -m localcloud.replicate --port P --data-dir DIR`.
 
-Takes from the environment: REPLICATE_API_TOKEN, REPLICATE_WEBHOOKS_SECRET (whsec_...),
-FETCH_ALLOW, and whatever the models want.
+It reads REPLICATE_API_TOKEN, REPLICATE_WEBHOOKS_SECRET (whsec_...) and FETCH_ALLOW from the
+environment, and passes all other variables on to the models.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from localcloud.replicate.app import create_app
 from localcloud.replicate.registry import BadManifest
 from localcloud.replicate.service import MEBIBYTE, Service, Settings, stage_models
 from localcloud.replicate.staging import BrokenModel
-from localcloud.replicate.webhooks import BadSecret, Signer
+from localcloud.replicate.webhook_sender import BadSecret, Signer
 
 log = logging.getLogger("localcloud.replicate")
 _MODELS = Path(__file__).resolve().parents[1] / "models"
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def read_settings(arguments: Sequence[str] | None, environment: Mapping[str, str]) -> Settings:
-    """The settings from the command line and the environment; exits on wrong ones."""
+    """The settings from the command line and the environment. Exits if they are wrong."""
     parser = argparse.ArgumentParser(prog="localcloud.replicate")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--data-dir", type=Path, required=True)

@@ -1,4 +1,4 @@
-"""The routes of the API. What they answer follows Replicate's OpenAPI document."""
+"""The routes of the API, which follow Replicate's OpenAPI document."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from localcloud.replicate.service import INTERNAL, Service
 
 
 class RequireToken:
-    """Answers 401 unless the request carries the API token, as Bearer or as Token."""
+    """Answers 401 unless the request has the API token, as Bearer or as Token."""
 
     def __init__(self, app: ASGIApp, token: str) -> None:
         self._app = app
@@ -43,7 +43,7 @@ class RequireToken:
 
 
 def create_app(service: Service) -> Starlette:
-    """The whole server: the API below /v1, its health, and what the models call."""
+    """The whole server: the API below /v1, its health, and the routes for models."""
     api = Starlette(
         routes=[
             Route("/account", _account),
@@ -99,7 +99,7 @@ async def _webhook_secret(request: Request) -> Response:
 
 
 async def _report(request: Request) -> Response:
-    """What Cog says of a prediction. The token in the path is known to that run alone."""
+    """A report from Cog about a prediction. The token in the path is the run's secret."""
     service: Service = request.app.state.service
     try:
         payload = json.loads(await request.body())

@@ -1,4 +1,4 @@
-"""Request bodies, with a cap that holds whatever a client says of the length."""
+"""Reads request bodies up to a limit, whatever Content-Length says."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from starlette.requests import ClientDisconnect, Request
 
 from localcloud.replicate.problems import Problem
 
+# Bytes of the largest JSON body, which may contain data: URLs.
 MAX_JSON = 64 * 1024 * 1024
-"""Bytes of a JSON body: data: URLs are in it."""
 
 
 async def read_json(request: Request) -> Any:
@@ -31,7 +31,7 @@ async def read_json(request: Request) -> Any:
 
 
 def strict_json(text: str) -> Any:
-    """JSON without NaN and without halves of surrogate pairs, which no UTF-8 can hold.
+    """JSON without NaN and without lone surrogates, which UTF-8 cannot encode.
 
     Raises ValueError and RecursionError.
     """

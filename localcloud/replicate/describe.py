@@ -1,16 +1,15 @@
-"""The OpenAPI document of a Cog predictor, which `cog build` would put into the image.
+"""Prints the OpenAPI document of a Cog predictor: what `cog build` puts into an image.
 
-Cog's runtime reads `.cog/openapi_schema.json` to check inputs and to tell list outputs from
-single ones. Only the Go command line writes it, so this does: run as a program in the model's
-folder, `python -m localcloud.replicate.describe predict.py:Predictor` prints the document. It
-imports the predictor. The shapes follow pkg/schema/openapi_spec.go of Cog 0.23.
+Cog's runtime reads `.cog/openapi_schema.json` to check inputs and to tell list outputs from single
+ones. Only Cog's command line, which is written in Go, creates that file. This program, run in the
+model's folder as `python -m localcloud.replicate.describe predict.py:Predictor`, imports the
+predictor and prints the same document, after pkg/schema/openapi_spec.go of Cog 0.23.
 """
 
 from __future__ import annotations
 
 import collections.abc
 import contextlib
-import dataclasses
 import importlib.util
 import inspect
 import json
@@ -98,7 +97,7 @@ def type_schema(hint: Any) -> Json:
         return _array(arguments)
     if origin is dict and len(arguments) == 2 and arguments[1] is not Any:
         return {"type": "object", "additionalProperties": type_schema(arguments[1])}
-    if inspect.isclass(hint) and _is_record(hint):
+    if inspect.isclass(hint) and hasattr(hint, "model_fields"):
         return _record(hint)
     return {"type": "object"}
 
@@ -171,11 +170,6 @@ def _union_schema(arguments: tuple[Any, ...]) -> Json:
 
 def _array(arguments: tuple[Any, ...]) -> Json:
     return {"type": "array", "items": type_schema(arguments[0] if arguments else Any)}
-
-
-def _is_record(hint: type) -> bool:
-    kinds = (dataclasses.is_dataclass, typing.is_typeddict)
-    return any(is_kind(hint) for is_kind in kinds) or hasattr(hint, "model_fields")
 
 
 def _record(hint: type) -> Json:

@@ -1,4 +1,4 @@
-"""The Files API, which the SDK uses for inputs that are open files."""
+"""The routes of the Files API, to which the SDK uploads inputs that are open files."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from localcloud.replicate.payloads import page_payload
 from localcloud.replicate.problems import Problem, not_found, unprocessable
 from localcloud.replicate.service import Service
 
-_OVERHEAD = 64 * 1024
-"""Bytes of a multipart body beside the file."""
+# The most bytes of a multipart body beside the file.
+_MULTIPART_OVERHEAD = 64 * 1024
 
 
 async def _create(request: Request) -> Response:
@@ -45,7 +45,7 @@ async def _get(request: Request) -> Response:
 
 
 async def _download(request: Request) -> Response:
-    """With the API token; Replicate's signed links are for those who have none."""
+    """The bytes of a file. Unlike Replicate's signed links, this needs the API token."""
     stored = _file(request)
     return FileResponse(stored.path, media_type=stored.content_type, filename=stored.name)
 
@@ -68,7 +68,7 @@ def _refuse_large(request: Request) -> None:
     length = request.headers.get("content-length", "")
     if not length.isdigit():
         raise Problem(411, "Length Required", "Content-Length is required")
-    if int(length) > MAX_BYTES + _OVERHEAD:
+    if int(length) > MAX_BYTES + _MULTIPART_OVERHEAD:
         raise Problem(413, "Content Too Large", "Files must be less than 100MB in size")
 
 

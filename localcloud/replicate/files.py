@@ -1,4 +1,4 @@
-"""The Files API: uploads that predictions can take as inputs, kept for a day."""
+"""Uploaded files, which predictions can use as inputs for a day."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from localcloud.replicate.database import new_id, timestamp
+from localcloud.replicate.identifiers import new_id, timestamp
 from localcloud.replicate.problems import Problem
 
+# Bytes of the largest file that can be uploaded.
 MAX_BYTES = 100 * 1024 * 1024
 _LIFETIME = timedelta(days=1)
+# Bytes that are copied at once.
 _CHUNK = 1024 * 1024
 
 
 @dataclass(frozen=True)
 class StoredFile:
-    """An upload. `path` holds its bytes."""
+    """An uploaded file, whose bytes are at `path`."""
 
     id: str
     name: str
@@ -35,7 +37,7 @@ class StoredFile:
     path: Path
 
     def payload(self, base: str) -> dict[str, Any]:
-        """The file as the API gives it."""
+        """The file as the API returns it."""
         return {
             "id": self.id,
             "name": self.name,
@@ -51,7 +53,7 @@ class StoredFile:
 
 
 class FileStore:
-    """The uploads: rows in the database, bytes in a folder. `base` is the server's address."""
+    """The uploads: rows in the database, and bytes in a folder. `base` is the server's address."""
 
     def __init__(self, db: sqlite3.Connection, folder: Path, base: str) -> None:
         self._db = db
@@ -62,7 +64,7 @@ class FileStore:
     async def add(
         self, source: BinaryIO, name: str, content_type: str, metadata: dict[str, Any]
     ) -> StoredFile:
-        """Keep a file. Raises Problem 413 when it is too large."""
+        """Store a file. Raises Problem 413 if it is too large."""
         file_id, now = new_id(), datetime.now(UTC)
         path = self._folder / file_id
         try:
@@ -85,7 +87,7 @@ class FileStore:
         return self._file(row) if row else None
 
     def by_url(self, url: str) -> StoredFile | None:
-        """The file whose `urls.get` this is."""
+        """The file with that URL in `urls.get`."""
         prefix = f"{self.base}/v1/files/"
         return self.get(url.removeprefix(prefix)) if url.startswith(prefix) else None
 
@@ -96,14 +98,14 @@ class FileStore:
         ]
 
     def delete(self, file_id: str) -> bool:
-        """False if there is no such file."""
+        """Delete a file. False if it does not exist."""
         deleted = self._db.execute("DELETE FROM files WHERE id = ?", (file_id,)).rowcount == 1
         if deleted:
             (self._folder / file_id).unlink(missing_ok=True)
         return deleted
 
     def expire(self, now: datetime) -> None:
-        """Delete what has lived its day."""
+        """Delete the files that are too old."""
         for row in self._db.execute(
             "SELECT id FROM files WHERE expires_at < ?", (timestamp(now),)
         ).fetchall():

@@ -1,4 +1,4 @@
-"""Models and their versions."""
+"""The routes of models and their versions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from localcloud.replicate.database import timestamp
+from localcloud.replicate.identifiers import timestamp
 from localcloud.replicate.payloads import model_payload, page_payload, version_payload
 from localcloud.replicate.problems import not_found
 from localcloud.replicate.registry import MANIFEST
@@ -18,7 +18,7 @@ from localcloud.replicate.service import Service
 
 
 def find_model(service: Service, full_name: str) -> CogModel | None:
-    """The model by owner and name."""
+    """The model with that `owner/name`."""
     found = [model for model in service.models.values() if model.model.full_name == full_name]
     return found[0] if found else None
 
@@ -26,19 +26,6 @@ def find_model(service: Service, full_name: str) -> CogModel | None:
 async def _list(request: Request) -> Response:
     service: Service = request.app.state.service
     return _page([_payload(service, model) for model in service.models.values()])
-
-
-async def _search(request: Request) -> Response:
-    service: Service = request.app.state.service
-    words = (await request.body()).decode(errors="replace").lower().split()
-    found = [
-        model
-        for model in service.models.values()
-        if any(
-            word in f"{model.model.full_name} {model.model.description}".lower() for word in words
-        )
-    ]
-    return _page([_payload(service, model) for model in found])
 
 
 async def _get(request: Request) -> Response:
@@ -82,7 +69,6 @@ def _page(results: list[dict[str, Any]]) -> Response:
 _ONE = "/models/{owner}/{name}"
 ROUTES = [
     Route("/models", _list),
-    Route("/models", _search, methods=["QUERY"]),
     Route(_ONE, _get),
     Route(_ONE + "/versions", _versions),
     Route(_ONE + "/versions/{version}", _version),

@@ -1,19 +1,19 @@
-"""The JSON objects of Replicate's API, from what is stored. `base` is this server's address."""
+"""Builds the JSON objects of Replicate's API. `base` is this server's address."""
 
 from __future__ import annotations
 
 from importlib.metadata import version
 from typing import Any
 
+from localcloud.replicate.prediction_store import Prediction
 from localcloud.replicate.registry import Model
 from localcloud.replicate.staging import Staged
-from localcloud.replicate.store import Prediction
 
 Json = dict[str, Any]
 
 
 def prediction_payload(prediction: Prediction, base: str) -> Json:
-    """A prediction as GET, POST and the webhooks give it."""
+    """A prediction as routes and webhooks return it."""
     url = f"{base}/v1/predictions/{prediction.id}"
     payload: Json = {
         "id": prediction.id,
@@ -37,8 +37,7 @@ def prediction_payload(prediction: Prediction, base: str) -> Json:
     }
     if prediction.finished:
         payload["metrics"] = prediction.metrics
-    if prediction.deadline:
-        payload["deadline"] = prediction.deadline
+
     if prediction.webhook:
         payload["webhook"] = prediction.webhook
         payload["webhook_events_filter"] = prediction.events
@@ -46,7 +45,7 @@ def prediction_payload(prediction: Prediction, base: str) -> Json:
 
 
 def version_payload(staged: Staged, since: str) -> Json:
-    """A version of a model; `since` is when it came to this server."""
+    """A version of a model. `since` is when it came to this server."""
     return {
         "id": staged.model.version,
         "created_at": since,

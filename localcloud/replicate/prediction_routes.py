@@ -1,4 +1,4 @@
-"""Predictions: create, get, list, cancel."""
+"""The routes of predictions: create, get, list, cancel."""
 
 from __future__ import annotations
 
@@ -12,27 +12,28 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from localcloud.replicate.asked import Asked, read_request
 from localcloud.replicate.bodies import read_json
-from localcloud.replicate.database import new_id, timestamp
-from localcloud.replicate.inputs import has_remote
+from localcloud.replicate.identifiers import new_id, timestamp
+from localcloud.replicate.input_files import has_remote
 from localcloud.replicate.model_routes import find_model
 from localcloud.replicate.payloads import page_payload, prediction_payload
+from localcloud.replicate.prediction_request import PredictionRequest, read_request
+from localcloud.replicate.prediction_store import Prediction
 from localcloud.replicate.problems import Problem, not_found, unprocessable
 from localcloud.replicate.runner import CogModel
 from localcloud.replicate.schemas import check_input
 from localcloud.replicate.service import Service
-from localcloud.replicate.store import Prediction
 
+# Predictions on a page of the list.
 PAGE = 100
 
 
 async def _create(request: Request) -> Response:
     service: Service = request.app.state.service
-    asked = read_request(await read_json(request), request.headers)
-    if asked.version is None:
+    wanted = read_request(await read_json(request), request.headers)
+    if wanted.version is None:
         raise unprocessable("version is required")
-    return await _predict(service, _by_version(service, asked.version), asked)
+    return await _predict(service, _by_version(service, wanted.version), wanted)
 
 
 async def _create_for_model(request: Request) -> Response:
@@ -88,30 +89,28 @@ async def _list(request: Request) -> Response:
     )
 
 
-async def _predict(service: Service, model: CogModel, asked: Asked) -> Response:
-    """Accept the prediction; with Prefer: wait, answer when it ends or the time is over."""
+async def _predict(service: Service, model: CogModel, wanted: PredictionRequest) -> Response:
+    """Accept a prediction. With Prefer: wait, answer at its end or when the time is over."""
     document = model.staged.document
-    check_input(document, asked.input)
-    now = datetime.now(UTC)
+    check_input(document, wanted.input)
     prediction = Prediction(
         id=new_id(),
         model=model.model.full_name,
         version=model.model.version,
-        input=asked.input,
-        created_at=timestamp(now),
-        deadline=timestamp(now + asked.cancel_after) if asked.cancel_after else None,
-        webhook=asked.webhook,
-        events=asked.events,
-        urgent=asked.wait is not None,
-        fetches=has_remote(document, asked.input),
+        input=wanted.input,
+        created_at=timestamp(),
+        webhook=wanted.webhook,
+        events=wanted.events,
+        urgent=wanted.wait is not None,
+        fetches=has_remote(document, wanted.input),
     )
     service.predictions.create(prediction)
-    if asked.wait is None:
+    if wanted.wait is None:
         return _answer(service, prediction, 201)
-    prediction = await service.predictions.wait(prediction.id, asked.wait)
+    prediction = await service.predictions.wait(prediction.id, wanted.wait)
     if prediction.finished:
         return _answer(service, prediction, 201)
-    # Replicate answers 'starting' here whatever the prediction does: its SDK takes any other
+    # Like Replicate, answer 'starting' even if the prediction runs: the SDK takes any other
     # status for the end.
     payload = prediction_payload(prediction, service.settings.base) | {"status": "starting"}
     return JSONResponse(payload, 202)
@@ -130,7 +129,7 @@ def _prediction(request: Request) -> Prediction:
 
 
 def _by_version(service: Service, named: str) -> CogModel:
-    """`owner/name`, `owner/name:version` or the version alone."""
+    """The model that is named by `owner/name`, `owner/name:version` or the version alone."""
     name, _, version = named.rpartition(":")
     model = find_model(service, named) if "/" in version else service.models.get(version)
     if model is None or (name and model.model.full_name != name):
@@ -142,7 +141,7 @@ def _by_version(service: Service, named: str) -> CogModel:
 
 
 def _read_cursor(cursor: str | None) -> tuple[int | None, int | None]:
-    """The position before and the one after, of which at most one is given."""
+    """The positions before and after which the page lies. At most one is not None."""
     if cursor is None:
         return None, None
     try:

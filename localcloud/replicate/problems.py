@@ -1,4 +1,4 @@
-"""Errors that a client of the API sees: problem details, as Replicate words them."""
+"""The errors of the API: problem details (RFC 9457) in Replicate's words."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 
 class Problem(Exception):
-    """An answer other than success. `more` holds members beside title, detail and status."""
+    """An error response. `more` are members beside title, detail and status."""
 
     def __init__(self, status: int, title: str, detail: str, **more: Any) -> None:
         super().__init__(detail)
@@ -48,5 +48,5 @@ async def answer_http_error(_request: Request, error: Exception) -> Response:
 
 
 async def answer_fault(_request: Request, _error: Exception) -> Response:
-    """The answer to a fault of our own; the server logs it."""
+    """The response to a bug of this server, which the server logs."""
     return Problem(500, "Internal server error", "The server failed.").response()

@@ -1,7 +1,7 @@
-"""The queue of one model: first come, first served, and who waits on the line goes first.
+"""The queue of one model, which runs its predictions one at a time.
 
-A prediction asked for with `Prefer: wait` runs before all that were asked for without it, so
-that a search does not wait behind a long document; it does not interrupt what runs.
+Predictions with `Prefer: wait` run before those without, so that a search does not wait behind a
+long document. They do not interrupt the prediction that runs.
 """
 
 from __future__ import annotations
@@ -10,24 +10,25 @@ import asyncio
 import functools
 import logging
 
-from localcloud.replicate.inputs import InputFailed, Inputs
-from localcloud.replicate.predictions import Predictions
+from localcloud.replicate.input_files import InputFailed, InputFiles
+from localcloud.replicate.prediction_states import Predictions
+from localcloud.replicate.prediction_store import Prediction, Result
 from localcloud.replicate.runner import CogModel, ModelAway, ModelDied
-from localcloud.replicate.store import Prediction, Result
 
 log = logging.getLogger("localcloud.replicate")
 
-FETCHED_AHEAD = 4
-"""So many predictions of a model may hold fetched files, the running one included."""
-GRACE = 10.0
-"""Seconds that a model has to let go of a cancelled prediction."""
+# Predictions of a model whose files may be fetched at a time, including the running one.
+MAX_FETCHED = 4
+# Seconds after which a model that does not stop a cancelled prediction is killed.
+CANCEL_SECONDS = 10.0
+# Predictions at the front of the queue that are considered to be run or fetched.
 _LOOK_AHEAD = 64
 
 
 class ModelQueue:
     """Runs a model's predictions, one at a time."""
 
-    def __init__(self, model: CogModel, predictions: Predictions, inputs: Inputs) -> None:
+    def __init__(self, model: CogModel, predictions: Predictions, inputs: InputFiles) -> None:
         self.model = model
         self._predictions = predictions
         self._inputs = inputs
@@ -40,20 +41,20 @@ class ModelQueue:
         model.on_broken = self.wake
 
     def wake(self) -> None:
-        """There may be something new to do."""
+        """Look for something new to do."""
         self._fetch_ahead()
         self._changed.set()
 
     def ended(self, prediction: Prediction) -> None:
-        """A prediction has ended, perhaps by a cancel: let go of all that it holds."""
+        """Release everything that an ended prediction holds. Stop the model if it was cancelled."""
         if task := self._fetching.get(prediction.id):
             task.cancel()
         if prediction.id == self._running:
             if prediction.status == "canceled":
-                stop = self.model.cancel(prediction.id, GRACE)
+                stop = self.model.cancel(prediction.id, CANCEL_SECONDS)
                 self._stopping = asyncio.create_task(stop)
         else:
-            self._let_go(prediction.id)
+            self._release(prediction.id)
         self.wake()
 
     async def run(self) -> None:
@@ -86,15 +87,15 @@ class ModelQueue:
         self._blame(prediction_id, task)
 
     def _blame(self, prediction_id: str, task: asyncio.Task[None]) -> None:
-        """A fault of ours fails the prediction that met it; the queue goes on."""
-        if task.cancelled() or (fault := task.exception()) is None:
+        """Fail the prediction in which a bug of this server showed, and go on with the queue."""
+        if task.cancelled() or (bug := task.exception()) is None:
             return
-        log.error("prediction %s met a fault", prediction_id, exc_info=fault)
-        error = f"The server failed: {type(fault).__name__}"
+        log.error("prediction %s failed by a bug of this server", prediction_id, exc_info=bug)
+        error = f"The server failed: {type(bug).__name__}"
         self._predictions.finish(prediction_id, Result("failed", error=error))
 
     async def _wait_for_model(self) -> None:
-        """Until the model is ready, or something changes."""
+        """Wait until the model is ready or the queue changes."""
         waits = [
             asyncio.create_task(self.model.ready.wait()),
             asyncio.create_task(self._changed.wait()),
@@ -121,7 +122,7 @@ class ModelQueue:
         finally:
             self._running = None
             if self._predictions.get(prediction_id).finished:
-                self._let_go(prediction_id)
+                self._release(prediction_id)
 
     async def _predict(self, prediction: Prediction) -> Result:
         def progress(logs: str, output: object) -> None:
@@ -136,7 +137,7 @@ class ModelQueue:
 
     def _fetch_ahead(self) -> None:
         for name, fetches in self._queued():
-            if len(self._fetching) + len(self._fetched) >= FETCHED_AHEAD:
+            if len(self._fetching) + len(self._fetched) >= MAX_FETCHED:
                 return
             if fetches and name not in self._fetching and name not in self._fetched:
                 self._fetching[name] = task = asyncio.create_task(self._fetch(name))
@@ -154,9 +155,9 @@ class ModelQueue:
         del self._fetching[name]
         self._blame(name, task)
         if self._predictions.get(name).finished:
-            self._let_go(name)
+            self._release(name)
         self.wake()
 
-    def _let_go(self, prediction_id: str) -> None:
+    def _release(self, prediction_id: str) -> None:
         self._fetched.discard(prediction_id)
         self._inputs.release(prediction_id)

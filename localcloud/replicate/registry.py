@@ -1,6 +1,6 @@
-"""Which Cog folders there are, and under which names Replicate knows them.
+"""Finds the Cog models in a folder, and their names on Replicate.
 
-`replicate.toml` in a model's folder:
+Each model's folder has a `replicate.toml`:
 
     owner = "openai"
     name = "whisper"
@@ -21,12 +21,12 @@ _KEYS = {"owner", "name", "version", "description", "predictor"}
 
 
 class BadManifest(Exception):
-    """A model's manifest is missing something, or says something that cannot be."""
+    """A model's manifest is incomplete or wrong."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """A Cog folder and the address it has on Replicate."""
+    """A Cog folder and its name and version on Replicate."""
 
     owner: str
     name: str
@@ -46,13 +46,13 @@ class Model:
 
 
 def load_models(folder: Path) -> list[Model]:
-    """The models of the folder's subfolders that hold a manifest, by name.
+    """The models in the folder, sorted by name.
 
-    Raises BadManifest, also when there is no model at all or two share a name or version.
+    Raises BadManifest, also if there is no model or two have the same name or version.
     """
     models = [read_manifest(path) for path in sorted(folder.glob(f"*/{MANIFEST}"))]
     if not models:
-        raise BadManifest(f"no model in {folder}: none of its folders holds a {MANIFEST}")
+        raise BadManifest(f"no model in {folder}: none of its folders has a {MANIFEST}")
     for key in ("full_name", "version"):
         values = [getattr(model, key) for model in models]
         if len(set(values)) < len(values):
@@ -61,7 +61,7 @@ def load_models(folder: Path) -> list[Model]:
 
 
 def read_manifest(path: Path) -> Model:
-    """The model whose manifest lies at the path."""
+    """The model with the manifest at that path."""
     try:
         fields = tomllib.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:

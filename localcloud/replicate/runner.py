@@ -1,4 +1,4 @@
-"""One Cog model: its process, its health, and predictions in it, one at a time."""
+"""One Cog model: its process, its health, and its predictions, one at a time."""
 
 from __future__ import annotations
 
@@ -16,33 +16,37 @@ from typing import Any
 import httpx
 
 from localcloud.processes import Program, Supervisor
+from localcloud.replicate.prediction_store import Result
 from localcloud.replicate.schemas import iterates
 from localcloud.replicate.staging import Staged, cog_environment
-from localcloud.replicate.store import Result
 
 log = logging.getLogger("localcloud.replicate")
 
+# Called with the logs and the output so far.
 Progress = Callable[[str, Any], None]
-"""Called with the logs and the output so far."""
 
-_POLL = 0.1
+# Seconds between two looks at the health of a model that is not ready.
+_POLL_SECONDS = 0.1
+# Seconds between two looks at the health of a ready model.
+_READY_POLL_SECONDS = 1.0
+# Cog's words for a model that can take or is running a prediction.
 _HEALTHY = {"READY", "BUSY"}
-_SETUPS = 3
-"""After so many failed setups in a row, a model counts as broken, though it is tried on."""
+# Failed setups in a row after which a model counts as broken. It is still started again.
+_MAX_SETUPS = 3
 
 
 class ModelDied(Exception):
-    """The model's process ended before the prediction did. Trying again can help."""
+    """The model's process ended during the prediction. Another run can succeed."""
 
 
 class ModelAway(Exception):
-    """The model did not take the prediction: it is about to start, or to end."""
+    """The model did not accept the prediction, because it is starting or ending."""
 
 
 class CogModel:
     """A model in Cog's runtime. `status` is Cog's word for its health, or DEAD.
 
-    Cog reports to `callback`, a URL of this server, followed by a token of each run.
+    Cog reports to `callback`, a URL of this server, with the token of the run appended.
     """
 
     def __init__(self, staged: Staged, callback: str, client: httpx.AsyncClient, port: int) -> None:
@@ -74,7 +78,7 @@ class CogModel:
         supervisor.add(Program(name, argv, logs / f"{name}.log", environment, self.staged.folder))
 
     async def watch(self) -> None:
-        """Keep `status` and `ready` true to what Cog says, until cancelled."""
+        """Keep `status` and `ready` up to date with Cog's answers, until cancelled."""
         while True:
             status = await self._health()
             if status != self.status and {status, self.status} != _HEALTHY:
@@ -88,29 +92,30 @@ class CogModel:
             self.ready.clear()
             if status == "SETUP_FAILED":
                 await self._setup_failed()
-            # An UNHEALTHY one that computes may only be slow to answer.
+            # An UNHEALTHY model that runs a prediction may just be slow to answer.
             if status in {"SETUP_FAILED", "DEFUNCT"} or (status == "UNHEALTHY" and not self._run):
                 self._kill()
-            await asyncio.sleep(_POLL)
+            await asyncio.sleep(_POLL_SECONDS)
 
     async def _setup_failed(self) -> None:
         self._failed_setups += 1
-        if self._failed_setups < _SETUPS:
+        if self._failed_setups < _MAX_SETUPS:
             return
         lines = [line for line in (await self._setup_logs()).splitlines() if line.strip()]
         reasons = [line for line in lines if "[coglet" not in line] or lines or ["no reason given"]
-        reason = reasons[-1].rpartition("setup failed: ")[2]  # Cog's own words, once a layer
+        # Each layer of Cog adds its own prefix to the reason.
+        reason = reasons[-1].rpartition("setup failed: ")[2]
         self.broken = f"The model could not be set up: {reason.strip()}"
         self.on_broken()
 
     async def _pause(self) -> None:
-        """A second, or until there is a reason to look at the model's health."""
+        """Wait until it is time, or there is a reason, to look at the model's health."""
         self._look.clear()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._look.wait(), 1.0)
+            await asyncio.wait_for(self._look.wait(), _READY_POLL_SECONDS)
 
     def died(self) -> None:
-        """The process has ended; the supervisor starts it again."""
+        """React to the end of the process, which the supervisor starts again."""
         self.status = "DEAD"
         self.ready.clear()
         self._look.set()
@@ -122,8 +127,8 @@ class CogModel:
     ) -> Result:
         """Run one prediction to its end. Raises ModelDied and ModelAway.
 
-        A `quick` one reports no progress and, if it fails, no logs: it spares Cog the making
-        of a web client (about 45 ms).
+        A `quick` one reports no progress and, if it fails, no logs. That saves about 45 ms, in
+        which Cog would create an HTTP client for its reports.
         """
         self._run = run = _Run(progress)
         events = ["logs", "completed", *(["output"] if self._iterates else [])]
@@ -146,7 +151,7 @@ class CogModel:
         return result
 
     async def cancel(self, prediction_id: str, grace: float) -> None:
-        """Stop the prediction that runs. If Cog has not let go of it in `grace` s, kill it."""
+        """Stop the running prediction. After `grace` seconds the model is killed."""
         run = self._run
         if run is None:
             return
@@ -156,11 +161,11 @@ class CogModel:
                 await self._client.post(self._url(f"/predictions/{prediction_id}/cancel"))
             await asyncio.wait([run.done], timeout=0.5)
         if not run.done.done():
-            log.info("model %s does not stop: killed", self.model.full_name)
+            log.info("killing model %s, which does not stop its prediction", self.model.full_name)
             self._kill()
 
     def report(self, token: str, payload: dict[str, Any]) -> bool:
-        """What Cog says about a run. False if that run is not the present one."""
+        """Handle a report from Cog. False if its token is not that of the current run."""
         run = self._run
         if run is None or not secrets.compare_digest(run.token.encode(), token.encode()):
             return False
@@ -175,18 +180,18 @@ class CogModel:
     ) -> None:
         try:
             answer = await self._client.put(url, json=body, headers=headers, timeout=None)
-            while answer.status_code == 409:  # Cog has not let go of the one before
-                if await self._health() not in _HEALTHY:  # nor will it: its worker is gone
+            while answer.status_code == 409:  # Cog is still busy with the run before
+                if await self._health() not in _HEALTHY:  # and stays so, without a worker
                     self._look.set()
                     run.fail(ModelAway("the model has no worker"))
                     return
-                await asyncio.sleep(_POLL)
+                await asyncio.sleep(_POLL_SECONDS)
                 answer = await self._client.put(url, json=body, headers=headers, timeout=None)
         except httpx.ConnectError as error:
             run.fail(ModelAway(f"the model does not listen: {error}"))
             return
         except httpx.HTTPError as error:
-            run.fail(ModelDied(f"the model broke off: {type(error).__name__}"))
+            run.fail(ModelDied(f"the model closed the connection: {type(error).__name__}"))
             return
         if answer.status_code == 200:
             run.finish(_result(answer.json()))
@@ -214,7 +219,7 @@ class CogModel:
 
 
 class _Run:
-    """A prediction in the model: the token of its reports and its result to come."""
+    """A prediction in the model: the token of its reports and its future result."""
 
     def __init__(self, progress: Progress) -> None:
         self.token = secrets.token_urlsafe(24)
@@ -226,10 +231,10 @@ class _Run:
             self.done.set_result(result)
 
     def check(self, asking: asyncio.Task[None]) -> None:
-        """A fault while asking is the end of the run, not of the server."""
-        if not asking.cancelled() and (fault := asking.exception()) is not None:
-            log.error("the model could not be asked", exc_info=fault)
-            self.finish(Result("failed", error="The model could not be given this input"))
+        """End the run, not the server, when sending the input raises."""
+        if not asking.cancelled() and (bug := asking.exception()) is not None:
+            log.error("the input could not be sent to the model", exc_info=bug)
+            self.finish(Result("failed", error="The input could not be sent to the model"))
 
     def fail(self, error: ModelDied | ModelAway) -> None:
         if not self.done.done():
@@ -240,7 +245,7 @@ def _result(payload: dict[str, Any]) -> Result:
     error = payload.get("error")
     if error is not None:
         error = str(error)
-        while error.startswith("Prediction failed: "):  # Cog's own words, once a layer
+        while error.startswith("Prediction failed: "):  # added by each layer of Cog
             error = error.removeprefix("Prediction failed: ")
     return Result(
         payload["status"],

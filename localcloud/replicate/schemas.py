@@ -1,8 +1,8 @@
-"""Inputs against a model's OpenAPI document, in the words of Replicate's answers.
+"""Checks inputs against a model's OpenAPI document, with Replicate's error messages.
 
-Only what Cog's documents contain is understood: type, nullable, enum (behind a $ref), anyOf,
-items, bounds, lengths and pattern. Cog checks again, so a gap here fails the prediction, not
-the model.
+It understands the keywords that Cog's documents contain: type, nullable, enum (behind a $ref),
+anyOf, items, bounds, lengths and pattern. Cog checks inputs again, so a wrong input that passes
+here fails the prediction and not the model.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong with one field, such as `input.n`."""
+    """The problem of one field, such as `input.n`."""
 
     kind: str
     field: str
     description: str
 
 
+# The test for each type. `object` is missing because Cog writes it for values of any type.
 _TYPES: dict[str, Callable[[Any], bool]] = {
     "string": lambda value: isinstance(value, str),
     "boolean": lambda value: isinstance(value, bool),
@@ -34,8 +35,8 @@ _TYPES: dict[str, Callable[[Any], bool]] = {
     "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
     "array": lambda value: isinstance(value, list),
 }
-"""`object` is missing: Cog writes it for any value whatever."""
 
+# For each keyword: the kind of fault, the type it applies to, the test and the message.
 _BOUNDS: list[tuple[str, str, type | types.UnionType, Callable[[Any, Any], bool], str]] = [
     (
         "minimum",
@@ -73,11 +74,10 @@ _BOUNDS: list[tuple[str, str, type | types.UnionType, Callable[[Any, Any], bool]
         "Does not match pattern '{}'",
     ),
 ]
-"""Keyword, kind of fault, the type it is about, the test, the words."""
 
 
 def check_input(document: Json, given: Json) -> None:
-    """Raises the 422 that Replicate answers when the input does not fit the document."""
+    """Raises Problem 422, as Replicate answers it, if the input does not fit the document."""
     faults = list(_input_faults(document, given))
     if faults:
         raise Problem(
@@ -92,9 +92,9 @@ def check_input(document: Json, given: Json) -> None:
 
 
 def file_fields(document: Json, given: Json) -> list[tuple[str, list[str]]]:
-    """The given fields that hold files, each with its URLs (http, https or data).
+    """The file fields of an input, each with its URLs (http, https or data).
 
-    What does not fit the document is left out: an old prediction may fit an older one.
+    Values that do not fit the document are skipped: an old prediction may fit an older one.
     """
     found = []
     for name, schema in _properties(document).items():
@@ -107,7 +107,7 @@ def file_fields(document: Json, given: Json) -> list[tuple[str, list[str]]]:
 
 
 def iterates(document: Json) -> bool:
-    """Whether the model's output comes in pieces."""
+    """Whether the model returns its output in parts."""
     output = document.get("components", {}).get("schemas", {}).get("Output", {})
     return bool(output.get("x-cog-array-type") == "iterator")
 

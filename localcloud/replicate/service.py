@@ -1,4 +1,4 @@
-"""Everything that runs in the server, put together."""
+"""Assembles the parts of the server and runs them."""
 
 from __future__ import annotations
 
@@ -14,29 +14,32 @@ import httpx
 from guardedfetch import Fetcher, Limits, parse_allow
 from localcloud.ports import choose_ports
 from localcloud.processes import Supervisor
-from localcloud.replicate.database import open_database
 from localcloud.replicate.files import FileStore
-from localcloud.replicate.inputs import Inputs
-from localcloud.replicate.predictions import Predictions
+from localcloud.replicate.input_files import InputFiles
+from localcloud.replicate.prediction_states import Predictions
+from localcloud.replicate.prediction_store import Prediction, Result
 from localcloud.replicate.queue import ModelQueue
 from localcloud.replicate.registry import load_models
 from localcloud.replicate.runner import CogModel
 from localcloud.replicate.staging import Staged, stage
-from localcloud.replicate.store import Prediction, Result
-from localcloud.replicate.webhooks import FIRST_PAUSE, Courier, Signer
+from localcloud.replicate.tables import SCHEMA
+from localcloud.replicate.webhook_sender import FIRST_PAUSE, Courier, Signer
+from localcloud.sqlite import connect
 
 log = logging.getLogger("localcloud.replicate")
 
+# The path at which models report and get their files. Each URL below it contains a secret.
 INTERNAL = "/_cog/"
-"""Where the models report and get their files: below this, a secret in each path."""
 MEBIBYTE = 1024 * 1024
+# Seconds without a byte after which the download of an input fails.
 INPUT_STALL = 30.0
-"""Seconds: the files of other predictions wait meanwhile."""
+# Seconds between two looks for expired data.
+HOUSEKEEPING_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How the server runs. `environment` is what the models get, less the secrets."""
+    """The settings of the server. Models get `environment` without the secrets."""
 
     port: int
     data_dir: Path
@@ -52,22 +55,23 @@ class Settings:
 
     @property
     def base(self) -> str:
-        """This server's address in the URLs that it gives out."""
+        """This server's address in the URLs that it returns."""
         return f"http://127.0.0.1:{self.port}"
 
 
 class Service:
-    """The queues, the models and the courier. Make it in the event loop; `run` it there."""
+    """The queues, the models and the webhooks. Create and run it in the event loop."""
 
     def __init__(self, settings: Settings, staged: list[Staged]) -> None:
         self.settings = settings
         self.signer = Signer(settings.webhook_secret)
-        db = open_database(settings.data_dir / "replicate.sqlite3")
+        db = connect(settings.data_dir / "replicate.sqlite3", schema=SCHEMA)
         self.courier = Courier(db, self.signer, settings.webhook_pause)
         self.predictions = Predictions(db, self.courier, settings.base)
         self.files = FileStore(db, settings.data_dir / "files", settings.base)
         callback = settings.base + INTERNAL
-        self.inputs = Inputs(settings.data_dir / "inputs", _fetcher(settings), self.files, callback)
+        folder = settings.data_dir / "inputs"
+        self.inputs = InputFiles(folder, _fetcher(settings), self.files, callback)
         self.http = httpx.AsyncClient(trust_env=False)
         ports = choose_ports([one.model.version for one in staged], {})
         self.models = {
@@ -109,12 +113,12 @@ class Service:
             await self.http.aclose()
 
     def _resume(self) -> None:
-        """Take up what an ended server left."""
+        """Queue the predictions that were running when the last server ended."""
         store = self.predictions.store
         if count := store.requeue_all():
             log.info("%d predictions were running when the last server ended", count)
         for prediction_id in store.stranded(list(self.models)):
-            error = "The model of this prediction is not here any more"
+            error = "The model of this prediction no longer exists"
             self.predictions.finish(prediction_id, Result("failed", error=error))
 
     def _ended(self, prediction: Prediction) -> None:
@@ -122,18 +126,16 @@ class Service:
             queue.ended(prediction)
 
     async def _keep_house(self) -> None:
-        """Deadlines, and what is to be forgotten after its time."""
+        """Delete data after its time, until cancelled."""
         while True:
             now = datetime.now(UTC)
-            for prediction_id in self.predictions.store.overdue(now):
-                self.predictions.cancel(prediction_id)
             self.predictions.store.remove_data(now - self.settings.keep_data)
             self.files.expire(now)
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(HOUSEKEEPING_SECONDS)
 
 
 async def stage_models(settings: Settings) -> list[Staged]:
-    """Every model of the folder, ready to run. Raises BadManifest and BrokenModel."""
+    """Prepare every model of the folder. Raises BadManifest and BrokenModel."""
     parent = settings.data_dir / "models"
     models = load_models(settings.models_dir)
     return await asyncio.gather(

@@ -1,7 +1,7 @@
-"""A model's folder as Cog's runtime wants it: the model's files and the schema beside them.
+"""Prepares a folder for Cog's runtime: the model's files with its OpenAPI document.
 
-`cog build` copies the folder into an image and adds `.cog/openapi_schema.json`. Here it is a
-folder of links, so that the model's own folder stays as it is.
+`cog build` copies the model's folder into an image and adds `.cog/openapi_schema.json`. Here the
+folder consists of links, so that the model's own folder does not change.
 """
 
 from __future__ import annotations
@@ -20,15 +20,17 @@ from typing import Any
 
 from localcloud.replicate.registry import Model
 
-PATIENCE = 120.0
-"""Seconds for the import of a predictor, which loads its libraries."""
+# Seconds for the import of a predictor, which loads its libraries.
+DESCRIBE_TIMEOUT = 120.0
 _PROJECT = Path(__file__).resolve().parents[2]
-_WATCH = Path(__file__).parent / "worker_site"
-_KEPT_FROM_MODELS = {"REPLICATE_API_TOKEN", "REPLICATE_WEBHOOKS_SECRET"}
+# The folder with a sitecustomize.py that every Cog process loads.
+_WORKER_SITE = Path(__file__).parent / "worker_site"
+# Variables that models must not see.
+_SECRETS = {"REPLICATE_API_TOKEN", "REPLICATE_WEBHOOKS_SECRET"}
 
 
 class BrokenModel(Exception):
-    """A predictor that cannot be imported or described."""
+    """A predictor cannot be imported or described."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,9 @@ class Staged:
 
 
 def stage(model: Model, parent: Path, environment: Mapping[str, str]) -> Staged:
-    """Make the model's folder anew below `parent`; the schema of unchanged code is kept.
+    """Create the model's folder below `parent`. Raises BrokenModel.
 
-    Raises BrokenModel.
+    An existing OpenAPI document is reused if the code has not changed.
     """
     folder = parent / model.slug
     known = _known_schema(folder, digest := _digest(model))
@@ -59,10 +61,13 @@ def stage(model: Model, parent: Path, environment: Mapping[str, str]) -> Staged:
 
 
 def cog_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """What a Cog process gets: this interpreter as `python`, no proxy to loopback, no secrets."""
-    kept = {key: value for key, value in environment.items() if key not in _KEPT_FROM_MODELS}
+    """The environment of a Cog process: `python` is this interpreter, and there are no secrets.
+
+    Connections to 127.0.0.1 use no proxy.
+    """
+    kept = {key: value for key, value in environment.items() if key not in _SECRETS}
     here = str(Path(sys.executable).parent)
-    python_path = [str(_WATCH), *filter(None, [kept.get("PYTHONPATH")])]
+    python_path = [str(_WORKER_SITE), *filter(None, [kept.get("PYTHONPATH")])]
     no_proxy = ",".join(filter(None, [kept.get("NO_PROXY"), "127.0.0.1"]))
     return kept | {
         "PATH": os.pathsep.join([here, kept.get("PATH", os.defpath)]),
@@ -97,7 +102,7 @@ def _describe(model: Model, environment: Mapping[str, str]) -> dict[str, Any]:
             cwd=model.folder,
             env={**cog_environment(environment), "PYTHONPATH": python_path},
             capture_output=True,
-            timeout=PATIENCE,
+            timeout=DESCRIBE_TIMEOUT,
             check=True,
         )
         document = json.loads(done.stdout)

@@ -1,1 +1,1 @@
-"""The models' weights: where they come from, how they are checked, where they are kept."""
+"""The models' weights: their packages, their checks and their cache."""

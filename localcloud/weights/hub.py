@@ -1,4 +1,4 @@
-"""Whisper models of other sizes, from the Hugging Face hub; kept in the hub's own cache."""
+"""Whisper models from the Hugging Face hub, which are kept in the hub's own cache."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from localcloud.weights.wheels import WeightsError
 
 
 def cached(name: str) -> Path | None:
-    """The folder of the model if it was fetched before; the network is not asked."""
-    from faster_whisper.utils import download_model  # takes half a second, and few need it
+    """The folder of the model if it is in the cache. This does not use the network."""
+    # The import takes half a second, and few users need it.
+    from faster_whisper.utils import download_model
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
@@ -21,7 +22,7 @@ def cached(name: str) -> Path | None:
 
 
 def fetch(name: str) -> Path:
-    """A CTranslate2 Whisper model by its size ("small") or by its full name on the hub."""
+    """Fetch a CTranslate2 Whisper model by its size ("small") or its full name on the hub."""
     from faster_whisper.utils import download_model
     from huggingface_hub.errors import HfHubHTTPError
 
@@ -34,6 +35,6 @@ def fetch(name: str) -> Path:
 
 def _trouble(name: str, error: Exception) -> WeightsError:
     return WeightsError(
-        f"The Whisper model {name!r}, set by WHISPER_MODEL, is no folder here and could not be had"
-        f" from the Hugging Face hub: {error}"
+        f"WHISPER_MODEL={name!r} is not a folder and could not be fetched from the Hugging Face"
+        f" hub: {error}"
     )

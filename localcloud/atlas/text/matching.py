@@ -1,7 +1,7 @@
 """Turns operators into queries of a tantivy index.
 
 tantivy's BM25 has Lucene's constants (k1 = 1.2, b = 0.75) and a factor of k1 + 1 that Lucene has
-dropped. So every score inside the index is UNIT times the score outside: search.py divides by
+dropped. So every score inside the index is UNIT times the score outside: stage.py divides by
 UNIT, and constant scores are multiplied by it here.
 """
 

@@ -12,8 +12,8 @@ from typing import Any
 from localcloud.atlas.index.definitions import VectorDefinition
 from localcloud.atlas.index.sources import pack
 from localcloud.atlas.index.stores import DamagedStore, Token, encode_id
+from localcloud.atlas.vector.bson_vectors import vector_at
 from localcloud.atlas.vector.columns import values_at
-from localcloud.atlas.vector.embedding import vector_at
 from localcloud.atlas.vector.store import Shape, VectorStore
 
 log = logging.getLogger("atlas.fields")

@@ -12,7 +12,7 @@ import numpy as np
 
 from localcloud.atlas.index.definitions import VectorDefinition, VectorField
 from localcloud.atlas.options import Options
-from localcloud.atlas.vector.embedding import parse_vector
+from localcloud.atlas.vector.bson_vectors import parse_vector
 from localcloud.atlas.vector.filters import parse as parse_filter
 from localcloud.atlas.vector.nearest import Floats
 from localcloud.atlas.vector.store import Query

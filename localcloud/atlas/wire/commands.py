@@ -18,7 +18,7 @@ from localcloud.atlas.index.catalog import Request
 from localcloud.atlas.index.definitions import SEARCH, TYPES, command_options
 from localcloud.atlas.index.indexes import Indexes
 from localcloud.atlas.options import Options
-from localcloud.atlas.wire import pipeline, searching, shortcut
+from localcloud.atlas.wire import rewriting, searching, shortcut
 from localcloud.atlas.wire.errors import CommandError
 from localcloud.atlas.wire.hits import Found
 from localcloud.atlas.wire.messages import LOSSLESS, MAX_DOCUMENT
@@ -152,23 +152,23 @@ def _aggregate(services: Services, command: Document) -> Reply | Forward:
     namespace = _namespace(command)
     if command.get("explain"):
         raise CommandError("CommandNotSupported", "this server cannot explain a search stage")
-    name = pipeline.name_of(first)
+    name = rewriting.name_of(first)
     match name:
         case _ if name in searching.STAGES:
             found = services.searches.find(namespace, first, rest)
             answer = _answer(command, namespace, found, rest)
             if answer is not None:
                 return answer
-            rewritten = pipeline.rewrite(namespace.collection, found, rest)
+            rewritten = rewriting.rewrite(namespace.collection, found, rest)
         case "$searchMeta":
             meta = services.searches.meta(namespace, first[name])
-            later = [pipeline.with_variable(stage, meta) for stage in rest]
-            rewritten = [pipeline.documents([meta]), *later]
+            later = [rewriting.with_variable(stage, meta) for stage in rest]
+            rewritten = [rewriting.documents([meta]), *later]
         case "$scoreFusion":
             raise CommandError("CommandNotSupported", "this server has no $scoreFusion")
         case "$listSearchIndexes":
             listed = services.indexes.listed(namespace, *_listing(first[name]))
-            rewritten = [pipeline.documents(listed), *rest]
+            rewritten = [rewriting.documents(listed), *rest]
         case _:
             _refuse_search_in(first)
             return Forward(None)
@@ -177,7 +177,7 @@ def _aggregate(services: Services, command: Document) -> Reply | Forward:
 
 
 def _answer(
-    command: Document, namespace: Namespace, found: Found, rest: list[pipeline.Stage]
+    command: Document, namespace: Namespace, found: Found, rest: list[rewriting.Stage]
 ) -> Reply | None:
     """The reply, if one batch of documents that the index keeps can answer; else None."""
     steps = shortcut.plan(rest)
@@ -206,7 +206,7 @@ def _listing(spec: object) -> tuple[str | None, object]:
 
 
 def _names_a_stage(value: object) -> bool:
-    return any(pipeline.contains(value, stage) for stage in STAGES)
+    return any(rewriting.contains(value, stage) for stage in STAGES)
 
 
 def _refuse_search_in(stage: object) -> None:
@@ -215,11 +215,11 @@ def _refuse_search_in(stage: object) -> None:
     A key with its name can only be a stage of an inner pipeline, since names of fields cannot
     begin with a dollar sign.
     """
-    own = pipeline.name_of(stage)
+    own = rewriting.name_of(stage)
     if own in STAGES:
         raise CommandError("Location40602", f"{own} is only valid as the first stage in a pipeline")
     for name in STAGES:
-        if pipeline.contains(stage, name):
+        if rewriting.contains(stage, name):
             raise CommandError(
                 "CommandNotSupported", f"this server does not run {name} inside another stage"
             )

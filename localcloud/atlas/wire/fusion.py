@@ -18,7 +18,7 @@ from bson.objectid import ObjectId
 from localcloud.atlas.options import Options
 from localcloud.atlas.wire.errors import CommandError
 from localcloud.atlas.wire.hits import Found, Hit
-from localcloud.atlas.wire.pipeline import Stage, name_of
+from localcloud.atlas.wire.rewriting import Stage, name_of
 
 NAME = "$rankFusion"
 # The constant in the formula of reciprocal rank fusion: weight / (60 + rank).

@@ -10,15 +10,15 @@ from pymongo.errors import OperationFailure
 from localcloud.atlas.index.definitions import SEARCH, VECTOR_SEARCH
 from localcloud.atlas.index.indexes import Indexes
 from localcloud.atlas.index.stores import encode_id
-from localcloud.atlas.text.search import TextSearch
+from localcloud.atlas.text.stage import TextSearch
 from localcloud.atlas.text.store import TextStore
 from localcloud.atlas.vector.fields import FieldStores
 from localcloud.atlas.vector.query import VectorSearch
-from localcloud.atlas.wire import fusion, pipeline
+from localcloud.atlas.wire import fusion, rewriting
 from localcloud.atlas.wire.errors import ServerError
 from localcloud.atlas.wire.fusion import Fusion, Ranked, ranks
 from localcloud.atlas.wire.hits import Found, Hit
-from localcloud.atlas.wire.pipeline import Stage, name_of
+from localcloud.atlas.wire.rewriting import Stage, name_of
 from localcloud.atlas.wire.shortcut import plan
 from localcloud.atlas.wire.upstream import Namespace, Upstream
 
@@ -43,7 +43,7 @@ class Searches:
                 found = self._texts(namespace, first[name], rest)
             case _:
                 found = self._fusion(namespace, Fusion.parse(first[name]))
-        pipeline.check_metas(pipeline.metas(list(rest)), found)
+        rewriting.check_metas(rewriting.metas(list(rest)), found)
         return found
 
     def _vectors(self, namespace: Namespace, stage: object, *, sources: bool) -> Found:
@@ -72,9 +72,9 @@ class Searches:
             return search.without_index()
         return search.run(
             store,
-            pipeline.leading_limit(rest),
-            highlighted="searchHighlights" in pipeline.metas(list(rest)),
-            counted=pipeline.names_variable(list(rest)),
+            rewriting.leading_limit(rest),
+            highlighted="searchHighlights" in rewriting.metas(list(rest)),
+            counted=rewriting.names_variable(list(rest)),
         )
 
     def meta(self, namespace: Namespace, stage: object) -> Mapping[str, Any]:
@@ -98,7 +98,7 @@ class Searches:
             return self._ranked_by_server(namespace, None, stages)
         found = self.find(namespace, first, rest)
         # The added stage makes a pipeline without any $limit a known one.
-        if pipeline.leading_limit([*rest, {"$limit": 1}]) is None:
+        if rewriting.leading_limit([*rest, {"$limit": 1}]) is None:
             return self._ranked_by_server(namespace, found, rest)
         hits = list(found.hits)
         for stage in rest:
@@ -119,7 +119,7 @@ class Searches:
             if found is None:
                 rows = self._upstream.aggregate(namespace, whole)
             else:
-                rewritten = pipeline.rewrite(namespace.collection, found, whole)
+                rewritten = rewriting.rewrite(namespace.collection, found, whole)
                 rows = self._upstream.aggregate_database(namespace.db, rewritten)
         except OperationFailure as error:
             raise ServerError(error.details or {}) from error

@@ -2,7 +2,7 @@
 
 The server takes 30 ms to join a hundred hits with their documents. The join is not needed if all
 later stages are $limit, $skip, a $project of whole fields, a $set of {$meta: ...}, or a final
-$group by one field. Any other pipeline is run by the server (see pipeline.py). Both ways give the
+$group by one field. Any other pipeline is run by the server (see rewriting.py). Both ways give the
 same result.
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 from bson import ObjectId
 
 from localcloud.atlas.wire.hits import Found
-from localcloud.atlas.wire.pipeline import Stage, count_of, meta_name, name_of
+from localcloud.atlas.wire.rewriting import Stage, count_of, meta_name, name_of
 
 
 @dataclass

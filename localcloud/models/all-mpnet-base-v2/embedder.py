@@ -1,4 +1,4 @@
-"""Texts to vectors: the tokenizer, the batches and the compiled graph."""
+"""Turns texts into vectors with the tokenizer and the compiled graph."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tokenizers import Tokenizer
 
 
 class Embedder:
-    """all-mpnet-base-v2 in one process; not for use from several threads at once."""
+    """all-mpnet-base-v2 in this process. Only one thread at a time may use it."""
 
     def __init__(self, folder: Path, threads: int | None = None) -> None:
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(graph.MAX_TOKENS)
-        # No precision hint: forced bf16 collapses on processors without it.
+        # There is no precision hint, since bf16 gives useless vectors on processors without it.
         options = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": str(threads or os.cpu_count() or 1),
@@ -31,7 +31,10 @@ class Embedder:
         self.embed(["The first text takes half a second more than others: this one."])
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """One unit vector of 768 a text, (len(texts), 768); all after 384 word pieces is lost."""
+        """One unit vector for each text, shape (len(texts), 768).
+
+        The model ignores everything after 384 word pieces.
+        """
         encoded = self._tokenizer.encode_batch(list(texts))
         vectors = np.empty((len(texts), graph.HIDDEN), dtype=np.float32)
         for batch in batches([len(one.ids) for one in encoded]):

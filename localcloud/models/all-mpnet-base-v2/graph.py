@@ -1,8 +1,8 @@
-"""all-mpnet-base-v2 as an OpenVINO graph, built straight from its safetensors file.
+"""Builds all-mpnet-base-v2 as an OpenVINO graph from its safetensors file.
 
 `python graph.py FOLDER` writes FOLDER/openvino_model.xml and .bin with fp16 weights from
-FOLDER/model.safetensors. No torch: the architecture is MPNet's (Song et al., 2020) followed by the
-mean pooling and the unit norm of the sentence-transformers model.
+FOLDER/model.safetensors. The graph is MPNet (Song et al., 2020), followed by the mean pooling and
+the normalization of the sentence-transformers model. It needs no torch.
 """
 
 from __future__ import annotations
@@ -33,7 +33,10 @@ Node = Any
 
 
 def read_safetensors(path: Path) -> Weights:
-    """The file's float32 tensors, memory-mapped: 8 bytes of header length, JSON, raw data."""
+    """The file's float32 tensors, memory-mapped.
+
+    A safetensors file consists of 8 bytes with the header's length, a JSON header, and raw data.
+    """
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         header = json.loads(file.read(length))
@@ -48,8 +51,8 @@ def read_safetensors(path: Path) -> Weights:
 def relative_buckets(length: int) -> NDArray[np.int64]:
     """The bucket of each (query, key) pair, shape (length, length).
 
-    Half of the buckets are for keys behind the query, half for those ahead; in each half small
-    distances have a bucket of their own and larger ones share logarithmically wider ones.
+    Half of the buckets are for keys behind the query, half for keys ahead. In each half every
+    small distance has its own bucket, and larger ones share buckets that widen logarithmically.
     """
     positions = np.arange(length)
     behind = positions[:, None] - positions[None, :]
@@ -79,7 +82,7 @@ class _Builder:
         return _floats(self.weights[name])
 
     def linear(self, x: Node, *names: str) -> Node:
-        """One matrix product for all the named layers, their outputs side by side."""
+        """One matrix product for all the named layers, with their outputs side by side."""
         weight = np.concatenate([self.weights[f"{name}.weight"] for name in names])
         bias = np.concatenate([self.weights[f"{name}.bias"] for name in names])
         return op.add(op.matmul(x, _floats(weight), False, True), _floats(bias))
@@ -99,7 +102,7 @@ class _Builder:
         return self.norm(op.add(words, places), "embeddings.LayerNorm")
 
     def attention_bias(self, ids: Node, mask: Node) -> Node:
-        """What is added to the scores, (batch, heads, length, length); all layers share it."""
+        """The bias that all layers add to the scores, shape (batch, heads, length, length)."""
         bias = self.weights["encoder.relative_attention_bias.weight"]
         table = bias[relative_buckets(MAX_TOKENS)].transpose(2, 0, 1)[None]
         length = op.gather(op.shape_of(ids, "i64"), _ints(1), _ints(0))
@@ -128,7 +131,11 @@ class _Builder:
 
 
 def build(weights: Weights) -> ov.Model:
-    """input_ids and attention_mask (batch, length <= 384, int64) to unit vectors (batch, 768)."""
+    """A graph from input_ids and attention_mask to unit vectors.
+
+    The inputs are int64 of shape (batch, length), with a length of at most 384. The output has
+    shape (batch, 768).
+    """
     builder = _Builder(weights)
     ids = op.parameter([-1, -1], np.int64, name="input_ids")
     mask = op.parameter([-1, -1], np.int64, name="attention_mask")
@@ -145,14 +152,16 @@ def build(weights: Weights) -> ov.Model:
 
 
 def convert(folder: Path) -> None:
-    """Write the graph beside the folder's model.safetensors (218 MB with fp16 weights)."""
+    """Write the graph beside the folder's model.safetensors. It takes 218 MB."""
     model = build(read_safetensors(folder / "model.safetensors"))
     ov.save_model(model, folder / IR_NAME, compress_to_fp16=True)
 
 
 def _widen(model: ov.Model) -> None:
-    """The fp16 weights of the matrix products as float32: OpenVINO would else widen them in every
-    product, which takes a tenth more time on AVX2."""
+    """Convert the fp16 weights of the matrix products to float32.
+
+    OpenVINO would otherwise convert them for every product, which takes 10% more time on AVX2.
+    """
     for node in model.get_ops():
         if node.get_type_name() == "MatMul":
             source = node.input_value(1).get_node()
@@ -162,7 +171,7 @@ def _widen(model: ov.Model) -> None:
 
 
 def load(folder: Path) -> ov.Model:
-    """The prepared graph if there is one, else the one built from the safetensors file."""
+    """The prepared graph if it exists, else one built from the safetensors file."""
     if (folder / IR_NAME).exists():
         model = ov.Core().read_model(folder / IR_NAME)
         _widen(model)

@@ -13,7 +13,7 @@ class Embedding(BaseModel):
 
 
 def read_texts(text: str | None, text_batch: str | None) -> list[str]:
-    """The texts of one call; ValueError says what is wrong with the input."""
+    """The texts of one call. Raises ValueError for a wrong input."""
     if (text is None) == (text_batch is None):
         raise ValueError("Give either text or text_batch.")
     if text_batch is None:
@@ -31,7 +31,7 @@ def read_texts(text: str | None, text_batch: str | None) -> list[str]:
 
 class Predictor(BaseRunner):
     def setup(self) -> None:
-        """The weights are in the folder that MPNET_WEIGHTS names, or in weights/."""
+        """Load the weights from the folder in MPNET_WEIGHTS, or from weights/."""
         self.embedder = Embedder(Path(os.environ.get("MPNET_WEIGHTS") or "weights"))
 
     def run(
@@ -41,6 +41,6 @@ class Predictor(BaseRunner):
             default=None, description="Several texts to embed: a JSON list of strings"
         ),
     ) -> list[Embedding]:
-        """One vector of 768 numbers, of length 1, for each text in its order."""
+        """Embed each text as a unit vector of 768 numbers."""
         vectors = self.embedder.embed(read_texts(text, text_batch))
         return [Embedding(embedding=vector) for vector in vectors.tolist()]

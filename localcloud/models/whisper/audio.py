@@ -1,4 +1,4 @@
-"""Audio files of any usual kind to samples, and samples to windows that hold speech."""
+"""Decodes audio files of common formats, and finds the windows that contain speech."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from faster_whisper.vad import VadOptions, get_speech_timestamps
 from numpy.typing import NDArray
 
 SAMPLE_RATE = 16_000
-# What Whisper hears at once.
+# Seconds of audio that Whisper processes at once.
 WINDOW_SECONDS = 30
-# A few megabytes of silence can last for weeks, and all of it is held in memory.
-LONGEST_HOURS = 10.0
-# A pause that no window spans: it would be mostly silence.
+# Hours of the longest recording, which is held in memory. A few megabytes can last for weeks.
+MAX_HOURS = 10.0
+# Seconds of a pause that separates two windows.
 LONG_PAUSE_SECONDS = 4
 
-# Never a playlist format (hls, concat, ...): those make FFmpeg open other files and addresses.
+# The allowed formats. Playlist formats (hls, concat) make FFmpeg open other files and addresses.
 FORMATS = (
     "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,eac3,flac,flv,gsm,matroska,mov,mp3,mpeg,"
     "mpegts,ogg,rm,spx,tta,voc,w64,wav,wv"
@@ -28,7 +28,7 @@ FORMATS = (
 
 
 class AudioError(Exception):
-    """The file cannot be transcribed; the text is for the person who gave it."""
+    """The file cannot be transcribed. The message is for the person who submitted it."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"The file could not be decoded as audio: {reason}")
@@ -36,7 +36,7 @@ class AudioError(Exception):
 
 @dataclass(frozen=True)
 class Window:
-    """A stretch of the recording, in seconds."""
+    """A part of the recording, in seconds."""
 
     start: float
     end: float
@@ -45,9 +45,9 @@ class Window:
         return audio[int(self.start * SAMPLE_RATE) : int(self.end * SAMPLE_RATE)]
 
 
-def decode(path: Path, longest_hours: float = LONGEST_HOURS) -> NDArray[np.float32]:
-    """The first audio track as mono samples of 16 kHz in -1..1; damaged packets are left out."""
-    room = int(longest_hours * 3600 * SAMPLE_RATE)
+def decode(path: Path, max_hours: float = MAX_HOURS) -> NDArray[np.float32]:
+    """The first audio track as 16 kHz mono samples from -1 to 1. Damaged packets are skipped."""
+    room = int(max_hours * 3600 * SAMPLE_RATE)
     options = {"format_whitelist": FORMATS}
     try:
         with av.open(str(path), metadata_errors="ignore", container_options=options) as container:
@@ -58,7 +58,7 @@ def decode(path: Path, longest_hours: float = LONGEST_HOURS) -> NDArray[np.float
                 pieces.append(_samples(frame))
                 room -= len(pieces[-1])
                 if room < 0:
-                    raise AudioError(f"it is longer than {longest_hours:g} hours.")
+                    raise AudioError(f"it is longer than {max_hours:g} hours.")
     except (av.error.InvalidDataError, av.error.ArgumentError) as error:
         raise AudioError("it is damaged, or not a recording of a known format.") from error
     except av.error.FFmpegError as error:
@@ -76,7 +76,7 @@ def _resampled(frames: Iterable[av.AudioFrame]) -> Iterator[av.AudioFrame]:
     def shape(frame: av.AudioFrame) -> tuple[str, str, int]:
         return frame.format.name, frame.layout.name, frame.sample_rate
 
-    # A file can change its sample rate or channels half-way, a resampler cannot.
+    # A file can change its sample rate or channels, but a resampler cannot.
     for _, alike in groupby(frames, shape):
         resampler = av.AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
         for frame in alike:
@@ -94,14 +94,14 @@ def _frames(container: av.container.InputContainer) -> Iterator[av.AudioFrame]:
 
 
 def speech_windows(audio: NDArray[np.float32]) -> list[Window]:
-    """Windows of at most 30 s that together hold all the speech, cut where nobody speaks."""
+    """Windows of at most 30 s that contain all speech, with boundaries in pauses."""
     options = VadOptions(max_speech_duration_s=WINDOW_SECONDS, min_silence_duration_ms=160)
     found = get_speech_timestamps(audio, options, sampling_rate=SAMPLE_RATE)
     return merge([Window(one["start"] / SAMPLE_RATE, one["end"] / SAMPLE_RATE) for one in found])
 
 
 def merge(speech: Sequence[Window]) -> list[Window]:
-    """Neighbours joined as far as they fit into one window."""
+    """Join neighbouring windows that fit into one."""
     windows: list[Window] = []
     for one in speech:
         last = windows[-1] if windows else None

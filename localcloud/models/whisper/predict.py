@@ -1,6 +1,6 @@
 """Cog's entry point: the inputs and the output of openai/whisper on Replicate.
 
-The lists that inputs choose from are literals of this file, because Cog reads them from its source.
+The choices of inputs are literals in this file, because Cog reads them from its source text.
 """
 
 import os
@@ -47,7 +47,7 @@ ALIASES = {
 
 
 class Output(BaseModel):
-    """`segments` are openai-whisper's; `detected_language` is a name in lower case ("english")."""
+    """The output. `segments` have openai-whisper's format, the language is a name ("english")."""
 
     detected_language: str
     transcription: str
@@ -58,13 +58,13 @@ class Output(BaseModel):
 
 
 def language_code(choice: str) -> str | None:
-    """The code of a language given by code or name; None for "auto"."""
+    """The code of a language that is given by code or name; None for "auto"."""
     names = {name: code for code, name in LANGUAGES.items()} | ALIASES
     return None if choice == "auto" else names.get(choice, choice)
 
 
 def temperatures(first: float, step: float) -> tuple[float, ...]:
-    """From the first up to 1.0 in steps; the first alone where there is no step."""
+    """The temperatures from the first up to 1.0 in steps. Without a step, only the first."""
     if step <= 0:
         return (first,)
     count = int((1.0 - first) / step + 1e-6) + 1
@@ -79,8 +79,10 @@ def token_ids(text: str) -> list[int]:
 
 
 class Progress:
-    """Prints how many seconds are done, " 37%|███▋      | 111/300 [00:10<00:17, 11.10s/s]": what
-    Replicate's clients look for in the log of a prediction."""
+    """Prints the transcribed seconds as " 37%|███▋      | 111/300 [00:10<00:17, 11.10s/s]".
+
+    Replicate's clients look for that format in the log of a prediction.
+    """
 
     def __init__(self, samples: int) -> None:
         self._total = max(1, round(samples / SAMPLE_RATE))
@@ -95,7 +97,7 @@ class Progress:
 
 class Predictor(BaseRunner):
     def setup(self) -> None:
-        """The weights: the folder (or model name) in WHISPER_WEIGHTS, or the folder weights/."""
+        """Load the weights from the folder (or model name) in WHISPER_WEIGHTS, or from weights/."""
         self.transcriber = Transcriber(os.environ.get("WHISPER_WEIGHTS") or "weights")
 
     def run(

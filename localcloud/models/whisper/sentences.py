@@ -1,4 +1,4 @@
-"""Timed words into sentence-sized segments; pure."""
+"""Groups timed words into segments of about one sentence."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from itertools import accumulate
 
 from sentencex import segment
 
-# A segment that a reader can follow: no longer than this, and not across a pause like this.
+# Seconds of the longest segment.
 MAX_SECONDS = 20.0
+# Seconds of a pause that ends a segment.
 PAUSE_SECONDS = 2.0
 
 
@@ -23,7 +24,7 @@ class Word:
 
 
 def sentences(words: Sequence[Word], language: str) -> Iterator[list[Word]]:
-    """The words in groups, each a sentence or less: cut at long pauses and when too long."""
+    """Groups of words, each a sentence or a part of one that is split at pauses."""
     ends = _sentence_ends(words, language)
     group: list[Word] = []
     for number, word in enumerate(words):
@@ -39,10 +40,10 @@ def sentences(words: Sequence[Word], language: str) -> Iterator[list[Word]]:
 
 
 def _sentence_ends(words: Sequence[Word], language: str) -> set[int]:
-    """Indices of the words that close a sentence."""
+    """The indices of the words that end a sentence."""
     limits = list(accumulate(len(word.text) for word in words))
     ends = set(accumulate(len(part) for part in segment(language, "".join(w.text for w in words))))
-    # A sentence's end may lie in the blank before the next word.
+    # The end of a sentence may be after the space before the next word.
     blank = [len(word.text) - len(word.text.lstrip()) for word in words]
     return {
         number
@@ -52,7 +53,7 @@ def _sentence_ends(words: Sequence[Word], language: str) -> set[int]:
 
 
 def _shorten(group: list[Word]) -> Iterator[list[Word]]:
-    """Halve what is too long, at the longest pause near its middle."""
+    """Split a group that is too long at the longest pause near its middle."""
     if len(group) < 2 or group[-1].end - group[0].start <= MAX_SECONDS:
         yield group
         return

@@ -1,4 +1,4 @@
-"""Segments as plain text, as SubRip and as WebVTT; pure."""
+"""Formats segments as plain text, SubRip and WebVTT."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whisper over the windows of a recording: batches, fallbacks, progress."""
+"""Transcribes the windows of a recording with Whisper, in batches."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from faster_whisper.vad import get_vad_model
 from numpy.typing import NDArray
 from sentences import Word, sentences
 
-# Larger gains nothing on two cores; progress and cancellation get through after each batch.
+# Windows that are decoded together. Larger batches are no faster on two cores, and progress and
+# cancellation have to wait for the end of a batch.
 BATCH = 4
+# Whisper's frames, the unit of `seek`.
 FRAMES_PER_SECOND = 100
 
 Audio = NDArray[np.float32]
@@ -24,7 +26,10 @@ Segment = dict[str, Any]
 
 @dataclass(frozen=True)
 class Task:
-    """What to do and how. `temperatures` are tried in turn until a window's text looks right."""
+    """The options of a transcription.
+
+    `temperatures` are tried in turn until the text of a window passes Whisper's checks.
+    """
 
     task: str = "transcribe"
     language: str | None = None
@@ -44,9 +49,10 @@ class Task:
         )
 
     def wants_another(self, chunk: Any) -> bool:
-        """Whether the text repeats itself or is a mere guess, by Whisper's own rule.
+        """Whether a window has to be decoded again, by Whisper's own rules.
 
-        Also when sampling is asked for, which the batched decoder cannot do.
+        That is so if its text repeats itself or is improbable, and always if sampling is
+        requested, which the batched decoder cannot do.
         """
         failed = (
             chunk.compression_ratio > self.compression_ratio_threshold
@@ -56,7 +62,7 @@ class Task:
 
 
 class Transcriber:
-    """A CTranslate2 Whisper model on the CPU; not for use from several threads at once."""
+    """A CTranslate2 Whisper model on the CPU. Only one thread at a time may use it."""
 
     def __init__(self, folder: str, threads: int | None = None) -> None:
         threads = threads or os.cpu_count() or 1
@@ -78,26 +84,26 @@ class Transcriber:
     def transcribe(
         self, audio: Audio, task: Task, progress: Callable[[float], None]
     ) -> tuple[str, list[Segment]]:
-        """The language's code and the segments, each as openai-whisper would give it.
+        """The language's code and the segments, in the format of openai-whisper.
 
-        `progress` hears after each batch how many seconds are done.
+        `progress` is called after each batch with the number of transcribed seconds.
         """
         windows = speech_windows(audio)
         language = task.language or self.detect_language(audio, windows)
         segments: list[Segment] = []
         for first in range(0, len(windows), BATCH):
             batch = windows[first : first + BATCH]
-            for chunk in self._hear(audio, batch, language, task):
+            for chunk in self._decode(audio, batch, language, task):
                 window = min(batch, key=lambda one: abs(one.start * FRAMES_PER_SECOND - chunk.seek))
-                for heard in self._settle(audio, window, chunk, language, task):
-                    segments += self._cut(heard, window, language, len(segments))
+                for decoded in self._decode_again(audio, window, chunk, language, task):
+                    segments += self._split(decoded, window, language, len(segments))
             progress(batch[-1].end)
         return language, segments
 
-    def _hear(
+    def _decode(
         self, audio: Audio, windows: Sequence[Window], language: str, task: Task
     ) -> Iterable[Any]:
-        """One chunk a window, decoded together."""
+        """One chunk for each window. The windows are decoded together."""
         clips = [{"start": window.start, "end": window.end} for window in windows]
         chunks, _ = self._pipeline.transcribe(
             audio,
@@ -110,10 +116,13 @@ class Transcriber:
         found: Iterable[Any] = chunks
         return found
 
-    def _settle(
+    def _decode_again(
         self, audio: Audio, window: Window, chunk: Any, language: str, task: Task
     ) -> Iterator[tuple[float, Any]]:
-        """The chunk, or what a second hearing of its window gives, with the offset of its times."""
+        """The chunk, or those of a second decoding of its window, with the offset of their times.
+
+        Silence gives nothing.
+        """
         if task.is_silent(chunk):
             return
         if not task.wants_another(chunk):
@@ -128,8 +137,8 @@ class Transcriber:
             compression_ratio_threshold=task.compression_ratio_threshold,
             **self._settings(language, task),
         )
-        for heard in again:
-            yield window.start, heard
+        for decoded in again:
+            yield window.start, decoded
 
     def _settings(self, language: str, task: Task) -> dict[str, Any]:
         return {
@@ -141,11 +150,11 @@ class Transcriber:
             "word_timestamps": True,
         }
 
-    def _cut(
-        self, heard: tuple[float, Any], window: Window, language: str, count: int
+    def _split(
+        self, decoded: tuple[float, Any], window: Window, language: str, count: int
     ) -> Iterator[Segment]:
-        """Segments the size of a sentence; what is measured for the chunk stands in each."""
-        offset, chunk = heard
+        """Segments of about one sentence, each with the chunk's measurements."""
+        offset, chunk = decoded
         words = [Word(w.start + offset, w.end + offset, w.word) for w in chunk.words or ()]
         tokens = [token for token in chunk.tokens if token < self._end_of_text]
         for number, group in enumerate(sentences(words, language), count):
@@ -166,10 +175,10 @@ class Transcriber:
             tokens = tokens[used:]
 
     def _tokens_of(self, text: str, tokens: Sequence[int]) -> int:
-        """How many of the tokens make up the text, which they begin with."""
+        """The number of leading tokens that make up the text."""
         for count in range(1, len(tokens)):
-            heard = self._model.hf_tokenizer.decode(tokens[:count])
-            # A letter of several bytes can be spread over tokens.
-            if len(heard) >= len(text) and not heard.endswith("\ufffd"):
+            decoded = self._model.hf_tokenizer.decode(tokens[:count])
+            # A character of several bytes can be split between tokens.
+            if len(decoded) >= len(text) and not decoded.endswith("\ufffd"):
                 return count
         return len(tokens)

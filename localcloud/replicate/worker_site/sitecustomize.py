@@ -1,9 +1,8 @@
-"""End this process when its parent is gone.
+"""Ends this process when its parent has ended.
 
-On the PYTHONPATH of the Cog processes. The kernel ends Cog's server together with the server
-that started it, but nothing ends Cog's worker: while it computes, it notices nothing. A
-PR_SET_PDEATHSIG in the worker would not do: that signal follows the thread that started it,
-and Cog starts it from a thread pool.
+Every Cog process loads this from its PYTHONPATH. The kernel ends Cog's server together with this
+project's server, but nothing would end Cog's worker during a prediction. PR_SET_PDEATHSIG is no
+help: it follows the thread that started the worker, which Cog does from a thread pool.
 """
 
 import os

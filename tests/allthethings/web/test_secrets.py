@@ -15,7 +15,7 @@ from allthethings.mongo import Database
 from allthethings.redaction import HIDDEN, HidingFormatter, secrets_of, without
 from allthethings.replicate.client import ReplicateClient
 from config import HookdeckSettings, MongoSettings, SettingsError
-from localcloud.settings import read_settings
+from localcloud.launch_settings import read_settings
 from tests.allthethings.web.in_memory import make_settings
 from tests.allthethings.web.refusing import refusing
 

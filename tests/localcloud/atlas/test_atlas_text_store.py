@@ -11,7 +11,7 @@ import pytest
 from localcloud.atlas.index.stores import encode_id
 from localcloud.atlas.options import Options
 from localcloud.atlas.text.mappings import parse_search
-from localcloud.atlas.text.search import TextSearch
+from localcloud.atlas.text.stage import TextSearch
 from localcloud.atlas.text.store import TextStore
 
 FIELDS = {"text": {"type": "string"}, "numbers": {"type": "number"}}

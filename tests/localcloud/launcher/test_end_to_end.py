@@ -79,7 +79,7 @@ def test_a_taken_port_is_named(cloud: Cloud, tmp_path: Path) -> None:
 
 def test_a_refusal_of_the_app_is_passed_on(tmp_path: Path) -> None:
     said = refusal(tmp_path / "var", RECONCILE_AFTER="never")
-    assert "app ends again and again" in said
+    assert "app keeps exiting" in said
     assert "RECONCILE_AFTER has to be a number greater than 0." in said
     assert leftovers.find(tmp_path / "var") == []
 

@@ -29,7 +29,7 @@ def test_a_remembered_port_is_used_again() -> None:
 
 
 def test_a_remembered_port_that_stays_taken_is_replaced(taken_port: int) -> None:
-    ports = choose_ports(["a"], {"a": taken_port}, patience=0.1)
+    ports = choose_ports(["a"], {"a": taken_port}, timeout=0.1)
     assert ports["a"] != taken_port
 
 
@@ -37,7 +37,7 @@ def test_a_remembered_port_is_waited_for() -> None:
     port = pick_port()
     server = socket.create_server(("127.0.0.1", port))
     threading.Timer(0.2, server.close).start()
-    assert choose_ports(["a"], {"a": port}, patience=10.0) == {"a": port}
+    assert choose_ports(["a"], {"a": port}, timeout=10.0) == {"a": port}
 
 
 def test_a_taken_port_is_not_free(taken_port: int) -> None:

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from localcloud.endpoints import endpoints
+from localcloud.launch_settings import LaunchError, Settings, read_settings
 from localcloud.parts import Parts
-from localcloud.settings import LaunchError, Settings, read_settings
 from tools.harness.cloud import ROOT, clean_environment
 
 WHERE_SETTINGS_ARE_READ = [
     "config.py",
-    *(f"localcloud/{name}.py" for name in ("settings", "weights", "sources")),
+    *(f"localcloud/{name}.py" for name in ("launch_settings", "weights/cache", "weights/packages")),
 ]
 
 

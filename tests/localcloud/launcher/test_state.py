@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from localcloud.endpoints import endpoints, read_endpoints, write_endpoints
-from localcloud.settings import LaunchError, read_settings
+from localcloud.launch_settings import LaunchError, read_settings
 from localcloud.state import State, lock_data_dir, replicate_token, webhook_secret, write_private
 
 PORTS = {"mongodb": 21001, "secantus": 21002, "hookdeck": 21003, "replicate": 21004}

@@ -107,7 +107,7 @@ def test_who_does_not_listen_is_killed(supervisor: Watched, program: Build, tmp_
     supervisor.add(program(f"{ignore}; open({str(deaf)!r}, 'w').close(); signal.pause()"))
     wait_for(deaf.exists, "the child is deaf")
     pid = supervisor.pids()["child"]
-    supervisor.stop(patience=0.1)
+    supervisor.stop(timeout=0.1)
     assert not is_alive(pid)
 
 

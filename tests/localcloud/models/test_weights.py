@@ -12,7 +12,7 @@ import pytest
 
 from localcloud.weights import cache as weights
 from localcloud.weights import wheels
-from localcloud.weights.sources import Model
+from localcloud.weights.packages import Model
 from localcloud.weights.wheels import WeightsError, Wheel
 from tests.localcloud.models.wheel_index import WheelIndex, serving
 

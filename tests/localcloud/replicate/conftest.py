@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from replicate.client import Client
 
-from tests.localcloud.replicate.world import MODELS, Receiver, Server
+from tests.localcloud.replicate.replicate_process import MODELS, Receiver, Server
 
 
 @pytest.fixture(scope="session")

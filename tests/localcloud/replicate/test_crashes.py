@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from localcloud.ports import INNER_PORTS
-from tests.localcloud.replicate.world import BROKEN_MODELS, ECHO, Receiver, Server, said
+from tests.localcloud.replicate.replicate_process import BROKEN_MODELS, ECHO, Receiver, Server, said
 from tools.harness.waiting import wait_for
 
 

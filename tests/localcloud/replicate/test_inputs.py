@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from replicate.client import Client
 
-from tests.localcloud.replicate.world import ECHO, MODELS, Receiver, Server, said
+from tests.localcloud.replicate.replicate_process import ECHO, MODELS, Receiver, Server, said
 from tools.harness.waiting import wait_for
 
 

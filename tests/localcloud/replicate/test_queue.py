@@ -11,7 +11,7 @@ import httpx
 import pytest
 from replicate.client import Client
 
-from tests.localcloud.replicate.world import COUNT, ECHO, TOKEN, Server, said
+from tests.localcloud.replicate.replicate_process import COUNT, ECHO, TOKEN, Server, said
 from tools.harness.waiting import wait_for
 
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
@@ -79,17 +79,6 @@ def test_cancel_a_queued_one(client: Client, tmp_path: Path) -> None:
     assert not diary.exists()
     running.cancel()
     assert running.status == "succeeded"
-
-
-def test_cancel_after(shared: Server, client: Client) -> None:
-    late = post(shared, {"mode": "sleep", "seconds": 30}, cancel_after="5s").json()
-    assert late["deadline"] > late["created_at"]
-    prediction = client.predictions.get(late["id"])
-    prediction.wait()
-    assert prediction.status == "canceled"
-    assert 4.5 < (prediction.metrics or {})["total_time"] < 9
-    for wrong in ("4s", "soon", ""):
-        assert post(shared, {}, cancel_after=wrong).status_code == 422
 
 
 def test_status_codes(shared: Server) -> None:

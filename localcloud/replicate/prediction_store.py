@@ -1,4 +1,4 @@
-"""The predictions as they are kept. Every change names the status that it starts from."""
+"""The table of predictions. Every change names the status from which it starts."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from localcloud.replicate.database import timestamp
+from localcloud.replicate.identifiers import timestamp
 
 TERMINAL = frozenset({"succeeded", "failed", "canceled"})
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """One prediction. Times are ISO 8601 text; `events` are those that the webhook wants."""
+    """One prediction. Times are ISO 8601 text.
+
+    `events` are those for which the webhook is sent. An `urgent` prediction goes before others.
+    `fetches` says whether its input has files to fetch, `deaths` how often its model died.
+    """
 
     id: str
     model: str
@@ -29,7 +33,6 @@ class Prediction:
     metrics: dict[str, Any] = field(default_factory=dict)
     started_at: str | None = None
     completed_at: str | None = None
-    deadline: str | None = None
     webhook: str | None = None
     events: list[str] = field(default_factory=list)
     urgent: bool = False
@@ -55,27 +58,18 @@ class Result:
 
 
 class PredictionStore:
-    """The predictions' table. All calls from one thread."""
+    """The predictions. All calls must come from one thread."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
 
     def add(self, new: Prediction) -> None:
         self._db.execute(
-            "INSERT INTO predictions (id, model, version, status, input, created_at, deadline,"
-            " webhook, events, urgent, fetches) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+            "INSERT INTO predictions (id, model, version, status, input, created_at,"
+            " webhook, events, urgent, fetches) VALUES (?,?,?,?,?,?,?,?,?,?)",
             (
-                new.id,
-                new.model,
-                new.version,
-                new.status,
-                json.dumps(new.input),
-                new.created_at,
-                new.deadline,
-                new.webhook,
-                json.dumps(new.events),
-                new.urgent,
-                new.fetches,
+                *(new.id, new.model, new.version, new.status, json.dumps(new.input)),
+                *(new.created_at, new.webhook, json.dumps(new.events), new.urgent, new.fetches),
             ),
         )
 
@@ -85,9 +79,9 @@ class PredictionStore:
         return _prediction(row) if row else None
 
     def queued(self, version: str, limit: int) -> list[tuple[str, bool]]:
-        """Those that wait for a model, first come first served, but urgent ones before others.
+        """The predictions that wait for a model: urgent ones first, then the oldest.
 
-        Each with whether an input of it has to be fetched first.
+        Each id comes with whether the prediction has files to fetch.
         """
         rows = self._db.execute(
             "SELECT id, fetches FROM predictions WHERE version = ? AND status = 'starting'"
@@ -97,7 +91,7 @@ class PredictionStore:
         return [(row["id"], bool(row["fetches"])) for row in rows]
 
     def start(self, prediction_id: str) -> bool:
-        """From starting to processing. False if it is not starting (any more)."""
+        """Change a prediction from starting to processing. False if it is not starting."""
         return self._change(
             "UPDATE predictions SET status = 'processing', started_at = ?"
             " WHERE id = ? AND status = 'starting'",
@@ -105,32 +99,26 @@ class PredictionStore:
         )
 
     def progress(self, prediction_id: str, logs: str, output: Any) -> bool:
-        """What a running prediction has said so far."""
+        """Store the logs and the output of a running prediction so far."""
         return self._change(
             "UPDATE predictions SET logs = ?, output = ? WHERE id = ? AND status = 'processing'",
             (logs, json.dumps(output), prediction_id),
         )
 
     def finish(self, prediction_id: str, result: Result) -> bool:
-        """To its end. False if it had ended before: the first end stays."""
+        """End a prediction. False if it has already ended."""
         return self._change(
             "UPDATE predictions SET status = ?, output = ?, error = ?,"
             " logs = CASE WHEN ? = '' THEN logs ELSE ? END, metrics = ?, completed_at = ?"
             " WHERE id = ? AND status IN ('starting', 'processing')",
             (
-                result.status,
-                json.dumps(result.output),
-                result.error,
-                result.logs,
-                result.logs,
-                json.dumps(result.metrics),
-                timestamp(),
-                prediction_id,
+                *(result.status, json.dumps(result.output), result.error, result.logs),
+                *(result.logs, json.dumps(result.metrics), timestamp(), prediction_id),
             ),
         )
 
     def requeue(self, prediction_id: str, deaths: int = 1) -> bool:
-        """Back to starting, because its model died (or, with no deaths, was away)."""
+        """Change a prediction back to starting, after `deaths` more deaths of its model."""
         return self._change(
             "UPDATE predictions SET status = 'starting', started_at = NULL, output = 'null',"
             " logs = '', deaths = deaths + ? WHERE id = ? AND status = 'processing'",
@@ -138,14 +126,14 @@ class PredictionStore:
         )
 
     def requeue_all(self) -> int:
-        """What an ended server left running is to run again. Returns how many."""
+        """Change all running predictions back to starting. Returns their number."""
         return self._db.execute(
             "UPDATE predictions SET status = 'starting', started_at = NULL, output = 'null',"
             " logs = '' WHERE status = 'processing'"
         ).rowcount
 
     def stranded(self, versions: list[str]) -> list[str]:
-        """The unfinished ones of versions other than these."""
+        """The ids of unfinished predictions of versions other than these."""
         marks = ",".join("?" * len(versions))
         rows = self._db.execute(
             f"SELECT id FROM predictions WHERE completed_at IS NULL AND version NOT IN ({marks})",  # noqa: S608 - question marks
@@ -153,17 +141,11 @@ class PredictionStore:
         )
         return [row["id"] for row in rows]
 
-    def overdue(self, now: datetime) -> list[str]:
-        """The unfinished ones whose deadline has passed."""
-        rows = self._db.execute(
-            "SELECT id FROM predictions"
-            " WHERE deadline IS NOT NULL AND completed_at IS NULL AND deadline <= ?",
-            (timestamp(now),),
-        )
-        return [row["id"] for row in rows]
-
     def remove_data(self, completed_before: datetime) -> int:
-        """Forget inputs, outputs and logs of what ended before. Returns how many."""
+        """Delete the inputs, outputs and logs of predictions that ended before that time.
+
+        Returns the number of predictions.
+        """
         return self._db.execute(
             "UPDATE predictions SET input = '{}', output = 'null', logs = '', data_removed = 1"
             " WHERE data_removed = 0 AND completed_at < ?",
@@ -179,7 +161,7 @@ class PredictionStore:
         created_from: str | None = None,
         created_until: str | None = None,
     ) -> list[Prediction]:
-        """Newest first: those with a `seq` below `before`, or the next ones above `after`."""
+        """Predictions with a `seq` below `before`, or next above `after`. The newest is first."""
         where, values = ["1"], list[Any]()
         for condition, value in (
             ("seq < ?", before),
@@ -208,7 +190,7 @@ class PredictionStore:
 
 
 def _prediction(row: sqlite3.Row) -> Prediction:
-    fields = dict(row)
+    fields = {key: row[key] for key in Prediction.__dataclass_fields__}
     for key in ("input", "output", "metrics", "events"):
         fields[key] = json.loads(fields[key])
     for key in ("urgent", "fetches", "data_removed"):

@@ -1,4 +1,4 @@
-"""Ask a server whether it and what it needs are up: /healthz, or MongoDB's ping."""
+"""Asks whether a server is ready, by GET /healthz or by MongoDB's ping."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import http.client
 from urllib.parse import urlsplit
 
 
-def http_trouble(address: str, timeout: float = 5.0) -> str | None:
-    """None when GET /healthz answers 200, else why not, in words."""
+def http_problem(address: str, timeout: float = 5.0) -> str | None:
+    """None if GET /healthz answers 200, else the problem in words."""
     url = urlsplit(address)
     connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=timeout)
     try:
@@ -18,12 +18,12 @@ def http_trouble(address: str, timeout: float = 5.0) -> str | None:
         return f"no answer ({error})"
     finally:
         connection.close()
-    return None if answer.status == 200 else f"answers {answer.status}: {body}"
+    return None if answer.status == 200 else f"it answers {answer.status}: {body}"
 
 
-def mongodb_trouble(uri: str) -> str | None:
-    """None when the server answers a ping, else why not, in words."""
-    # Half a second to import, better spent while the parts start than before.
+def mongodb_problem(uri: str) -> str | None:
+    """None if the server answers a ping, else the problem in words."""
+    # The import takes half a second, during which the other programs start.
     from pymongo import MongoClient
     from pymongo.errors import PyMongoError
 

@@ -1,4 +1,4 @@
-"""What a request for a prediction asks: its body and headers, checked."""
+"""Checks the body and the headers of a request for a prediction."""
 
 from __future__ import annotations
 
@@ -6,33 +6,33 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from localcloud.replicate.predictions import DEFAULT_EVENTS
+from localcloud.replicate.prediction_states import DEFAULT_EVENTS
 from localcloud.replicate.problems import unprocessable
 
+# The events that webhook_events_filter may name.
 EVENTS = ["start", "output", "logs", "completed"]
+# The most seconds, and the default, for which Prefer: wait holds an answer back.
 MAX_WAIT = 60
-_LEAST_LIFE = timedelta(seconds=5)
-_DURATION = re.compile(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,9})s?)?")
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A request for a prediction. `version` is as given, `wait` the seconds of Prefer: wait."""
+class PredictionRequest:
+    """A checked request. `wait` is the number of seconds of Prefer: wait, None without it."""
 
     input: dict[str, Any]
     version: str | None
     webhook: str | None
     events: list[str]
     wait: int | None
-    cancel_after: timedelta | None
 
 
-def read_request(body: Any, headers: Mapping[str, str]) -> Asked:
-    """Raises the Problem to answer."""
+def read_request(body: Any, headers: Mapping[str, str]) -> PredictionRequest:
+    """Raises Problem."""
+    if "cancel-after" in headers:
+        raise unprocessable("This local stand-in does not support the header Cancel-After.")
     if not isinstance(body, dict):
         raise unprocessable("The request body must be a JSON object.")
     given = body.get("input", {})
@@ -41,13 +41,14 @@ def read_request(body: Any, headers: Mapping[str, str]) -> Asked:
     version = body.get("version")
     if version is not None and not isinstance(version, str):
         raise unprocessable("version must be a string")
-    webhook, events = _webhook(body)
-    wait, life = _wait(headers.get("prefer", "")), _duration(headers.get("cancel-after"))
-    return Asked(given, version, webhook, events, wait, life)
+    return PredictionRequest(given, version, *_webhook(body), _wait(headers.get("prefer", "")))
 
 
 def _webhook(body: dict[str, Any]) -> tuple[str | None, list[str]]:
-    """The URL and the events. `webhook_completed` is the SDK's older way to ask for one."""
+    """The URL of the webhook, and the events for which it is sent.
+
+    `webhook_completed` is an older option of the SDK for the last event alone.
+    """
     url, default = body.get("webhook"), DEFAULT_EVENTS
     if url is None and (url := body.get("webhook_completed")) is not None:
         default = ["completed"]
@@ -64,7 +65,7 @@ def _webhook(body: dict[str, Any]) -> tuple[str | None, list[str]]:
 
 
 def _acceptable(url: str) -> bool:
-    """https, or http to loopback, where no certificate can be had."""
+    """Whether the URL is https, or http to this machine, which can have no certificate."""
     if not url.isprintable():
         return False
     try:
@@ -91,16 +92,3 @@ def _wait(prefer: str) -> int | None:
             seconds = int(value) if re.fullmatch(r"\d{1,6}", value.strip()) else MAX_WAIT
             return min(max(seconds, 1), MAX_WAIT)
     return None
-
-
-def _duration(text: str | None) -> timedelta | None:
-    if text is None:
-        return None
-    match = _DURATION.fullmatch(text.strip())
-    if match is None or not any(match.groups()):
-        raise unprocessable("Cancel-After must be a duration such as 90s, 5m or 1h30m")
-    hours, minutes, seconds = (int(part or 0) for part in match.groups())
-    life = timedelta(hours=hours, minutes=minutes, seconds=seconds)
-    if life < _LEAST_LIFE:
-        raise unprocessable("Cancel-After must be at least 5 seconds")
-    return life

@@ -1,4 +1,4 @@
-"""The life of a prediction: every change is committed first, then told to whoever waits."""
+"""The state changes of predictions: each is committed before waiters and webhooks hear of it."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from localcloud.replicate.database import transaction
 from localcloud.replicate.payloads import prediction_payload
-from localcloud.replicate.store import Prediction, PredictionStore, Result
-from localcloud.replicate.webhooks import Courier
+from localcloud.replicate.prediction_store import Prediction, PredictionStore, Result
+from localcloud.replicate.webhook_sender import Courier
+from localcloud.sqlite import transaction
 
 log = logging.getLogger("localcloud.replicate")
 
-TRIES = 4
-"""A prediction whose model dies under it runs again, but no more than three times."""
+# Runs of a prediction whose model keeps dying, including the first.
+MAX_RUNS = 4
+# The events for which a webhook is sent unless webhook_events_filter is given.
 DEFAULT_EVENTS = ["output", "completed"]
-"""What a webhook gets when no webhook_events_filter says otherwise."""
 
 
 class Predictions:
-    """All changes of predictions go through here."""
+    """Makes all changes of predictions."""
 
     def __init__(self, db: sqlite3.Connection, courier: Courier, base: str) -> None:
         self.store = PredictionStore(db)
@@ -37,35 +37,35 @@ class Predictions:
         self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
 
     def create(self, prediction: Prediction) -> None:
-        """Accept it. When this returns, it is on disk."""
+        """Store a new prediction durably and queue it."""
         self.store.add(prediction)
         log.info("prediction %s for %s is queued", prediction.id, prediction.model)
         self.on_queued(prediction)
 
     def start(self, prediction_id: str) -> bool:
-        """The model begins. False if the prediction has ended meanwhile."""
+        """Mark a prediction as running. False if it has already ended."""
         if not self.store.start(prediction_id):
             return False
-        self._tell("start", prediction_id)
+        self._send("start", prediction_id)
         return True
 
     def progress(self, prediction_id: str, logs: str, output: Any) -> None:
-        """The logs and the output of a running prediction so far."""
+        """Store the logs and the output of a running prediction so far."""
         before = self.store.get(prediction_id)
         if before is None or not self.store.progress(prediction_id, logs, output):
             return
         event = "output" if output != before.output else "logs"
         if event in before.events and not self._courier.throttled(prediction_id):
-            self._tell(event, prediction_id)
+            self._send(event, prediction_id)
 
     def finish(self, prediction_id: str, result: Result) -> bool:
-        """The end, whose webhook is committed with it. False if it had ended before."""
+        """End a prediction, and store its final webhook with it. False if it has already ended."""
         with transaction(self._db):
             if not self.store.finish(prediction_id, _timed(result, self.get(prediction_id))):
                 return False
             ended = self.get(prediction_id)
             if ended.webhook and "completed" in ended.events:
-                self._courier.keep(ended.webhook, self._body(ended))
+                self._courier.store(ended.webhook, self._body(ended))
         log.info("prediction %s %s", prediction_id, ended.status)
         self._courier.forget(prediction_id)
         self._courier.wake()
@@ -75,31 +75,31 @@ class Predictions:
         return True
 
     def died(self, prediction_id: str, reason: str) -> None:
-        """Its model died: once more, or the end."""
+        """Queue a prediction whose model died again, or end it after MAX_RUNS."""
         prediction = self.get(prediction_id)
-        if prediction.deaths + 1 >= TRIES:
-            error = f"The model stopped {TRIES} times while it ran this prediction: {reason}"
+        if prediction.deaths + 1 >= MAX_RUNS:
+            error = f"The model stopped {MAX_RUNS} times while it ran this prediction: {reason}"
             self.finish(prediction_id, Result("failed", error=error))
         elif self.store.requeue(prediction_id):
             log.info("prediction %s is queued again: %s", prediction_id, reason)
 
     def put_back(self, prediction_id: str) -> None:
-        """Its model did not take it: it stays first in the queue."""
+        """Return a prediction that its model did not accept to the front of the queue."""
         self.store.requeue(prediction_id, deaths=0)
 
     def cancel(self, prediction_id: str) -> None:
-        """End it now, if it has not ended. Its model learns of it by `on_ended`."""
+        """Cancel a prediction unless it has ended. `on_ended` stops its model."""
         self.finish(prediction_id, Result("canceled"))
 
     def get(self, prediction_id: str) -> Prediction:
-        """The prediction, which must exist."""
+        """A prediction that must exist."""
         prediction = self.store.get(prediction_id)
         if prediction is None:
             raise LookupError(prediction_id)
         return prediction
 
     async def wait(self, prediction_id: str, seconds: float) -> Prediction:
-        """The prediction when it has ended, or as it is after so many seconds."""
+        """Wait for the end of a prediction, at most that many seconds, and return it."""
         ended = asyncio.Event()
         self._waiting[prediction_id].add(ended)
         try:
@@ -113,7 +113,7 @@ class Predictions:
                 del self._waiting[prediction_id]
         return self.get(prediction_id)
 
-    def _tell(self, event: str, prediction_id: str) -> None:
+    def _send(self, event: str, prediction_id: str) -> None:
         prediction = self.get(prediction_id)
         if prediction.webhook and event in prediction.events:
             self._courier.send_once(prediction.webhook, self._body(prediction))
@@ -123,7 +123,7 @@ class Predictions:
 
 
 def _timed(result: Result, before: Prediction) -> Result:
-    """The result with the times that its metrics must have."""
+    """The result with `total_time` and `predict_time` in its metrics."""
     now = datetime.now(UTC)
     metrics = dict(result.metrics)
     metrics["total_time"] = _seconds(before.created_at, now)

@@ -1,4 +1,4 @@
-"""What the tests run: the server as a program of its own, and a receiver of webhooks."""
+"""The local Replicate in a process of its own, and a receiver of its webhooks."""
 
 from __future__ import annotations
 

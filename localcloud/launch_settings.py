@@ -1,4 +1,4 @@
-"""What the operator chose, by environment or `.env`, and what follows from it."""
+"""The settings of the launcher, from the environment or `.env`, and their consequences."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ REPLICATE_WEBHOOKS_SECRET = "REPLICATE_WEBHOOKS_SECRET"  # noqa: S105 - a name, 
 
 
 class LaunchError(Exception):
-    """The start cannot go on; the message is for the person at the terminal."""
+    """The start cannot continue. The message is for the person at the terminal."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The operator's choices. `operator` holds every name that has a value."""
+    """The operator's settings. `operator` has every name with a value."""
 
     host: str
     port: int
@@ -46,15 +46,17 @@ class Settings:
 
     @property
     def examples_url(self) -> str:
-        """Where the models find the app's examples; empty if it serves none. The real Replicate
-        finds them only at an address that all the world knows."""
+        """The URL at which the models find the app's examples; empty if it serves none.
+
+        For the real Replicate that is the app's public address.
+        """
         if not _is_yes(self.operator.get("EXAMPLES", "yes" if self.local_replicate else "no")):
             return ""
         return self.address if self.local_replicate else self.operator.get("APP_URL", "")
 
     @property
     def query_embeddings(self) -> str:
-        """`local` where the model is at hand that the things are embedded with."""
+        """`local` if the model that embeds passages runs here too, else `replicate`."""
         at_hand = self.local_replicate and self.models_dir is None
         return self.operator.get("QUERY_EMBEDDINGS", "local" if at_hand else "replicate")
 
@@ -64,7 +66,7 @@ class Settings:
 
     @property
     def models_dir(self) -> Path | None:
-        """Other Cog models than those of localcloud, if the operator names a folder."""
+        """The operator's folder of Cog models, which replace those of localcloud."""
         folder = self.operator.get("MODELS_DIR")
         return Path(folder).expanduser().resolve() if folder else None
 
@@ -75,7 +77,7 @@ class Settings:
 
     @property
     def fetch_allow(self) -> str:
-        """FETCH_ALLOW for the app and the models: the operator's, and the examples' server."""
+        """FETCH_ALLOW for the app and the models: the operator's, and the server of examples."""
         allowed = self.operator.get("FETCH_ALLOW", "").split(",")
         if self.examples_url == self.address:
             hosts = ("127.0.0.1", "localhost", _reachable(self.host))
@@ -83,8 +85,10 @@ class Settings:
         return ",".join(entry.strip() for entry in allowed if entry.strip())
 
     def check(self) -> None:
-        """Refuse an app that strangers could use, and a mixture of real services and stand-ins
-        that cannot work."""
+        """Raises LaunchError for settings that cannot work.
+
+        These are an app open to strangers, and some mixtures of real services and stand-ins.
+        """
         self._check_open()
         if not self.local_replicate and self.local_hookdeck:
             raise LaunchError(
@@ -102,7 +106,7 @@ class Settings:
         reached, known = "", urlsplit(app_url).hostname
         if not _is_loopback(self.host):
             reached = f"HOST={self.host}"
-        elif known and not _is_loopback(known):  # by a tunnel or a proxy on this machine, say
+        elif known and not _is_loopback(known):  # for example by a tunnel or a proxy
             reached = f"APP_URL={app_url}"
         if reached and not (password or told):
             raise LaunchError(
@@ -138,9 +142,9 @@ class Settings:
 
 
 def read_settings(root: Path, environment: Mapping[str, str]) -> Settings:
-    """The settings of the project in `root`: the environment over its `.env` file.
+    """The settings of the project in `root`, where the environment overrides the `.env` file.
 
-    A name set to nothing counts as not set, and hides the one in the file.
+    An empty value counts as not set, also if it overrides a value of the file.
     """
     both = {**dotenv_values(root / ".env"), **environment}
     operator = {name: value for name, value in both.items() if value}
@@ -163,7 +167,7 @@ def _is_yes(text: str) -> bool:
 
 
 def _reachable(host: str) -> str:
-    """An address at which a server bound to `host` answers on this machine."""
+    """An address at which this machine reaches a server bound to `host`."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - not bound here
 
 
@@ -175,7 +179,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def in_url(host: str) -> str:
-    """The host as it stands in a URL: an IPv6 address in brackets."""
+    """The host as it is written in a URL, with an IPv6 address in brackets."""
     try:
         return f"[{host}]" if ipaddress.ip_address(host).version == 6 else host
     except ValueError:

@@ -1,7 +1,8 @@
-"""Webhooks: signed as Standard Webhooks, the last one of a prediction delivered with care.
+"""Sends webhooks, signed as Standard Webhooks describes.
 
-Terminal events wait in the database until they are delivered or given up: seven attempts over
-about a minute, on network errors, 429 and 5xx. Others are sent once.
+The final webhook of a prediction waits in the database until it is delivered or given up after
+seven attempts over about a minute. Network errors, 429 and 5xx lead to another attempt. All other
+webhooks are sent once.
 """
 
 from __future__ import annotations
@@ -9,27 +10,30 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-import hashlib
-import hmac
 import logging
 import sqlite3
 import time
 from collections.abc import Coroutine
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import httpx
+from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
 
-from localcloud.replicate.database import new_id
+from localcloud.replicate.identifiers import new_id
 
 log = logging.getLogger("localcloud.replicate")
 
+# Attempts for a final webhook, including the first.
 ATTEMPTS = 7
+# Seconds before the second attempt. Each following pause is twice as long, 63 s in all.
 FIRST_PAUSE = 1.0
-"""Seconds before the second attempt; each following pause is twice as long: 63 s in all."""
+# The least seconds between two `output` or `logs` webhooks of a prediction.
 THROTTLE = 0.5
-"""Least seconds between two `output` or `logs` events of a prediction."""
-_AT_ONCE = 8
+# Final webhooks that are sent at the same time.
+_CONCURRENCY = 8
+# Seconds for each step of an attempt: to connect, to send, to receive.
 _TIMEOUT = httpx.Timeout(10.0)
 
 
@@ -38,31 +42,30 @@ class BadSecret(ValueError):
 
 
 class Signer:
-    """Signs with the secret that GET /v1/webhooks/default/secret tells."""
+    """Signs with the secret that GET /v1/webhooks/default/secret returns."""
 
     def __init__(self, secret: str) -> None:
-        prefix, _, encoded = secret.partition("_")
         try:
-            self._key = base64.b64decode(encoded, validate=True)
-        except binascii.Error as error:
+            # The library itself accepts a missing prefix and ignores characters outside base64.
+            base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+            self._webhook = Webhook(secret)
+        except (binascii.Error, EmptyWebhookSecretError) as error:
             raise BadSecret("the webhook secret is not base64 after whsec_") from error
-        if prefix != "whsec" or not self._key:
+        if not secret.startswith("whsec_"):
             raise BadSecret("the webhook secret does not start with whsec_")
         self.secret = secret
 
-    def headers(self, message_id: str, moment: int, body: bytes) -> dict[str, str]:
-        """The three headers of one attempt. `moment` is Unix time in whole seconds."""
-        signed = f"{message_id}.{moment}.".encode() + body
-        digest = hmac.new(self._key, signed, hashlib.sha256).digest()
+    def headers(self, message_id: str, moment: datetime, body: str) -> dict[str, str]:
+        """The three headers of an attempt at that moment."""
         return {
             "webhook-id": message_id,
-            "webhook-timestamp": str(moment),
-            "webhook-signature": f"v1,{base64.b64encode(digest).decode()}",
+            "webhook-timestamp": str(int(moment.timestamp())),
+            "webhook-signature": self._webhook.sign(message_id, moment, body),
         }
 
 
 class Courier:
-    """Sends webhooks. `keep` belongs in the transaction that ends a prediction."""
+    """Sends webhooks. Call `store` in the transaction that ends a prediction."""
 
     def __init__(
         self, db: sqlite3.Connection, signer: Signer, first_pause: float = FIRST_PAUSE
@@ -73,26 +76,26 @@ class Courier:
         self._client = httpx.AsyncClient(timeout=_TIMEOUT, trust_env=False)
         self._new = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._under_way: set[str] = set()
+        self._in_progress: set[str] = set()
         self._last_sent: dict[str, float] = {}
 
-    def keep(self, url: str, body: bytes) -> None:
-        """Record a terminal webhook; after the commit, call `wake`."""
+    def store(self, url: str, body: bytes) -> None:
+        """Store a final webhook. Call `wake` after the commit."""
         self._db.execute(
             "INSERT INTO deliveries (id, url, body, due) VALUES (?, ?, ?, ?)",
             (f"msg_{new_id()}", url, body, time.time()),
         )
 
     def wake(self) -> None:
-        """There is a new terminal webhook."""
+        """Look for new final webhooks now."""
         self._new.set()
 
     def send_once(self, url: str, body: bytes) -> None:
-        """Send a webhook that is no loss if it is lost."""
+        """Send a webhook that may be lost."""
         self._spawn(self._send_once(url, body))
 
     def throttled(self, prediction_id: str) -> bool:
-        """Whether the prediction had an event less than half a second ago; if not, it has now."""
+        """Whether the prediction had a webhook within THROTTLE; if not, one is counted now."""
         now = time.monotonic()
         if now - self._last_sent.get(prediction_id, -THROTTLE) < THROTTLE:
             return True
@@ -100,7 +103,7 @@ class Courier:
         return False
 
     def forget(self, prediction_id: str) -> None:
-        """The prediction has ended."""
+        """Forget the last webhook of a prediction, which has ended."""
         self._last_sent.pop(prediction_id, None)
 
     async def run(self) -> None:
@@ -108,7 +111,7 @@ class Courier:
         while True:
             self._new.clear()
             for row in self._due():
-                self._under_way.add(row["id"])
+                self._in_progress.add(row["id"])
                 self._spawn(self._deliver(row))
             try:
                 await asyncio.wait_for(self._new.wait(), self._seconds_to_next())
@@ -124,26 +127,29 @@ class Courier:
     def _due(self) -> list[sqlite3.Row]:
         rows = self._db.execute(
             "SELECT * FROM deliveries WHERE due <= ? ORDER BY due LIMIT ?",
-            (time.time(), _AT_ONCE + len(self._under_way)),
+            (time.time(), _CONCURRENCY + len(self._in_progress)),
         )
-        waiting = [row for row in rows if row["id"] not in self._under_way]
-        return waiting[: max(0, _AT_ONCE - len(self._under_way))]
+        waiting = [row for row in rows if row["id"] not in self._in_progress]
+        return waiting[: max(0, _CONCURRENCY - len(self._in_progress))]
 
     def _seconds_to_next(self) -> float | None:
-        """None while as many are under way as may be: the end of one wakes the loop."""
-        if len(self._under_way) >= _AT_ONCE:
+        """The seconds until a webhook is due; None if none is, or none more can be sent.
+
+        The end of a delivery wakes the loop.
+        """
+        if len(self._in_progress) >= _CONCURRENCY:
             return None
         rows = self._db.execute(
-            "SELECT id, due FROM deliveries ORDER BY due LIMIT ?", (2 * _AT_ONCE,)
+            "SELECT id, due FROM deliveries ORDER BY due LIMIT ?", (2 * _CONCURRENCY,)
         )
-        dues = [row["due"] for row in rows if row["id"] not in self._under_way]
+        dues = [row["due"] for row in rows if row["id"] not in self._in_progress]
         return max(0.0, min(dues) - time.time()) if dues else None
 
     async def _deliver(self, row: sqlite3.Row) -> None:
         try:
             outcome = await self._post(row["url"], row["id"], row["body"])
             attempts = row["attempts"] + 1
-            if outcome.again and attempts < ATTEMPTS:
+            if outcome.retryable and attempts < ATTEMPTS:
                 pause = self._first_pause * 2 ** (attempts - 1)
                 self._db.execute(
                     "UPDATE deliveries SET attempts = ?, due = ? WHERE id = ?",
@@ -152,24 +158,23 @@ class Courier:
             else:
                 self._db.execute("DELETE FROM deliveries WHERE id = ?", (row["id"],))
         finally:
-            self._under_way.discard(row["id"])
+            self._in_progress.discard(row["id"])
             self._new.set()
-        log.info("webhook %s to %s: %s", row["id"], urlsplit(row["url"]).netloc, outcome.words)
+        _log_outcome(row["id"], row["url"], outcome)
 
     async def _send_once(self, url: str, body: bytes) -> None:
         message_id = f"msg_{new_id()}"
-        outcome = await self._post(url, message_id, body)
-        log.info("webhook %s to %s: %s", message_id, urlsplit(url).netloc, outcome.words)
+        _log_outcome(message_id, url, await self._post(url, message_id, body))
 
     async def _post(self, url: str, message_id: str, body: bytes) -> _Outcome:
-        headers = self._signer.headers(message_id, int(time.time()), body)
+        headers = self._signer.headers(message_id, datetime.now(UTC), body.decode())
         headers |= {"content-type": "application/json", "user-agent": "Replicate/1.0 (localcloud)"}
         try:
             async with self._client.stream("POST", url, content=body, headers=headers) as answer:
-                status = answer.status_code  # the answer's body is nobody's business
+                status = answer.status_code  # the body of the response is not read
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            return _Outcome(again=True, words=type(error).__name__)
-        return _Outcome(again=status == 429 or status >= 500, words=str(status))
+            return _Outcome(True, type(error).__name__)
+        return _Outcome(status == 429 or status >= 500, str(status))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -177,9 +182,12 @@ class Courier:
         task.add_done_callback(self._tasks.discard)
 
 
-class _Outcome:
-    """Whether to try again, and the outcome for the log."""
+class _Outcome(NamedTuple):
+    """The outcome of an attempt, with a word for the log."""
 
-    def __init__(self, *, again: bool, words: str) -> None:
-        self.again = again
-        self.words = words
+    retryable: bool
+    word: str
+
+
+def _log_outcome(message_id: str, url: str, outcome: _Outcome) -> None:
+    log.info("webhook %s to %s: %s", message_id, urlsplit(url).netloc, outcome.word)
