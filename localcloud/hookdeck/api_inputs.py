@@ -48,19 +48,13 @@ class DelayIn(_Strict):
 RuleIn = Annotated[RetryIn | DelayIn, Field(discriminator="type")]
 
 
-class EndpointChangeIn(_Strict):
-    """A change of the source or destination with a given id."""
-
-    name: Name | None = None
-    type: str | None = None
-    description: Description | None = None
-    config: dict[str, Any] | None = None
-
-
-class EndpointIn(EndpointChangeIn):
+class EndpointIn(_Strict):
     """A source or destination to create, or to change by its name."""
 
     name: Name
+    type: str | None = None
+    description: Description | None = None
+    config: dict[str, Any] | None = None
 
 
 class ConnectionChangeIn(_Strict):

@@ -8,7 +8,7 @@ from collections import defaultdict
 from typing import Any
 
 from localcloud.hookdeck import api_inputs
-from localcloud.hookdeck.api_errors import ApiError, invalid, not_found
+from localcloud.hookdeck.api_errors import invalid, not_found
 from localcloud.hookdeck.group_commit import Database
 from localcloud.hookdeck.models import Connection, Endpoint, Json, new_id, now_ms
 from localcloud.hookdeck.rules import parse_rules
@@ -38,23 +38,9 @@ class Catalog:
         identifier = await self._change(lambda db: _upsert_endpoint(db, table, given))
         return self._endpoints(table)[identifier]
 
-    async def update_endpoint(
-        self, table: str, identifier: str, given: api_inputs.EndpointChangeIn
-    ) -> Endpoint:
-        """Change the source or destination with that id."""
-        if identifier not in self._endpoints(table):
-            raise not_found(table[:-1], identifier)
-        await self._change(lambda db: _update_endpoint(db, table, identifier, given))
-        return self._endpoints(table)[identifier]
-
-    async def upsert_connection(
-        self, given: api_inputs.ConnectionIn, *, create: bool = False
-    ) -> Connection:
-        """Create a connection, or change the one with its source and name.
-
-        With `create`, an existing connection is an ApiError 422.
-        """
-        identifier = await self._change(lambda db: _upsert_connection(db, given, create=create))
+    async def upsert_connection(self, given: api_inputs.ConnectionIn) -> Connection:
+        """Create a connection, or change the one with its source and name."""
+        identifier = await self._change(lambda db: _upsert_connection(db, given))
         return self.connections[identifier]
 
     async def update_connection(
@@ -154,25 +140,14 @@ def _upsert_endpoint(db: sqlite3.Connection, table: str, given: api_inputs.Endpo
     return identifier
 
 
-def _update_endpoint(
-    db: sqlite3.Connection, table: str, identifier: str, given: api_inputs.EndpointChangeIn
-) -> str:
-    row = db.execute(f"SELECT * FROM {table} WHERE id = ?", (identifier,)).fetchone()  # noqa: S608
-    return _merge_endpoint(db, table, row, given)
-
-
 def _merge_endpoint(
-    db: sqlite3.Connection,
-    table: str,
-    row: sqlite3.Row,
-    given: api_inputs.EndpointIn | api_inputs.EndpointChangeIn,
+    db: sqlite3.Connection, table: str, row: sqlite3.Row, given: api_inputs.EndpointIn
 ) -> str:
     kind = given.type or row["type"]
     config = json.loads(row["config"]) if given.config is None else given.config
     if given.config is not None or kind != row["type"]:
         _check(table, kind, config)
     values: dict[str, Any] = {
-        "name": given.name or row["name"],
         "type": kind,
         "config": json.dumps(config),
     }
@@ -207,16 +182,12 @@ def _connection_values(given: api_inputs.ConnectionChangeIn) -> dict[str, Any]:
     return values
 
 
-def _upsert_connection(
-    db: sqlite3.Connection, given: api_inputs.ConnectionIn, *, create: bool
-) -> str:
+def _upsert_connection(db: sqlite3.Connection, given: api_inputs.ConnectionIn) -> str:
     source_id = _end(db, "sources", given.source, given.source_id)
     destination_id = _end(db, "destinations", given.destination, given.destination_id)
     values = _connection_values(given)
     existing = _existing(db, given.name, source_id, destination_id)
     if existing is not None:
-        if create:
-            raise ApiError(422, f"The source already has a connection named {given.name}")
         return _update(db, "connections", existing, {**values, "destination_id": destination_id})
     now, identifier = now_ms(), new_id("web")
     defaults = {"id": identifier, "rules": "[]", "created_at": now, "updated_at": now}

@@ -62,11 +62,6 @@ class ConfigurationApi:
         given = api_inputs.parse(api_inputs.ConnectionIn, await json_body(request))
         return self._connection(await self._catalog.upsert_connection(given))
 
-    async def create_connection(self, request: Request) -> Json:
-        """POST /connections."""
-        given = api_inputs.parse(api_inputs.ConnectionIn, await json_body(request))
-        return self._connection(await self._catalog.upsert_connection(given, create=True))
-
     async def update_connection(self, request: Request) -> Json:
         """PUT /connections/{id}."""
         given = api_inputs.parse(api_inputs.ConnectionChangeIn, await json_body(request))
@@ -90,10 +85,6 @@ class ConfigurationApi:
 
         return self._list(request, CONNECTIONS, to_json)
 
-    async def count_connections(self, _request: Request) -> Json:
-        """GET /connections/count."""
-        return {"count": len(self._catalog.connections)}
-
     def marking(self, table: str, column: str, *, on: bool) -> Handler:
         """The handler for disable, enable, pause and unpause."""
 
@@ -109,22 +100,11 @@ class ConfigurationApi:
         return handle
 
     def upserting(self, table: str) -> Handler:
-        """PUT and POST /sources and /destinations: create one, or change the one by that name."""
+        """PUT /sources and /destinations: create one, or change the one with that name."""
 
         async def handle(request: Request) -> Json:
             given = api_inputs.parse(api_inputs.EndpointIn, await json_body(request))
             return self._endpoint(table, await self._catalog.upsert_endpoint(table, given))
-
-        return handle
-
-    def updating(self, table: str) -> Handler:
-        """PUT /sources/{id} and /destinations/{id}."""
-
-        async def handle(request: Request) -> Json:
-            given = api_inputs.parse(api_inputs.EndpointChangeIn, await json_body(request))
-            identifier = request.path_params["id"]
-            item = await self._catalog.update_endpoint(table, identifier, given)
-            return self._endpoint(table, item)
 
         return handle
 
@@ -146,14 +126,6 @@ class ConfigurationApi:
                 return self._endpoint(table, to_endpoint(row))
 
             return self._list(request, ENDPOINTS[table], to_json)
-
-        return handle
-
-    def counting(self, table: str) -> Handler:
-        """GET /sources/count and /destinations/count."""
-
-        async def handle(_request: Request) -> Json:
-            return {"count": len(getattr(self._catalog, table))}
 
         return handle
 

@@ -124,9 +124,7 @@ def _configuration(gateway: Gateway) -> list[Route]:
     api = ConfigurationApi(*parts, gateway.settings.base_url)
     table: list[tuple[str, str, web.Handler]] = [
         ("GET", "/connections", api.list_connections),
-        ("POST", "/connections", api.create_connection),
         ("PUT", "/connections", api.upsert_connection),
-        ("GET", "/connections/count", api.count_connections),
         ("GET", "/connections/{id}", api.get_connection),
         ("PUT", "/connections/{id}", api.update_connection),
         ("DELETE", "/connections/{id}", api.delete_connection),
@@ -136,11 +134,8 @@ def _configuration(gateway: Gateway) -> list[Route]:
     for name in ("sources", "destinations"):
         table += [
             ("GET", f"/{name}", api.listing(name)),
-            ("POST", f"/{name}", api.upserting(name)),
             ("PUT", f"/{name}", api.upserting(name)),
-            ("GET", f"/{name}/count", api.counting(name)),
             ("GET", f"/{name}/{{id}}", api.getting(name)),
-            ("PUT", f"/{name}/{{id}}", api.updating(name)),
         ]
     for name in ("connections", "sources", "destinations"):
         for verb, on in (("disable", True), ("enable", False)):

@@ -3,13 +3,15 @@
 Cog's runtime reads `.cog/openapi_schema.json` to check inputs and to tell list outputs from single
 ones. Only Cog's command line, which is written in Go, creates that file. This program, run in the
 model's folder as `python -m localcloud.replicate.describe predict.py:Predictor`, imports the
-predictor and prints the same document, after pkg/schema/openapi_spec.go of Cog 0.23.
+predictor and prints the schemas of its input and output, after pkg/schema/openapi_spec.go of Cog
+0.23. The routes of Cog's server are left out, since they are the same for all models.
 """
 
 from __future__ import annotations
 
 import collections.abc
 import contextlib
+import dataclasses
 import importlib.util
 import inspect
 import json
@@ -76,8 +78,8 @@ def document(predict: Callable[..., Any]) -> Json:
     return {
         "openapi": "3.0.2",
         "info": {"title": "Cog", "version": cog.__version__},
-        "paths": {"/predictions": {"post": _operation()}},
-        "components": {"schemas": {"Input": inputs, "Output": output, **choices, **_envelopes()}},
+        "paths": {},
+        "components": {"schemas": {"Input": inputs, "Output": output, **choices}},
     }
 
 
@@ -97,7 +99,7 @@ def type_schema(hint: Any) -> Json:
         return _array(arguments)
     if origin is dict and len(arguments) == 2 and arguments[1] is not Any:
         return {"type": "object", "additionalProperties": type_schema(arguments[1])}
-    if inspect.isclass(hint) and hasattr(hint, "model_fields"):
+    if inspect.isclass(hint) and dataclasses.is_dataclass(hint):  # as cog.BaseModel is
         return _record(hint)
     return {"type": "object"}
 
@@ -181,52 +183,6 @@ def _record(hint: type) -> Json:
     }
     required = [name for name in properties if not _nullable(hints[name])]
     return {"type": "object", "properties": properties, "required": required}
-
-
-def _operation() -> Json:
-    def content(name: str) -> Json:
-        return {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}
-
-    return {
-        "summary": "Predict",
-        "description": "Run a single prediction on the model",
-        "operationId": "predict_predictions_post",
-        "requestBody": {"content": content("PredictionRequest")},
-        "responses": {
-            "200": {"description": "Successful Response", "content": content("PredictionResponse")}
-        },
-    }
-
-
-def _envelopes() -> Json:
-    def record(title: str, **properties: Json) -> Json:
-        return {"title": title, "type": "object", "properties": properties}
-
-    text, moment = {"type": "string"}, {"type": "string", "format": "date-time"}
-    reference = {"$ref": "#/components/schemas/Input"}
-    return {
-        "PredictionRequest": record("PredictionRequest", id=text, input=reference),
-        "PredictionResponse": record(
-            "PredictionResponse",
-            id=text,
-            input=reference,
-            output={"$ref": "#/components/schemas/Output"},
-            version=text,
-            created_at=moment,
-            started_at=moment,
-            completed_at=moment,
-            status={"$ref": "#/components/schemas/Status"},
-            error=text,
-            logs=text,
-            metrics={"type": "object"},
-        ),
-        "Status": {
-            "title": "Status",
-            "description": "An enumeration.",
-            "enum": ["starting", "processing", "succeeded", "canceled", "failed"],
-            "type": "string",
-        },
-    }
 
 
 if __name__ == "__main__":

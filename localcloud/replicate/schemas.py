@@ -36,44 +36,14 @@ _TYPES: dict[str, Callable[[Any], bool]] = {
     "array": lambda value: isinstance(value, list),
 }
 
-# For each keyword: the kind of fault, the type it applies to, the test and the message.
-_BOUNDS: list[tuple[str, str, type | types.UnionType, Callable[[Any, Any], bool], str]] = [
-    (
-        "minimum",
-        "number_gte",
-        int | float,
-        lambda value, bound: value >= bound,
-        "Must be greater than or equal to {}",
-    ),
-    (
-        "maximum",
-        "number_lte",
-        int | float,
-        lambda value, bound: value <= bound,
-        "Must be less than or equal to {}",
-    ),
-    (
-        "minLength",
-        "string_gte",
-        str,
-        lambda value, bound: len(value) >= bound,
-        "String length must be greater than or equal to {}",
-    ),
-    (
-        "maxLength",
-        "string_lte",
-        str,
-        lambda value, bound: len(value) <= bound,
-        "String length must be less than or equal to {}",
-    ),
-    (
-        "pattern",
-        "pattern",
-        str,
-        lambda value, pattern: re.search(pattern, value) is not None,
-        "Does not match pattern '{}'",
-    ),
-]
+# For each keyword: the kind of fault, the type it applies to, and the message.
+_BOUNDS: dict[str, tuple[str, type | types.UnionType, str]] = {
+    "minimum": ("number_gte", int | float, "Must be greater than or equal to {}"),
+    "maximum": ("number_lte", int | float, "Must be less than or equal to {}"),
+    "minLength": ("string_gte", str, "String length must be greater than or equal to {}"),
+    "maxLength": ("string_lte", str, "String length must be less than or equal to {}"),
+    "pattern": ("pattern", str, "Does not match pattern '{}'"),
+}
 
 
 def check_input(document: Json, given: Json) -> None:
@@ -156,12 +126,21 @@ def _faults(schemas: Json, schema: Json, field: str, value: Any) -> Iterator[Fau
 
 
 def _bound_faults(schema: Json, field: str, value: Any) -> Iterator[Fault]:
-    for keyword, kind, about, holds, words in _BOUNDS:
+    for keyword, (kind, applies_to, message) in _BOUNDS.items():
         bound = schema.get(keyword)
-        if bound is not None and isinstance(value, about) and not holds(value, bound):
-            yield Fault(kind, field, words.format(bound))
+        if bound is None or not isinstance(value, applies_to):
+            continue
+        if not _holds(keyword, bound, value):
+            yield Fault(kind, field, message.format(bound))
     if schema.get("format") == "uri" and not re.match(r"(https?://|data:).", value, re.I):
         yield Fault("format", field, "Does not match format 'uri'")
+
+
+def _holds(keyword: str, bound: Any, value: Any) -> bool:
+    if keyword == "pattern":
+        return re.search(bound, value) is not None
+    size = len(value) if isinstance(value, str) else value
+    return bool(size >= bound if keyword.startswith("min") else size <= bound)
 
 
 def _fits(schemas: Json, schema: Json, field: str, value: Any) -> bool:

@@ -176,12 +176,6 @@ def test_a_refused_upsert_leaves_nothing_behind(gateway: Gateway) -> None:
     assert gateway.call("GET", "/sources", name="left-behind")["models"] == []
 
 
-def test_create_refuses_a_name_that_is_taken(gateway: Gateway) -> None:
-    payload = changed(source={"name": "twice"}, name="twice")
-    assert gateway.api.post("/connections", json=payload).status_code == 200
-    assert gateway.api.post("/connections", json=payload).status_code == 422
-
-
 def test_get_update_and_delete(gateway: Gateway) -> None:
     connection = gateway.connect("http://127.0.0.1:9/")
     path = f"/connections/{connection['id']}"
@@ -200,11 +194,12 @@ def test_sources_and_destinations_by_id(gateway: Gateway, kind: str) -> None:
     item = connection[kind[:-1]]
     path = f"/{kind}/{item['id']}"
     assert gateway.call("GET", path) == item
-    assert gateway.call("PUT", path, {"description": "d"})["description"] == "d"
+    described = {"name": item["name"], "description": "d"}
+    assert gateway.call("PUT", f"/{kind}", described)["description"] == "d"
     assert gateway.call("PUT", f"{path}/disable")["disabled_at"] is not None
     assert item["id"] not in [m["id"] for m in gateway.call("GET", f"/{kind}")["models"]]
     assert gateway.call("PUT", f"{path}/enable")["disabled_at"] is None
-    assert gateway.call("GET", f"/{kind}/count")["count"] > 0
+
     assert gateway.api.get(f"/{kind}/none").status_code == 404
 
 
@@ -361,7 +356,7 @@ def test_answers_are_as_the_document_says(gateway: Gateway, five: Any) -> None:
         "/bulk/events/retry/{id}": bulk["id"],
     }
     paths = ["/connections", "/sources", "/destinations", "/events", "/attempts", "/requests"]
-    paths += ["/connections/count", "/sources/count", *ids]
+    paths += ids
     for path in paths:
         answer = gateway.call("GET", path.replace("{id}", ids.get(path, "")))
         assert problems_of("get", path, 200, answer) == [], path

@@ -63,7 +63,7 @@ def test_a_new_secret_counts_at_once(gateway: Gateway, receiver: Receiver) -> No
     connection = gateway.connect(receiver.url, source=REPLICATE)
     url = connection["source"]["url"]
     config = {"auth": {"webhook_secret_key": new}}
-    gateway.call("PUT", f"/sources/{connection['source']['id']}", {"config": config})
+    gateway.call("PUT", "/sources", {"name": connection["source"]["name"], "config": config})
     assert gateway.web.post(url, content=BODY, headers=signed(BODY)).status_code == 403
     headers = signed(BODY, secret=new)
     assert gateway.web.post(url, content=BODY, headers=headers).status_code == 200

@@ -74,7 +74,7 @@ def test_a_second_copy_in_the_same_folder_is_refused(cloud: Cloud) -> None:
 
 def test_a_taken_port_is_named(cloud: Cloud, tmp_path: Path) -> None:
     port = cloud.address.rpartition(":")[2]
-    assert f"Port {port} of 127.0.0.1 is taken" in refusal(tmp_path / "var", PORT=port)
+    assert f"Port {port} of 127.0.0.1 is in use" in refusal(tmp_path / "var", PORT=port)
 
 
 def test_a_refusal_of_the_app_is_passed_on(tmp_path: Path) -> None:

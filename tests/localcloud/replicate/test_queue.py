@@ -32,7 +32,11 @@ def test_waiting_ones_go_first(shared: Server, client: Client, tmp_path: Path) -
     def say(text: str, **more: object) -> dict[str, object]:
         return {"text": text, "diary": str(diary), **more}
 
-    first = client.predictions.create(ECHO, say("first", mode="sleep", seconds=1))
+    def created() -> int:
+        known = client.predictions.list().results
+        return sum((one.input or {}).get("diary") == str(diary) for one in known)
+
+    first = client.predictions.create(ECHO, say("first", mode="sleep", seconds=60))
     wait_for(diary.exists, "a prediction that runs")
     batches = [client.predictions.create(ECHO, say(f"batch {n}")) for n in range(3)]
     queries = [
@@ -41,6 +45,8 @@ def test_waiting_ones_go_first(shared: Server, client: Client, tmp_path: Path) -
     ]
     for query in queries:
         query.start()
+    wait_for(lambda: created() == 6, "all predictions in the queue")
+    first.cancel()
     for query in queries:
         query.join()
     for prediction in (first, *batches):
