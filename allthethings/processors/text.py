@@ -6,7 +6,7 @@ import codecs
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import urlsplit
 
 from allthethings.assets import locators
@@ -14,6 +14,9 @@ from allthethings.assets.passages import Piece
 from allthethings.processors.processor import Content, DocumentProcessor, svg
 from allthethings.sources.fetch import Download
 from allthethings.sources.markup import MAX_TITLE
+
+if TYPE_CHECKING:
+    from markdown_it.token import Token
 
 MARKDOWN_TYPES = ("text/markdown", "text/x-markdown")
 MARKDOWN_SUFFIXES = (".md", ".markdown")
@@ -23,22 +26,15 @@ CONTROLS = re.compile("[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
 # How files begin that are for programs: markup, JSON, PDF, PostScript and scripts.
 FOR_PROGRAMS = (b"<", b"{", b"%", b"#!")
 
-# Markdown's blocks and inlines (CommonMark 0.31, and GitHub's tables), as far as they tell words
-# from marks.
+# The metadata that some generators of sites put before a Markdown text.
 FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
-HEADING = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*?))??(?:[ \t]+#+)?[ \t]*")
-UNDERLINE = re.compile(r" {0,3}(=+|-+)[ \t]*")
-FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
-QUOTE = re.compile(r"(?:[ \t]*>)+[ \t]?")
-ITEM = re.compile(r"[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t]+(?:\[[ xX]\][ \t]+)?")
-WORDLESS = re.compile(r"[ \t|:*_=-]*| {0,3}\[[^\]]+\]:.*")
-INLINES = (
-    (re.compile(r"<!--.*?-->|</?[A-Za-z][^<>]*>"), ""),
-    (re.compile(r"!?\[([^\]]*)\](?:\([^)]*\)|\[[^\]]*\])"), r"\1"),
-    (re.compile(r"(?<!\w)([*_]{1,3})(?=\S)(.+?)(?<=\S)\1(?!\w)"), r"\2"),
-    (re.compile(r"(`+)(.+?)\1"), r"\2"),
-    (re.compile(r"\\([!-/:-@\[-`{-~])"), r"\1"),
+# The box before an item of a task list, which GitHub's Markdown has.
+TASK = re.compile(r"\[[ xX]\] ")
+# Tokens after which a block is complete.
+BLOCK_ENDS = frozenset(
+    {"heading_close", "paragraph_close", "tr_close", "fence", "code_block", "html_block"}
 )
+HTML_TAG = re.compile(r"<!--.*?-->|</?[A-Za-z][^<>]*>", re.DOTALL)
 
 
 class TextProcessor(DocumentProcessor):
@@ -50,7 +46,7 @@ class TextProcessor(DocumentProcessor):
     noun: ClassVar = "file"
     no_text: ClassVar = "No text was found in this file."
     mark: ClassVar = svg("M3 3h10M3 6.5h10M3 10h10M3 13.5h6")
-    preload: ClassVar = ("charset_normalizer",)
+    preload: ClassVar = ("charset_normalizer", "markdown_it")
 
     @classmethod
     def sniff(cls, first: bytes) -> str | None:
@@ -73,7 +69,7 @@ class TextProcessor(DocumentProcessor):
         if not _is_markdown(document):
             paragraphs = (" ".join(each.split()) for each in re.split(r"\n\s*\n", text))
             return _content([Piece(each) for each in paragraphs if each], None)
-        blocks = list(_blocks(FRONT_MATTER.sub("", text, count=1).split("\n")))
+        blocks = list(_blocks(FRONT_MATTER.sub("", text, count=1)))
         title = next((words for level, words in blocks if level == 1), None)
         return _content(list(_under_headings(blocks)), title)
 
@@ -111,42 +107,32 @@ def _under_headings(blocks: Iterable[tuple[int, str]]) -> Iterator[Piece]:
             yield Piece(words, locators.under(heading))
 
 
-def _blocks(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
-    """The headings with their levels, and the paragraphs and list items with level 0."""
-    paragraph: list[str] = []
-    fence = ""
-    for line in map(_unquoted, lines):
-        if fence:
-            fence = "" if line.strip().startswith(fence) else fence
-            paragraph += [line] if fence else []
-            continue
-        underline, heading = UNDERLINE.fullmatch(line), HEADING.fullmatch(line)
-        if paragraph and underline:
-            yield from _block(1 if "=" in line else 2, paragraph)
-            paragraph = []
-            continue
-        found, item = FENCE.match(line), ITEM.match(line)
-        if found or heading or item or WORDLESS.fullmatch(line):
-            yield from _block(0, paragraph)
-            paragraph = []
-        if found:
-            fence = found[1]
-        elif heading:
-            yield from _block(len(heading[1]), [heading[2] or ""])
-        elif not WORDLESS.fullmatch(line):
-            paragraph.append(line[item.end() :] if item else line)
-    yield from _block(0, paragraph)
+def _blocks(text: str) -> Iterator[tuple[int, str]]:
+    """The headings with their levels; paragraphs, rows of tables and code with level 0."""
+    from markdown_it import MarkdownIt
+
+    level, cells = 0, []
+    for token in MarkdownIt("commonmark").enable("table").parse(text):
+        if token.type == "heading_open":
+            level = int(token.tag.removeprefix("h"))
+        elif token.type == "inline":
+            words = _words(token)
+            cells.append(TASK.sub("", words, count=1) if TASK.match(words) else words)
+        elif token.type in ("fence", "code_block", "html_block"):
+            content = token.content
+            cells.append(HTML_TAG.sub("", content) if token.type == "html_block" else content)
+        if token.type in BLOCK_ENDS and cells:
+            if words := " ".join(" | ".join(cells).split()):
+                yield level, words[:MAX_TITLE] if level else words
+            level, cells = 0, []
 
 
-def _unquoted(line: str) -> str:
-    return QUOTE.sub("", line, count=1) if line.lstrip().startswith(">") else line
-
-
-def _block(level: int, lines: Iterable[str]) -> Iterator[tuple[int, str]]:
-    """The words of the lines without marks, if there are any; a heading is cut to MAX_TITLE."""
-    text = " ".join(lines)
-    for pattern, words in INLINES:
-        text = pattern.sub(words, text)
-    text = " ".join(text.split())
-    if text:
-        yield level, text[:MAX_TITLE] if level else text
+def _words(inline: Token) -> str:
+    """The text of a block without its marks; of an image, its alternative text."""
+    words = []
+    for token in inline.children or ():
+        if token.type in ("softbreak", "hardbreak"):
+            words.append(" ")
+        elif token.type in ("text", "code_inline", "image"):
+            words.append(token.content)
+    return "".join(words)
