@@ -74,10 +74,3 @@ def test_every_example_asks_a_route(routes: MapAdapter) -> None:
         posted = re.search(r"-(X POST|d|F|-data-urlencode \w+@)", example["options"])
         # Raises NotFound or MethodNotAllowed.
         routes.match(example["path"], "POST" if posted else "GET")
-
-
-def test_every_setting_is_on_its_page() -> None:
-    settings = re.findall(r"^([A-Z_]+)=", (ROOT / ".env-example").read_text("utf-8"), re.MULTILINE)
-    page = (ROOT / "docs" / "running.md").read_text("utf-8")
-    assert settings
-    assert not [name for name in settings if f"`{name}`" not in page]
