@@ -164,7 +164,7 @@ class NoSuchAsset(IndexingError):
 
     code = ErrorCode.NO_SUCH_ASSET
 
-    def __init__(self, message: str = "There is no such thing, or there is none any more.") -> None:
+    def __init__(self, message: str = "This thing does not exist, or it was deleted.") -> None:
         super().__init__(message)
 
 

@@ -143,7 +143,7 @@ def listed_in(file: bytes) -> Listed:
     try:
         addresses = run_within(FILE_SECONDS, addresses_in, file)
     except Starved as error:
-        raise ServiceUnavailable("The reader of files", "this machine is too busy") from error
+        raise ServiceUnavailable("The file reader", "this machine is too busy") from error
     except (TimeoutError, MemoryError, ChildProcessError) as error:
         raise BadInput("This bookmarks file is too complex to read.") from error
     lines = [address for address in addresses if not SCHEME.match(address)]

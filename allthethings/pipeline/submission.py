@@ -73,7 +73,7 @@ class Submission:
         seen = probe(self._fetcher, url, sniff)
         if get_asset_processor(seen.content_type, self._tools) is None:
             raise UnusableThing(
-                f"This is of type {seen.content_type}. The kinds that work: {', '.join(kinds())}.",
+                f"This is of type {seen.content_type}. Accepted are: {', '.join(kinds())}.",
                 ErrorCode.UNSUPPORTED_TYPE,
             )
         return url, key, seen

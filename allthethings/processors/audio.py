@@ -30,8 +30,8 @@ class AudioProcessor(ModelProcessor):
     max_bytes: ClassVar = 2_000_000_000
     model: ClassVar = Model(WHISPER_VERSION, webhook="audio", url_input="audio")
     words: ClassVar = Words(
-        submitted="On its way to the model",
-        running="The model listens to it",
+        submitted="Being sent to the model",
+        running="Being transcribed",
         share="{:.0%} transcribed",
         text="Transcript",
     )

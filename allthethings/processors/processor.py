@@ -154,8 +154,8 @@ class ModelProcessor(Processor):
 
     model: ClassVar[Model]
     words: ClassVar[Words] = Words(
-        submitted="On its way to the model",
-        running="The model works on it",
+        submitted="Being sent to the model",
+        running="The model is working on it",
         share="{:.0%} done",
     )
     steps: ClassVar[tuple[int, int, int, int]] = (2, 5, 60, 64)
@@ -224,7 +224,7 @@ class DocumentProcessor(Processor):
             ) from error
         except TimeoutError as error:
             raise UnusableThing(
-                f"This {self.noun} is too tangled to be read in time.",
+                f"This {self.noun} is too complex to read in time.",
                 ErrorCode.DOCUMENT_TOO_COMPLEX,
             ) from error
         except UnusableThing:

@@ -44,7 +44,7 @@ class Unsupported(Processor):
         """Raises UnusableThing."""
         del output
         raise UnusableThing(
-            "Things of this type are not processed any more.", ErrorCode.UNSUPPORTED_TYPE
+            "Things of this type are no longer supported.", ErrorCode.UNSUPPORTED_TYPE
         )
 
 

@@ -10,7 +10,7 @@ from allthethings.errors import ErrorCode
 
 E = ErrorCode
 
-RETRY = "Retry tries it again."
+RETRY = "Press Retry to try again."
 
 _CHECK_ADDRESS = (
     "Check the address: does it open in a browser? If the thing has moved, index it at its new "
@@ -21,23 +21,18 @@ _SERVER_SETUP = (
     "Its server is set up in a way that this app does not accept. Another address of the same "
     "thing may work."
 )
-_TOO_MUCH = (
-    "It is too much for this app. Parts of it can be indexed, each at an address of its own."
-)
-_NOTHING_TO_READ = (
-    "There may be nothing but music, pictures or silence in it. If there is more by now, press "
-    "Retry."
-)
-_NOT_ITS_FAULT = f"The thing itself is not to blame. {RETRY}"
-_SEE_THE_LOG = f"Whoever runs this app finds more in its log. {RETRY}"
-_WAIT = "The app goes on by itself as soon as the service answers."
+_TOO_MUCH = "It is too large for this app. You can index parts of it, each at its own address."
+_NOTHING_TO_READ = "It may contain only music or silence. If that has changed, press Retry."
+_NOT_ITS_FAULT = f"The thing itself is not the problem. {RETRY}"
+_SEE_THE_LOG = f"The app's log has the details. {RETRY}"
+_WAIT = "The app continues as soon as the service answers."
 
 ADVICE: Mapping[ErrorCode, str] = MappingProxyType(
     {
         E.BAD_INPUT: "Change what you entered, and send it again.",
-        E.ALREADY_INDEXED: "Open the thing's page to see how far it is.",
+        E.ALREADY_INDEXED: "Open the thing's page to see its progress.",
         E.NO_SUCH_ASSET: "Look for it in the list of all things.",
-        E.UNSUPPORTED_TYPE: "Another address may have the same content as a kind that works.",
+        E.UNSUPPORTED_TYPE: "Another address may have the same content in an accepted kind.",
         E.BAD_URL: _CHECK_ADDRESS,
         E.ADDRESS_REFUSED: (
             "Only public addresses are fetched. Whoever runs this app can permit others in "
@@ -55,14 +50,14 @@ ADVICE: Mapping[ErrorCode, str] = MappingProxyType(
         E.TOO_MANY_REDIRECTS: _SERVER_SETUP,
         E.NOT_FOUND: _CHECK_ADDRESS,
         E.ACCESS_DENIED: (
-            "Its server does not let this app in. What needs a sign-in cannot be indexed; an open "
-            "address of the same thing can."
+            "Its server asks for a sign-in, or refuses this app. Only what anyone can open can be "
+            "indexed."
         ),
         E.SERVER_REFUSED: _SERVER_SETUP,
         E.SERVER_UNAVAILABLE: _SERVER_BUSY,
         E.NO_CONTENT_TYPE: _SERVER_SETUP,
         E.NO_TEXT: (
-            "There may be nothing but pictures in it, or it may need script to show its text. "
+            "It may contain only pictures, or need JavaScript to show its text. "
             "Another address with the same text may work, such as a version for printing."
         ),
         E.NO_SPEECH: _NOTHING_TO_READ,
@@ -94,19 +89,19 @@ ADVICE: Mapping[ErrorCode, str] = MappingProxyType(
         E.REQUEST_REFUSED: _SEE_THE_LOG,
         E.REPLICATE_REFUSED: _NOT_ITS_FAULT,
         E.REPLICATE_ACCOUNT: (
-            "Whoever runs this app should look at its account at Replicate: the token, and what "
-            f"is left to pay with. {RETRY}"
+            "Whoever runs this app should check its account at Replicate: the token and the "
+            f"billing. {RETRY}"
         ),
         E.REPLICATE_UNAVAILABLE: f"Replicate did not answer for a long time. {RETRY}",
         E.DATABASE_UNAVAILABLE: _WAIT,
         E.DATABASE_FULL: (
-            "Whoever runs this app has to make room for the database, and start it again if it "
-            "has stopped storing. The app goes on by itself then."
+            "Whoever runs this app has to make room for the database, and restart it if it no "
+            "longer stores anything. The app then continues."
         ),
         E.SERVICE_UNAVAILABLE: _WAIT,
         E.BAD_SIGNATURE: "Compare HOOKDECK_WEBHOOK_SECRET with the signing secret of the gateway.",
         E.MALFORMED_PREDICTION: "Send a prediction as Replicate's API describes it.",
-        E.CANCELLED: "Retry begins this step again; Delete removes it.",
+        E.CANCELLED: "Retry starts this step again. Delete removes the thing.",
         E.UNFORESEEN: _SEE_THE_LOG,
     }
 )
@@ -119,7 +114,7 @@ BY_STAGE: Mapping[AssetStatus, str] = MappingProxyType(
             f"{RETRY} If that fails too, check the address and what is there."
         ),
         AssetStatus.EMBEDDINGS_ERROR: (
-            f"Its text is kept. {RETRY} Only what is missing is made again."
+            f"Its text is kept. {RETRY} Only missing vectors are made again."
         ),
     }
 )

@@ -78,11 +78,11 @@ def _at_the_model(progress: Progress, words: Words) -> str:
         return words.running
     if progress.ahead:
         return f"Waiting for a model. {_before(progress.ahead)}"
-    return "Waiting for a model" if progress.running is False else "A model was asked for its text"
+    return "Waiting for a model" if progress.running is False else "Text requested from a model"
 
 
 def _before(ahead: int) -> str:
-    return f"{counted(ahead, 'thing')} {'is' if ahead == 1 else 'are'} before it."
+    return f"{counted(ahead, 'thing')} {'is' if ahead == 1 else 'are'} ahead of it."
 
 
 def _which_attempt(asset: Asset) -> str:
@@ -92,7 +92,7 @@ def _which_attempt(asset: Asset) -> str:
 def _trouble(asset: Asset) -> str:
     """Why it waits: for another attempt after a failed one, or for a service that is away."""
     sentence = f"{(asset.error or '').rstrip('.')}."
-    return sentence if asset.next_attempt_at else f"It waits: {sentence}"
+    return sentence if asset.next_attempt_at else f"Waiting: {sentence}"
 
 
 def _when(asset: Asset, at: datetime) -> str:
@@ -101,7 +101,7 @@ def _when(asset: Asset, at: datetime) -> str:
     soon = _soon((begins - at).total_seconds() if begins else 0.0)
     if asset.next_attempt_at:
         return f"Attempt {asset.attempt} of {MAX_ATTEMPTS} {soon}."
-    told = f"It is tried again by itself {soon}."
+    told = f"It will be tried again automatically {soon}."
     return told if asset.retryable or not asset.error_code else f"{told} {advice(asset)}"
 
 

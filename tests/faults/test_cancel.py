@@ -104,7 +104,7 @@ def test_how_far_it_is_is_told_without_the_text(person: Person, site: Site) -> N
     behind = person.submit(site.add("/behind.mp3", recording("Next, please.", "wait")))
     reach(person, behind, "PROCESSING")
     waits = person.http.get(f"/assets/{behind}/state").json()["asset"]["now"]["doing"]
-    assert waits == "Waiting for a model. 1 thing is before it."
+    assert waits == "Waiting for a model. 1 thing is ahead of it."
     for each in (behind, asset_id):
         cancel(person, each, "PROCESSING_ERROR")
 

@@ -96,7 +96,7 @@ def test_the_links_of_a_result_lead_to_its_like(search: Searcher, family: Family
 @pytest.mark.parametrize("like", ["0" * 24, str(ObjectId()), "x", "x:1", ":1", "0" * 24 + ":0"])
 def test_nobodys_like_is_not_found(search: Searcher, like: str) -> None:
     search.answer(like=like, code=404)
-    assert "no such thing" in search.page(like=like, code=404)
+    assert "does not exist" in search.page(like=like, code=404)
 
 
 def test_a_passage_that_is_not_there_has_no_like(search: Searcher, family: Family) -> None:

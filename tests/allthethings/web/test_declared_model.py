@@ -128,5 +128,5 @@ def test_its_things_are_shown_as_their_kind() -> None:
     thing = make_asset(1, AssetStatus.SUBMITTED, content_type="image/png")
     tree = rendered(Memory([thing]), f"/assets/{thing.id}")
     assert text_of(tree, "//*[@class='facts']/span")[1] == "picture"
-    assert text_of(tree, "//*[@data-doing]") == ["On its way to the model"]
+    assert text_of(tree, "//*[@data-doing]") == ["Being sent to the model"]
     assert "picture" in text_of(rendered(Memory([thing]), "/"), "//*[@id='kinds']")[0]

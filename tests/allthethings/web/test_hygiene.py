@@ -79,7 +79,7 @@ def test_headers_are_on_every_answer(
         ("GET", "/process", "Not allowed", "This page does not accept that kind of request."),
         ("POST", "/process", "Too large", "a file of 8 MB"),
         ("GET", "/broken", "Internal error", "Something went wrong"),
-        ("GET", "/assets/none", "Not found", "There is no such thing, or there is none any more."),
+        ("GET", "/assets/none", "Not found", "This thing does not exist, or it was deleted."),
         ("GET", f"/assets/{1:024x}/transcript.pdf", "Not found", "Transcripts come as txt"),
     ],
 )

@@ -28,23 +28,23 @@ def thing(status: S, **changed: Any) -> Asset:
 @pytest.mark.parametrize(
     ("asset", "progress", "percent", "doing"),
     [
-        (thing(S.SUBMITTED), Progress(), 2, "On its way to the model"),
+        (thing(S.SUBMITTED), Progress(), 2, "Being sent to the model"),
         (thing(S.SUBMITTED, **PAGE), Progress(), 5, "Being read"),
-        (thing(S.PROCESSING), Progress(), 5, "A model was asked for its text"),
+        (thing(S.PROCESSING), Progress(), 5, "Text requested from a model"),
         (thing(S.PROCESSING), Progress(running=False), 5, "Waiting for a model"),
         (
             thing(S.PROCESSING),
             Progress(ahead=1, running=False),
             5,
-            "Waiting for a model. 1 thing is before it.",
+            "Waiting for a model. 1 thing is ahead of it.",
         ),
         (
             thing(S.PROCESSING),
             Progress(ahead=1234),
             5,
-            "Waiting for a model. 1,234 things are before it.",
+            "Waiting for a model. 1,234 things are ahead of it.",
         ),
-        (thing(S.PROCESSING), Progress(running=True), 5, "The model listens to it"),
+        (thing(S.PROCESSING), Progress(running=True), 5, "Being transcribed"),
         (thing(S.PROCESSING), Progress(running=True, share=0.0), 5, "0% transcribed"),
         (thing(S.PROCESSING), Progress(running=True, share=0.37), 25, "37% transcribed"),
         (thing(S.PROCESSING), Progress(running=True, share=1.0), 60, "100% transcribed"),
@@ -54,7 +54,7 @@ def thing(status: S, **changed: Any) -> Asset:
             thing(S.GENERATING_EMBEDDINGS),
             Progress(total=40, ahead=2),
             64,
-            "Waiting for the embedding model. 2 things are before it.",
+            "Waiting for the embedding model. 2 things are ahead of it.",
         ),
         (
             thing(S.GENERATING_EMBEDDINGS, **PAGE),
@@ -105,8 +105,8 @@ def test_what_waits_says_for_what_and_how_long(seconds: float | None, when: str)
     until = None if seconds is None else BEGAN + timedelta(seconds=seconds)
     asset = thing(S.SUBMITTED, error=AWAY, lease_until=until)
     seen = standing(asset, Progress(), BEGAN)
-    assert seen.trouble == "It waits: Replicate is not available: no answer from its API."
-    assert seen.advice == f"It is tried again by itself {when}."
+    assert seen.trouble == "Waiting: Replicate is not available: no answer from its API."
+    assert seen.advice == f"It will be tried again automatically {when}."
     assert seen.doing
 
 

@@ -153,8 +153,8 @@ def test_what_is_before_it_is_counted() -> None:
     ]
     assert waits == [
         "Waiting for a model",
-        "Waiting for a model. 1 thing is before it.",
-        "Waiting for a model. 2 things are before it.",
+        "Waiting for a model. 1 thing is ahead of it.",
+        "Waiting for a model. 2 things are ahead of it.",
     ]
 
 
@@ -172,8 +172,8 @@ def test_what_waits_says_when_it_goes_on() -> None:
     until = BEGAN.replace(year=2999)
     thing = make_asset(1, S.SUBMITTED, error="Replicate is away", lease_until=until)
     tree = rendered(Memory([thing]), PATH)
-    assert text_of(tree, "//*[@data-trouble]") == ["It waits: Replicate is away."]
-    assert "It is tried again by itself in about" in text_of(tree, "//*[@data-advice]")[0]
+    assert text_of(tree, "//*[@data-trouble]") == ["Waiting: Replicate is away."]
+    assert "It will be tried again automatically in about" in text_of(tree, "//*[@data-advice]")[0]
 
 
 # -- its words
