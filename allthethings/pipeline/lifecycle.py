@@ -53,7 +53,7 @@ class Lifecycle:
         """
         asset = self._assets.existing(asset_id)
         if not asset.failed and asset.next_attempt_at is None:
-            raise BadInput("Only what has failed can be tried again.")
+            raise BadInput("Only a thing that failed or waits can be retried.")
         self.start_again(asset)
         return self._assets.existing(asset_id)
 
@@ -99,7 +99,7 @@ class Lifecycle:
                 self._unwanted.cancel([*([mine] if mine else []), *self._owing(asset_id)])
                 return ended
             asset = self._assets.existing(asset_id)  # it went on in between
-        raise BadInput("Only what is under way can be cancelled.")
+        raise BadInput("Only a thing that is under way can be cancelled.")
 
     def delete(self, asset_id: str) -> None:
         """Remove an asset at any stage, for good. Raises NoSuchAsset."""

@@ -26,11 +26,11 @@ TOGETHER = 20
 """Things taken up with one look at what Replicate was asked for."""
 # What went wrong, where nobody else has words for it.
 SENTENCES: Mapping[ErrorCode, str] = {
-    E.UNFORESEEN: "Something went wrong that nobody foresaw; the log of the reconciler has it.",
-    E.VECTORS_NOT_REQUESTED: "Its passages wait for vectors that nobody was asked for.",
-    E.PREDICTION_LOST: "Replicate does not know the prediction any more.",
+    E.UNFORESEEN: "Something went wrong in this app; the reconciler's log has the details.",
+    E.VECTORS_NOT_REQUESTED: "Vectors of its passages are missing, and none are being made.",
+    E.PREDICTION_LOST: "Replicate no longer knows the prediction.",
     E.PREDICTION_TIMED_OUT: "The model did not finish in time; the prediction was cancelled.",
-    E.OUTPUT_EXPIRED: "Replicate has deleted the model's output; it came while nobody fetched it.",
+    E.OUTPUT_EXPIRED: "Replicate deleted the model's output before it was fetched.",
 }
 
 

@@ -54,7 +54,7 @@ class Cutter:
             )
         passages = cut(content.pieces, self.count_tokens, self.shape, content.title)
         if not passages:
-            raise UnusableThing("There is no text in it.", ErrorCode.NO_TEXT)
+            raise UnusableThing("It contains no text.", ErrorCode.NO_TEXT)
         return passages
 
 
@@ -128,7 +128,7 @@ class TextStage:
         processor = get_asset_processor(asset.content_type, self._tools)
         if processor is None:
             raise UnusableThing(
-                f"Things of type {asset.content_type} are not processed any more.",
+                f"Things of type {asset.content_type} are no longer supported.",
                 ErrorCode.UNSUPPORTED_TYPE,
             )
         return processor

@@ -318,7 +318,7 @@ def test_two_who_cancel_are_one(apart: Database, replicate: Interrupted) -> None
     asset_id = left(apart, "PROCESSING", timedelta(minutes=1))
     pipeline = pipeline_of(apart, replicate, NOWHERE)
     pipeline.lifecycle.cancel(asset_id)
-    with pytest.raises(BadInput, match="Only what is under way"):
+    with pytest.raises(BadInput, match="Only a thing that is under way"):
         pipeline.lifecycle.cancel(asset_id)
     assert statuses(existing(apart, asset_id)) == ["PROCESSING", "PROCESSING_ERROR"]
     pipeline.lifecycle.delete(asset_id)

@@ -327,7 +327,7 @@ def test_a_thing_is_cancelled_by_a_form_or_a_program() -> None:
 
 def test_what_is_not_under_way_is_not_cancelled() -> None:
     memory = Pipeline([make_asset(1, S.SEARCHABLE)])
-    memory.refuses = "Only what is under way can be cancelled."
+    memory.refuses = "Only a thing that is under way can be cancelled."
     browser = client(memory)
     assert browser.post(f"{PATH}/cancel").status_code == 303
     assert memory.refuses in browser.get(PATH).text
