@@ -58,6 +58,9 @@ WORDS_OF_RECORDINGS = WORDS | {
     "hangs up in its body": "closed the connection too early",
     "false gzip": "damaged compressed content",
 }
+# They tell no type and begin like a plain text, so they are refused only when they are read.
+TAKEN_FOR_TEXT = ("endless chunks of one byte", "cut gzip")
+REFUSED_AT_ONCE = [name for name in NAMES if name not in TAKEN_FOR_TEXT]
 AT_ONCE = 12
 
 
@@ -131,9 +134,10 @@ def is_a_sentence(text: str) -> bool:
 @pytest.fixture(scope="module")
 def refusals(person: Person, hostile: Server) -> dict[str, str]:
     """What a person is told of each server that is hostile from the first request."""
-    urls = [hostile.url(f"/look/{slug(name)}") for name in NAMES]
+    urls = [hostile.url(f"/look/{slug(name)}") for name in REFUSED_AT_ONCE]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return dict(zip(NAMES, map(alert, pool.map(person.refused, urls)), strict=True))
+        alerts = map(alert, pool.map(person.refused, urls))
+        return dict(zip(REFUSED_AT_ONCE, alerts, strict=True))
 
 
 @pytest.fixture(scope="module")
@@ -145,10 +149,17 @@ def failures(person: Person, hostile: Server) -> dict[str, dict[str, Any]]:
         return dict(zip(NAMES, pool.map(person.judged, things), strict=True))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", REFUSED_AT_ONCE)
 def test_hostile_from_the_first_request(refusals: dict[str, str], name: str) -> None:
     assert is_a_sentence(refusals[name])
     assert WORDS.get(name, "The") in refusals[name]
+
+
+@pytest.mark.parametrize("name", TAKEN_FOR_TEXT)
+def test_hostile_in_what_is_taken_for_text(person: Person, hostile: Server, name: str) -> None:
+    asset = person.judged(person.submit(hostile.url(f"/look/{slug(name)}")))
+    assert failed(asset)
+    assert is_a_sentence(asset["error"])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -208,7 +219,7 @@ def test_twenty_at_once(person: Person, hostile: Server) -> None:
     assert all(is_a_sentence(asset["error"]) for asset in ended)
 
 
-REFUSED = re.compile(
+PRIVATE = re.compile(
     "not a public address|is not valid|is not a URL|not fetched|no spaces or control|password"
 )
 
@@ -219,14 +230,14 @@ def test_no_form_of_a_private_address_is_reached(
     """Asked for outright, behind a redirect, and by the model behind a redirect."""
     private = [f"http://{form}:{canary.port}/" for form in FORMS]
     for url in private:
-        assert REFUSED.search(alert(person.refused(url)))
+        assert PRIVATE.search(alert(person.refused(url)))
         redirect = hostile.url(f"/redirect?{quote(url, safe='')}")
-        assert REFUSED.search(alert(person.refused(redirect)))
+        assert PRIVATE.search(alert(person.refused(redirect)))
     redirects = [hostile.url(f"/sound-redirect?{quote(url, safe='')}") for url in private]
     for thing in [person.submit(redirect) for redirect in redirects]:
         asset = person.finished(thing)
         assert asset["status"] == "PROCESSING_ERROR"
-        assert REFUSED.search(asset["error"])
+        assert PRIVATE.search(asset["error"])
     assert canary.connections == 0
 
 
