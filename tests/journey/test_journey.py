@@ -57,6 +57,20 @@ def test_an_example_is_found_in_other_words(
     assert first["passages"][0]["text"] in re.sub(r"\s+", " ", asset["text"])
 
 
+@pytest.mark.parametrize(
+    ("beginning", "content_type"),
+    [("<!doctype html><title>A page</title>", "text/html"), ("A text. ", "text/plain")],
+)
+def test_first_bytes_tell_what_a_server_does_not(
+    person: Person, site: Site, beginning: str, content_type: str
+) -> None:
+    words = "The dunlin probes the mud of the estuary with its bill, and feels for worms. "
+    served = Page(f"{beginning}<p>{words * 5}</p>".encode(), "application/octet-stream")
+    asset = person.index(site.add(f"/unnamed-{content_type[5:]}", served))
+    assert asset["content_type"] == content_type
+    assert "dunlin probes" in asset["text"]
+
+
 def test_a_recording_goes_through_every_stage_and_keeps_its_times(
     person: Person, cloud: Cloud
 ) -> None:
