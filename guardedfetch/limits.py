@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from .errors import TooSlow
 
 MEBIBYTE = 1024 * 1024
+# Bytes a second. A server that sends fewer for `Limits.stall` seconds has stalled.
 SLOWEST = 1000
-"""Bytes a second: a server that sends fewer for as long as `Limits.stall` has stalled."""
 
 
 @dataclass(frozen=True)

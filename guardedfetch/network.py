@@ -27,8 +27,8 @@ from .errors import (
 from .limits import Deadline, Pace, readable_size
 from .urls import Target
 
+# From a host name and a port to its IP addresses as text. Raises socket.gaierror.
 Resolver = Callable[[str, int], Sequence[str]]
-"""From a host name and a port to its IP addresses as text; raises socket.gaierror."""
 
 MAX_ADDRESSES_TRIED = 6
 

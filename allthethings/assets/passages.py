@@ -1,7 +1,7 @@
 """Cut a text into passages that the embedding model reads whole.
 
-all-mpnet-base-v2 reads 384 word pieces, two of them its own marks, and drops the rest without
-a word. A passage is made of whole sentences, and says where in the thing it stands.
+all-mpnet-base-v2 reads 384 word pieces, two of them its own marks, and silently drops the rest. A
+passage is made of whole sentences, and its locator says where in the asset it is.
 """
 
 from __future__ import annotations
@@ -15,21 +15,23 @@ from sentencex import segment
 
 from allthethings.assets.locators import WHOLE, Locator
 
+# Word pieces that the model reads of a text, besides its two marks.
 MODEL_LIMIT = 384 - 2
+# Word pieces. A paragraph with fewer shares a passage with the next one.
 TOO_SHORT = 48
-"""A paragraph shorter than this shares a passage with the next one."""
-LONGEST_TITLE = 48
-"""Word pieces; a longer title is no title, and stands in front of no passage."""
+# Word pieces. A title with more is not put in front of passages.
+MAX_TITLE_TOKENS = 48
+# Characters that sentencex gets at a time: its time grows with the square of a text's length, and
+# it holds the interpreter's lock.
 SEGMENTED_AT_ONCE = 5_000
-"""Characters: sentencex takes the square of a text's length, and nothing else runs meanwhile."""
 
+# How many word pieces each text has, without the model's own marks.
 CountTokens = Callable[[Sequence[str]], Sequence[int]]
-"""How many word pieces each text takes, without the model's own marks."""
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of a thing as its processor found it: a paragraph, or a spoken segment."""
+    """A part of an asset as its processor found it: a paragraph, or a spoken segment."""
 
     text: str
     locator: Locator = WHOLE
@@ -41,7 +43,7 @@ class Shape:
 
     A passage of `size` word pieces ends with its sentence: long enough to carry its context, short
     enough that its vector still stands for one subject. The model reads a passage with the title
-    of its thing in front if `title`, and with the last `overlap` sentences before it.
+    of its asset in front if `title`, and with the last `overlap` sentences before it.
     """
 
     size: int = 200
@@ -51,8 +53,8 @@ class Shape:
 
 @dataclass(frozen=True)
 class Passage:
-    """One searchable part; `position` counts from 0 in reading order. `before` is what the model
-    reads in front of the text, and people do not."""
+    """One searchable part. `position` counts from 0 in reading order. `before` is text that only
+    the model reads, in front of `text`."""
 
     position: int
     text: str
@@ -62,7 +64,7 @@ class Passage:
 
 @dataclass(frozen=True)
 class _Sentence:
-    text: str  # with the space behind it, if there is one: joined they are the text
+    text: str  # with the space after it: joined, the sentences are the text
     tokens: int
     locator: Locator
     ends_piece: bool
@@ -80,7 +82,7 @@ def cut(
     head, tokens_of_head = "", 0
     if shape.title and title:
         head, tokens_of_head = f"{title.rstrip('.')}.", count_tokens([title])[0] + 1
-    if tokens_of_head > LONGEST_TITLE:
+    if tokens_of_head > MAX_TITLE_TOKENS:
         head, tokens_of_head = "", 0
     limit = MODEL_LIMIT - tokens_of_head
     groups = list(_group(_sentences(pieces, count_tokens, limit), shape.size, limit))
@@ -100,7 +102,7 @@ def cut(
 
 
 def _last(group: Sequence[_Sentence], number: int, room: int) -> list[str]:
-    """The texts of the last sentences, so many as there is room for."""
+    """The texts of the last `number` sentences, as many as fit into `room` word pieces."""
     texts: list[str] = []
     for sentence in reversed(group[len(group) - number :] if number else ()):
         room -= sentence.tokens

@@ -1,4 +1,4 @@
-"""What was said and when: kept small, grouped for the page, and written as subtitle files.
+"""Transcripts: lines with their times, packed for storage, grouped for the page, as subtitles.
 
 SubRip (SRT) has no standard but its use; WebVTT is W3C's, https://www.w3.org/TR/webvtt1/.
 """
@@ -13,18 +13,18 @@ from dataclasses import dataclass
 
 from allthethings.assets.locators import Locator, TimeSpan
 
+# What SubRip would take for the times of a cue. It has no way to escape it.
 ARROW = re.compile("-{2,}>")
-"""In a text of SubRip it would look like the times of a cue; there is no way to escape it."""
+# Bytes of packed lines, beside a text that may fill most of a MongoDB document.
 MAX_PACKED = 1_000_000
-"""Bytes, beside a text that may fill most of a MongoDB document."""
-LONGEST = 10_000_000.0
-"""Seconds; what a model says of later moments is not so."""
-LONGEST_NAME = 80
-"""Characters of a file's name; a file system holds 255 bytes."""
-LONGEST_DEVICE = 7
-"""Characters: CON.txt is a device to Windows, and so is CONOUT$."""
+# Seconds. No recording is longer, whatever a model says.
+MAX_SECONDS = 10_000_000.0
+# Characters of a file's name. A file system holds 255 bytes.
+MAX_NAME = 80
+# Characters of the names that Windows keeps for devices, as CON and CONOUT$.
+MAX_DEVICE_NAME = 7
+# Characters that some file systems do not allow in a name.
 NOT_IN_NAMES = frozenset('\\/:*?"<>|')
-"""What some file system has another use for."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,12 @@ class Group:
     lines: tuple[Line, ...]
 
 
-# -- kept with a thing
+# -- stored
 
 
 def pack(text: str, lines: Iterable[Line]) -> bytes | None:
-    """The lines of a text as their times and where they stand in it; None when the text does not
-    hold them all in their order, or when there are too many, or none."""
+    """The lines as their times and their offsets in the text. None if there are none or too
+    many, or if the text does not hold them all in this order."""
     numbers: list[int] = []
     end = 0
     for line in lines:
@@ -74,7 +74,7 @@ def unpack(text: str, packed: bytes) -> list[Line]:
 
 
 def from_locators(rows: Iterable[tuple[str, Locator]]) -> list[Line]:
-    """The lines among texts with locators, be they a recording's pieces or its passages."""
+    """The lines among texts with locators, which may be pieces or passages."""
     return [
         Line(locator.start, locator.end, text)
         for text, locator in rows
@@ -86,10 +86,10 @@ def from_locators(rows: Iterable[tuple[str, Locator]]) -> list[Line]:
 
 
 def grouped(lines: Sequence[Line], passages: Iterable[Locator]) -> list[Group]:
-    """The lines by the passages at these places, which are numbered from 0.
+    """The lines grouped by the passages with these locators, which are numbered from 0.
 
-    A long line can be several passages: they all begin with it. A passage of no known time
-    begins with the first line.
+    A long line can be several passages, which all begin with it. A passage without a time begins
+    with the first line.
     """
     groups: list[tuple[list[int], list[Line]]] = [([], [])]
     starts = [place.start if isinstance(place, TimeSpan) else 0.0 for place in passages]
@@ -117,7 +117,7 @@ def srt(lines: Iterable[Line]) -> str:
 
 
 def vtt(lines: Iterable[Line]) -> str:
-    """WebVTT; what is a mark in a cue's text is escaped."""
+    """WebVTT, with its marks escaped in the texts of cues."""
     blocks = [f"{_span(cue, '.')}\n{_escaped(cue.text)}\n" for cue in _cues(lines)]
     return "\n".join(["WEBVTT\n", *blocks])
 
@@ -137,8 +137,8 @@ class _Cue:
 
 
 def _cues(lines: Iterable[Line]) -> list[_Cue]:
-    """In the order of time, each at least a millisecond long and over when the next one begins;
-    lines that begin together are one."""
+    """Cues in the order of time, each at least a millisecond long, without overlaps. Lines that
+    begin at the same time become one cue."""
     spoken = [
         _Cue(_milliseconds(line.start), _milliseconds(line.end), text)
         for line in lines
@@ -162,7 +162,7 @@ def _apart(cues: Iterable[_Cue]) -> Iterator[_Cue]:
 
 
 def _milliseconds(seconds: float) -> int:
-    return round(min(max(0.0, seconds), LONGEST) * 1000)
+    return round(min(max(0.0, seconds), MAX_SECONDS) * 1000)
 
 
 def _span(cue: _Cue, mark: str) -> str:
@@ -181,11 +181,11 @@ def _escaped(text: str) -> str:
 
 
 def file_name(title: str, extension: str) -> str:
-    """A name that every file system takes, and that hides no ending behind odd characters."""
+    """A file name that every file system takes, and whose extension no character hides."""
     plain_title = "".join(
         each if each.isprintable() and each not in NOT_IN_NAMES else " " for each in title
     )
-    words = " ".join(plain_title.split())[:LONGEST_NAME].strip(". ")
-    if 0 < len(words) <= LONGEST_DEVICE:
+    words = " ".join(plain_title.split())[:MAX_NAME].strip(". ")
+    if 0 < len(words) <= MAX_DEVICE_NAME:
         words += " transcript"
     return f"{words or 'transcript'}.{extension}"

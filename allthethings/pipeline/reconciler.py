@@ -1,7 +1,7 @@
-"""Take up what stopped half-way: a crash between two steps, a callback that never came.
+"""Takes up assets that stopped half-way, after a crash or when a callback never came.
 
-Any number of reconcilers may run: who acts on a thing has its lease, and every step is a
-compare and set.
+Any number of reconcilers may run: each acts only on assets that it has leased, and every step is
+a compare-and-set.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ log = logging.getLogger(__name__)
 
 S = AssetStatus
 E = ErrorCode
-TOGETHER = 20
-"""Things taken up with one look at what Replicate was asked for."""
-# What went wrong, where nobody else has words for it.
+# Assets taken up with one list of predictions.
+GROUP = 20
+# What went wrong, where no other module has a sentence for it.
 SENTENCES: Mapping[ErrorCode, str] = {
     E.UNFORESEEN: "Something went wrong in this app; the reconciler's log has the details.",
     E.VECTORS_NOT_REQUESTED: "Vectors of its passages are missing, and none are being made.",
@@ -56,13 +56,13 @@ class Reconciler:
         self._deadline = deadline
 
     def reconcile(self, limit: int = 100) -> int:
-        """Take up what nobody works on. Returns how many things that were."""
+        """Take up the assets that nobody works on. Returns how many there were."""
         for deletion in self._deletions.pending(limit):
             self._pipeline.lifecycle.finish_deletion(deletion)
         waiting, taken = self._leases.unfinished(limit), 0
         while waiting:
-            taken += self._take_some(waiting[:TOGETHER])
-            waiting = waiting[TOGETHER:]
+            taken += self._take_some(waiting[:GROUP])
+            waiting = waiting[GROUP:]
         return taken
 
     def _take_some(self, assets: Sequence[Asset]) -> int:
@@ -80,7 +80,7 @@ class Reconciler:
         return taken
 
     def _try(self, asset: Asset) -> None:
-        """One thing that fails in a way nobody foresaw must not hold up all the others."""
+        """Take up an asset. A fault in it does not stop the others from being taken up."""
         try:
             self._take_up(asset)
         except ServiceUnavailable as error:
@@ -102,7 +102,7 @@ class Reconciler:
             self._ask_for_embeddings(asset)
 
     def _ask_for_text(self, asset: Asset) -> None:
-        """The callback is late, or was lost: ask Replicate what became of the prediction."""
+        """Ask Replicate for the prediction: its callback is late, or was lost."""
         prediction = self._replicate.get(asset.replicate_process_id or "")
         if self._came_to_an_end(asset, prediction) and prediction:
             self._pipeline.text.arrived(asset, prediction)
@@ -135,9 +135,9 @@ class Reconciler:
             return False
         if prediction.finished:
             return True
-        # What waits for its turn is not stuck, however long the queue: it has not begun.
+        # A prediction that is still queued is not stuck, however long the queue.
         if prediction.started_at and now() - prediction.started_at > self._deadline:
-            # In this order: the callback of a cancelled prediction knows no reason.
+            # In this order: the callback of a cancelled prediction tells no reason.
             self._failures.record(asset, _error(E.PREDICTION_TIMED_OUT))
             self._pipeline.unwanted.give_up(asset.id, [prediction.id])
         return False

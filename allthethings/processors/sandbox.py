@@ -1,8 +1,8 @@
-"""Run a function in a process of its own, with as much time as it may take and no more.
+"""Run a function in a process of its own, with bounds on its CPU time and memory.
 
-For parsers of what strangers wrote: some pages of a megabyte keep one busy for minutes, and a
-thread cannot be interrupted. The processes are forked, in some milliseconds, from a server that
-has imported what they need (multiprocessing's forkserver).
+The app parses strangers' files this way: some pages of a megabyte keep a parser busy for minutes,
+and a thread cannot be interrupted. The processes are forked within milliseconds from a server
+that has imported what they need (multiprocessing's forkserver).
 """
 
 from __future__ import annotations
@@ -20,33 +20,34 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 _context = multiprocessing.get_context("forkserver")
 
+# Added to the niceness of these processes: pages and callbacks go first.
 NICENESS = 5
-"""The pages and the callbacks go first."""
-PATIENCE = 25.0
-"""Seconds until a busy machine has given a process its time, or never will; within a lease."""
+# Seconds of wall time after which a process is killed: the machine is too busy to give it its CPU
+# seconds. Shorter than a lease.
+WALL_SECONDS = 25.0
+# Bytes of memory of one process. A parser needs a hundred times the size of a page, and more.
 MEMORY = 1024 * 1024 * 1024
-"""Bytes: what a parser makes of a page takes a hundred times the page's own, and more."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 def prepare(modules: Sequence[str]) -> None:
-    """Start the server without waiting for it; it imports these modules."""
+    """Start the server, which imports these modules, without waiting for it."""
     _context.set_forkserver_preload(list(modules))
     forkserver.ensure_running()
 
 
 class Starved(Exception):
-    """The machine was too busy with other things."""
+    """The machine was too busy to run the function."""
 
 
 def run_within(seconds: int, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """What the function returns, or raises; all of it has to be picklable.
+    """Return what the function returns, or raise what it raises; all of it has to be picklable.
 
-    Raises TimeoutError when it takes more of a processor's time, MemoryError when it wants more
-    than it may have, Starved when it could not be started or did not get its time,
-    ChildProcessError when its process dies.
+    `seconds` are CPU seconds. Raises TimeoutError when the function takes more, MemoryError when
+    it needs more than MEMORY, Starved when the machine is too busy to run it, ChildProcessError
+    when its process dies.
     """
     receiver, sender = _context.Pipe(duplex=False)
     given = (sender, seconds, function, args, kwargs)
@@ -54,12 +55,12 @@ def run_within(seconds: int, function: Callable[P, T], *args: P.args, **kwargs: 
     with receiver:
         try:
             process.start()
-        except OSError as error:  # no memory or no process left for it
+        except OSError as error:  # the machine has no memory or no process left
             raise Starved(f"{function.__name__} could not be started") from error
-        sender.close()  # so that its end is seen here
+        sender.close()  # the child holds the only other end: its death is seen here
         try:
-            if not receiver.poll(PATIENCE):
-                raise Starved(f"{function.__name__} did not get {seconds} s in {PATIENCE:g} s")
+            if not receiver.poll(WALL_SECONDS):
+                raise Starved(f"{function.__name__} did not get {seconds} s in {WALL_SECONDS:g} s")
             returned, outcome = receiver.recv()
         except EOFError:
             process.join()
@@ -82,14 +83,14 @@ def _work(
     kwargs: dict[str, Any],
 ) -> None:
     os.nice(NICENESS)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # SIGXCPU would write one
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # SIGXCPU would dump core
     # The hard limit is a SIGKILL: a busy machine may count two seconds before it sends SIGXCPU.
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 5))
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
     try:
         outcome: tuple[bool, Any] = (True, function(*args, **kwargs))
-    except Exception as error:  # noqa: BLE001 - it is raised where it was asked for
-        error.add_note(traceback.format_exc())  # a traceback itself does not travel
+    except Exception as error:  # noqa: BLE001 - it is raised in the caller
+        error.add_note(traceback.format_exc())  # a traceback cannot be pickled
         outcome = (False, error)
-    with contextlib.suppress(BrokenPipeError):  # nobody waits any more
+    with contextlib.suppress(BrokenPipeError):  # the caller has given up
         sender.send(outcome)

@@ -1,4 +1,4 @@
-"""The one way to Replicate: its SDK, with a timeout, and its errors in our words."""
+"""Replicate's API through its SDK, with a timeout, and with our errors."""
 
 from __future__ import annotations
 
@@ -32,15 +32,18 @@ from allthethings.replicate.predictions import (
 )
 
 SERVICE = "Replicate"
+# Seconds for one request.
 TIMEOUT = 10.0
+# Seconds that one request waits for a prediction (`Prefer: wait`). Shorter than TIMEOUT.
 WAIT = 8
-"""Seconds that one request waits for a prediction (`Prefer: wait`), within the timeout."""
-PATIENCE = 25.0
-"""Seconds that a synchronous prediction may take in all, a cold start of the model included."""
+# Seconds that a synchronous prediction may take in all, with the cold start of its model.
+RUN_SECONDS = 25.0
+# Seconds between two looks at a synchronous prediction.
 POLL_INTERVAL = 0.5
+# How much the clocks of Replicate and of this app may differ.
 CLOCK_SKEW = timedelta(minutes=1)
+# Pages of predictions, of 100 each, that `find` looks through.
 PAGES_TO_SEARCH = 10
-"""A page holds 100 predictions, and the queries of searches are among them."""
 # Statuses for a token that is refused or an account that cannot pay.
 ACCOUNT_STATUSES = frozenset({401, 402, 403})
 
@@ -59,7 +62,7 @@ class ReplicateClient:
             base_url=base_url or None,
             timeout=httpx.Timeout(TIMEOUT),
         )
-        # The SDK asks ten times of itself, for as long as Retry-After says; it takes no setting.
+        # The SDK has no setting for its ten retries, each after as long as Retry-After says.
         retrying: Any = self._sdk._client._transport
         retrying.max_attempts = 1
 
@@ -76,8 +79,8 @@ class ReplicateClient:
             )
 
     def run(self, version: str, values: Mapping[str, Any]) -> Prediction:
-        """Start a prediction and wait for it; it may not be finished when the patience ends."""
-        end = time.monotonic() + PATIENCE
+        """Start a prediction and wait for it. It may not be finished after RUN_SECONDS."""
+        end = time.monotonic() + RUN_SECONDS
         with self._translated():
             # The SDK takes any status but `starting` for the end of a wait.
             prediction = self._sdk.predictions.create(
@@ -121,7 +124,7 @@ class ReplicateClient:
         return None
 
     def cancel(self, prediction_id: str) -> None:
-        """Stop it if it runs; one that has finished, or that nobody knows, is left as it is."""
+        """Stop a prediction that runs. One that has finished or is not known stays as it is."""
         with contextlib.suppress(_NotFound, _Aborted), self._translated(prediction_id):
             self._sdk.predictions.cancel(prediction_id)
 
@@ -152,15 +155,15 @@ class ReplicateClient:
             raise unavailable("its answer was not understood") from error
         except json.JSONDecodeError as error:
             raise unavailable("its answer was not JSON") from error
-        except ValueError as error:  # a list of another shape, a time that is none
+        except ValueError as error:  # a list of another shape, or not a time
             raise unavailable("its answer was not understood") from error
 
     @contextlib.contextmanager
     def one_list(self) -> Iterator[None]:
-        """Inside, all that is looked for by this thread is looked for in one list, read when it is
-        first needed: a page is megabytes, and after a crash there is much to look for.
+        """Within it, every `find` of this thread reads the same list of predictions, which is
+        fetched when it is first needed: a page is megabytes, and a crash leaves much to find.
 
-        Only for things that the caller held before: nobody else asks for their predictions.
+        Only for assets that the caller has leased before: nobody else asks for their predictions.
         """
         token = _list.set(_List())
         try:
@@ -192,7 +195,7 @@ class ReplicateClient:
 
 @dataclass
 class _List:
-    """The predictions since a moment; None: it has not been read."""
+    """The predictions since a moment. `since` is None until they are fetched."""
 
     since: datetime | None = None
     rows: Sequence[ListedPrediction] = ()

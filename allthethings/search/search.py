@@ -20,7 +20,7 @@ from allthethings.search.results import Away, Found, Hit, Result
 from allthethings.search.syntax import Query
 from allthethings.store.conditions import Scope
 from allthethings.store.documents import Document
-from allthethings.store.passage_index import MOST
+from allthethings.store.passage_index import MAX_CANDIDATES
 
 log = logging.getLogger(__name__)
 
@@ -134,9 +134,9 @@ class Search:
             new = [hit for hit in hits if hit.asset_id not in row]
             for result in islice(self._results(new), wanted + 1 - len(row)):
                 row[result.asset.id] = result
-            if len(row) > wanted or all_seen or limit >= MOST:
+            if len(row) > wanted or all_seen or limit >= MAX_CANDIDATES:
                 return list(row.values())[wanted - PER_PAGE : wanted], len(row) > wanted
-            limit = min(MOST, 4 * limit)  # many passages of few things stood in front
+            limit = min(MAX_CANDIDATES, 4 * limit)  # many passages of few things stood in front
 
     def _results(self, hits: Iterable[Hit]) -> Iterator[Result]:
         """The searchable things of the hits, in the order of their best ones."""

@@ -1,4 +1,4 @@
-"""The one way out to the URLs that people submit: look at a thing, and download a document."""
+"""The only requests to URLs that people submit: probes and downloads."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from allthethings.errors import ErrorCode, UnusableThing, code_of_status
 from guardedfetch import Fetched, Fetcher, FetchError, Limits, TooSlow
 
 GONE = {404, 410}
-LONGEST_TYPE = 255
-"""Characters of a content type (RFC 6838, section 4.2); each passage of a thing keeps it."""
+# Characters of a content type (RFC 6838, section 4.2). Each passage of an asset keeps it.
+MAX_CONTENT_TYPE = 255
 FIRST_BYTE = {"Range": "bytes=0-0"}
 # Bytes that are enough to see what a thing is, and the request for them.
 SNIFFED = 1024
@@ -36,13 +36,13 @@ UNTOLD = frozenset(
         "unknown/unknown",
     }
 )
+# Limits of each request of a probe.
 LOOK = Limits(deadline=4.5)
-"""For each of the two requests of a probe."""
 DOWNLOAD = Limits(deadline=8.0)
+# Bytes at the beginning of a page that are read for its title.
 BEGINNING = 32 * 1024
-"""Bytes: titles stand near the top."""
+# Seconds for all requests that a person waits for, so that the page is there within ten.
 ONE_ANSWER = 8.5
-"""Seconds for all requests that a person waits for: the page is there within ten."""
 
 
 @dataclass
@@ -57,7 +57,7 @@ _time: ContextVar[_Time] = ContextVar("time")
 
 @dataclass(frozen=True)
 class Probe:
-    """What a server says of a thing: its type without parameters, its bytes if told."""
+    """What a server says: the content type without parameters, and the length in bytes if told."""
 
     content_type: str
     content_length: int | None
@@ -65,8 +65,8 @@ class Probe:
 
 @dataclass(frozen=True)
 class Download:
-    """A downloaded thing. `url` is where the redirects led; `charset` and `content_type` are what
-    the server says, the latter without parameters and empty if it says nothing."""
+    """A downloaded document. `url` is where the redirects led. `charset` and `content_type` are
+    what the server says; the latter has no parameters, and is empty if it says nothing."""
 
     url: str
     body: bytes
@@ -76,10 +76,9 @@ class Download:
 
 @contextlib.contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Requests of this thread inside share the time, each within its own limits too.
+    """Within it, the requests of this thread share these seconds, besides their own limits.
 
-    What is done between them does not count: a database of ours that is slow is no reason to
-    refuse a thing.
+    Time between the requests does not count: a slow database is no reason to refuse a URL.
     """
     token = _time.set(_Time(seconds))
     try:
@@ -107,7 +106,7 @@ def probe(fetcher: Fetcher, url: str, sniff: Callable[[bytes], str | None]) -> P
     content_type = _content_type(answer.headers)
     if content_type in UNTOLD:
         content_type = sniff(_first_bytes(fetcher, url)) or content_type
-    if not 0 < len(content_type) <= LONGEST_TYPE:
+    if not 0 < len(content_type) <= MAX_CONTENT_TYPE:
         raise UnusableThing(
             "The server does not say what kind of thing this is (Content-Type).",
             ErrorCode.NO_CONTENT_TYPE,
@@ -130,7 +129,7 @@ def beginning(fetcher: Fetcher, url: str) -> Download:
 
 
 def _first_bytes(fetcher: Fetcher, url: str) -> bytes:
-    """At most SNIFFED bytes; a server may send the whole thing, and is not listened to."""
+    """At most SNIFFED bytes, also from a server that would send everything."""
     return _start(fetcher, url, SNIFFED, FIRST_BYTES).body
 
 

@@ -6,8 +6,8 @@ import codecs
 
 from lxml import etree
 
+# Characters of a title or a heading. Longer ones are cut.
 MAX_TITLE = 300
-"""Characters; longer titles are cut."""
 
 
 def title_of(beginning: bytes, charset: str | None) -> str | None:

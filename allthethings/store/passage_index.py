@@ -44,8 +44,8 @@ SEARCH_DEFINITION: Mapping[str, Any] = {
         },
     }
 }
-MOST = 10_000
-"""The largest numCandidates, and so the largest limit, that $vectorSearch takes."""
+# The largest numCandidates, and so the largest limit, that $vectorSearch takes.
+MAX_CANDIDATES = 10_000
 CANDIDATES_A_HIT = 10
 
 SHOWN = {"asset_id": 1, "position": 1, "text": 1, "locator": 1}
@@ -66,8 +66,8 @@ class PassageIndex:
             "index": VECTOR_INDEX,
             "path": "embedding",
             "queryVector": Binary.from_vector(list(vector), BinaryVectorDtype.FLOAT32),
-            "numCandidates": min(MOST, limit * CANDIDATES_A_HIT),
-            "limit": min(MOST, limit),
+            "numCandidates": min(MAX_CANDIDATES, limit * CANDIDATES_A_HIT),
+            "limit": min(MAX_CANDIDATES, limit),
         }
         if wanted := vector_filter(scope.conditions()):
             search["filter"] = wanted

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from allthethings.assets.locators import WHOLE, Heading, TimeSpan
 from allthethings.assets.transcripts import (
-    LONGEST_NAME,
+    MAX_NAME,
     MAX_PACKED,
     Group,
     Line,
@@ -201,5 +201,5 @@ def test_any_title_is_a_safe_name(title: str) -> None:
     assert name.endswith(".txt")
     assert not name.startswith((".", " "))
     assert not set(name) & set('\\/:*?"<>|')
-    assert len(name) <= LONGEST_NAME + 20
+    assert len(name) <= MAX_NAME + 20
     assert unescape(name)

@@ -8,4 +8,4 @@ from allthethings.store.leases import LEASE
 
 
 def test_a_lease_outlasts_a_download_with_its_parse() -> None:
-    assert LEASE.total_seconds() > 1.5 * (DOWNLOAD.deadline + sandbox.PATIENCE)
+    assert LEASE.total_seconds() > 1.5 * (DOWNLOAD.deadline + sandbox.WALL_SECONDS)

@@ -45,7 +45,7 @@ def test_a_parser_that_is_killed() -> None:
 
 
 def test_a_parser_that_gets_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sandbox, "PATIENCE", 0.2)
+    monkeypatch.setattr(sandbox, "WALL_SECONDS", 0.2)
     with pytest.raises(UnusableThing, match="too busy to read the page") as caught:
         Endless(tools()).read(DOCUMENT)
     assert caught.value.code is ErrorCode.MACHINE_BUSY

@@ -55,7 +55,7 @@ def test_it_takes_no_more_time_than_it_may() -> None:
 
 
 def test_what_gets_no_time_is_no_fault_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bounded, "PATIENCE", 0.2)
+    monkeypatch.setattr(bounded, "WALL_SECONDS", 0.2)
     with pytest.raises(Starved, match="never did not get 60 s"):
         run_within(60, never)
 
