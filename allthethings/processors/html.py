@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from lxml.etree import _Element as Element
 
 # A doctype or one of the outermost tags, behind comments and a byte order mark if there are any.
-FIRST_TAG = rb"(?i)(?:\xef\xbb\xbf)?\s*(?:<!--.*?-->\s*)*<(?:!doctype )?(?:html|head|body)\b"
+# Without the atomic group, the comments of a hostile page could be divided in 2**n ways.
+FIRST_TAG = rb"(?i)(?:\xef\xbb\xbf)?(?>(?:\s|<!--.*?-->)*)<(?:!doctype )?(?:html|head|body)\b"
 
 
 class HtmlProcessor(DocumentProcessor):

@@ -62,6 +62,8 @@ def test_a_page_without_text_is_said_in_words(body: bytes) -> None:
         (b"<htmlx>", False),
         (b"<?xml version='1.0'?><rss>", False),
         (b"Text about <html>", False),
+        (b"<!-- a --> <!-- b --><!DOCTYPE html>", True),
+        (b"<!---->" * 146, False),  # in linear time
     ],
 )
 def test_pages_are_recognised(first: bytes, known: bool) -> None:
