@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
@@ -20,7 +21,7 @@ MAX_CONTENT_TYPE = 255
 FIRST_BYTE = {"Range": "bytes=0-0"}
 # Bytes that are enough to see what a thing is, and the request for them.
 SNIFFED = 1024
-FIRST_BYTES = {"Range": f"bytes=0-{SNIFFED - 1}"}
+FIRST_BYTES = {"Range": f"bytes=0-{SNIFFED - 1}", "Accept-Encoding": "identity"}
 # Content types of servers that do not know what they send; the empty one stands for none.
 UNTOLD = frozenset(
     {
@@ -36,8 +37,8 @@ UNTOLD = frozenset(
         "unknown/unknown",
     }
 )
-# Limits of each request of a probe.
-LOOK = Limits(deadline=4.5)
+# Limits of each request of a probe. Of a body only the beginning is read, however long it is.
+LOOK = Limits(deadline=4.5, max_bytes=sys.maxsize)
 DOWNLOAD = Limits(deadline=8.0)
 # Bytes at the beginning of a page that are read for its title.
 BEGINNING = 32 * 1024

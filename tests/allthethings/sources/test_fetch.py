@@ -102,6 +102,15 @@ def test_a_server_that_does_not_know_what_it_sends(
     assert site.requests == [("HEAD", "/talk"), ("GET", "/talk")]
 
 
+def test_the_first_bytes_of_a_large_thing_are_enough(site: Site, fetcher: Fetcher) -> None:
+    length = {"Content-Length": "3000000000"}
+    body = b"fLaC" + b"x" * 5_000
+    url = site.add(
+        "/long", Page(body, "application/octet-stream", headers=length, tell_length=False)
+    )
+    assert look(fetcher, url) == Probe("audio/flac", 3_000_000_000)
+
+
 def test_what_nobody_recognises_is_what_its_server_says(site: Site, fetcher: Fetcher) -> None:
     url = site.add("/disc.iso", Page(b"\0" * 5_000, "application/octet-stream"))
     assert look(fetcher, url).content_type == "application/octet-stream"
