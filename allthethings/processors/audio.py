@@ -19,7 +19,7 @@ class AudioProcessor(ModelProcessor):
     kind: ClassVar = "audio"
     accepts: ClassVar = ("audio/", "application/ogg")
     signatures: ClassVar = {
-        "audio/mpeg": rb"ID3|\xff[\xfa\xfb\xf2\xf3]",
+        "audio/mpeg": rb"ID3[\x02-\x04]|\xff[\xfa\xfb\xf2\xf3]",
         "audio/aac": rb"\xff[\xf1\xf9]",
         "audio/wav": rb"RIFF....WAVE",
         "audio/aiff": rb"FORM....AIF[FC]",

@@ -24,7 +24,7 @@ MARKDOWN_SUFFIXES = (".md", ".markdown")
 # among them.
 CONTROLS = re.compile("[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
 # How files begin that are for programs: markup, JSON, PDF, PostScript and scripts.
-FOR_PROGRAMS = (b"<", b"{", b"%", b"#!")
+FOR_PROGRAMS = ("<", "{", "%", "#!")
 
 # The metadata that some generators of sites put before a Markdown text.
 FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
@@ -55,7 +55,7 @@ class TextProcessor(DocumentProcessor):
             text = codecs.getincrementaldecoder("utf-8-sig")().decode(first)
         except UnicodeDecodeError:
             return None
-        if not text.strip() or CONTROLS.search(text) or first.lstrip().startswith(FOR_PROGRAMS):
+        if not text.strip() or CONTROLS.search(text) or text.lstrip().startswith(FOR_PROGRAMS):
             return None
         return "text/plain"
 

@@ -49,6 +49,7 @@ def test_silence_is_said_in_words() -> None:
         (b"RIFF\x24\x00\x00\x00AVI LIST", None),
         (b"\x00\x00\x00\x20ftypisom", None),
         (b"\xff\xd8\xff\xe0", None),
+        (b"ID3 tags name the artist.", None),
     ],
 )
 def test_recordings_are_recognised(first: bytes, content_type: str | None) -> None:

@@ -131,6 +131,7 @@ def test_what_is_no_text_is_said_in_words(body: bytes) -> None:
         ("Wörter".encode() * 100 + b"\xc3", True),
         ("Wörter".encode("iso-8859-1"), False),
         (b'{"json": 1}', False),
+        (b"\xef\xbb\xbf<svg>", False),
         (b"<?xml version='1.0'?><rss>", False),
         (b"#!/bin/sh\n", False),
         (b"%!PS-Adobe-3.0", False),
