@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -12,21 +12,20 @@ from typing import Any
 class About:
     """What the passages of a thing say of it, for the filters of the search indexes.
 
-    `sites` are its host and the domains above it; `added` is when it was submitted.
+    Each is a field of a passage's document, by the same name. `site` is the asset's host and the
+    domains above it; `added` is when it was submitted.
     """
 
     title: str | None
     content_type: str
     kind: str
-    sites: Sequence[str]
+    site: Sequence[str]
     added: datetime
 
     def fields(self) -> dict[str, Any]:
         """The fields of a passage's document."""
-        return {
-            "title": self.title,
-            "content_type": self.content_type,
-            "kind": self.kind,
-            "site": list(self.sites),
-            "added": self.added,
-        }
+        return {name: getattr(self, name) for name in NAMES}
+
+
+# The names of the fields of About.
+NAMES = tuple(field.name for field in fields(About))

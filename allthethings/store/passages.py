@@ -12,10 +12,12 @@ from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError
 
 from allthethings.assets import locators
-from allthethings.assets.about import About
+from allthethings.assets.about import NAMES, About
 from allthethings.assets.passages import Passage
 from allthethings.store.documents import Document, available
 
+# Passages of versions before one of the fields of About.
+WITHOUT_FIELDS: Document = {"$or": [{name: {"$exists": False}} for name in NAMES]}
 # MongoDB's code for a document that a unique index refuses.
 DUPLICATE_KEY = 11000
 
@@ -254,17 +256,17 @@ class PassageStore:
             )
 
     def tell(self, asset_id: str, about: About) -> None:
-        """Let passages from before there were such filters say what they are about."""
+        """Write the fields of About into passages of versions before one of them."""
         with available():
             self.collection.update_many(
-                {"asset_id": ObjectId(asset_id), "added": {"$exists": False}},
+                {"asset_id": ObjectId(asset_id), **WITHOUT_FIELDS},
                 {"$set": about.fields()},
             )
 
     def untold(self) -> set[str]:
-        """The things whose passages do not say what they are about."""
+        """The assets with passages of versions before one of the fields of About."""
         with available():
-            rows = self.collection.find({"added": {"$exists": False}}, {"asset_id": 1})
+            rows = self.collection.find(WITHOUT_FIELDS, {"asset_id": 1})
             return {str(row["asset_id"]) for row in rows}
 
     def delete(self, asset_id: str) -> None:

@@ -128,7 +128,7 @@ def test_older_passages_are_brought_up_to_date(
     assert search.ids("potoroo", site="potoroo.test") == []
     assert search.ids("potoroo")[0] == thing, "without a filter it is found all the same"
 
-    assert "Passages of 2 things: brought up to date." in create_indexes(cloud)
+    assert "Passages of 2 assets: brought up to date." in create_indexes(cloud)
     for parameters in ({"site": "potoroo.test"}, {"kind": "page", "before": "2023-01-02"}):
         assert search.ids("potoroo", **parameters)[0] == thing
     now = library.passages.find_one(passages)

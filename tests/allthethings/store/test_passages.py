@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pytest
 from bson import ObjectId
 
-from allthethings.assets.about import About
+from allthethings.assets.about import NAMES, About
 from allthethings.assets.locators import Whole
 from allthethings.assets.passages import Passage
 from allthethings.mongo import Database
@@ -76,3 +77,18 @@ def test_passages_of_the_version_before_are_embedded_and_replaced(database: Data
     assert database.passages.embed(asset_id, 0, [VECTOR] * 3, "p", OLDER) == 3
     assert put(database, asset_id, NEWER, 0)
     assert texts(database, asset_id) == NEWER
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_passages_without_one_of_the_fields_get_it(database: Database, name: str) -> None:
+    older, newer = str(ObjectId()), str(ObjectId())
+    put(database, older, OLDER, 0)
+    put(database, newer, NEWER, 0)
+    store = database.passages
+    assert store.untold() == set()
+    store.collection.update_many({"asset_id": ObjectId(older)}, {"$unset": {name: ""}})
+    assert store.untold() == {older}
+    store.tell(older, ABOUT)
+    assert store.untold() == set()
+    stored = store.collection.find({"asset_id": ObjectId(older)}).to_list()
+    assert [{each: row[each] for each in NAMES} for row in stored] == [ABOUT.fields()] * len(OLDER)
