@@ -47,7 +47,7 @@ MAX_CACHED = 500
 # Events that the timeline of a thing shows.
 MAX_EVENTS = 100
 # Records on a page of a list.
-PER_PAGE = 25
+ENTRIES_PER_PAGE = 25
 
 Query = Mapping[str, str | int | Sequence[str]]
 
@@ -126,7 +126,7 @@ class Gateway:
 
     def _page(self, path: str, query: Query, kind: TypeAdapter[Listing[Record]]) -> Listing[Record]:
         with self._session(TIMEOUT) as http:
-            return self._list(http, path, {"limit": PER_PAGE, **query}, kind)
+            return self._list(http, path, {"limit": ENTRIES_PER_PAGE, **query}, kind)
 
     def _list(
         self, http: httpx.Client, path: str, query: Query, kind: TypeAdapter[Listing[Record]]

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 CANDIDATES = 50
 # Passages shown of each asset, assets on each page, and the last page of results.
 SHOWN_PASSAGES = 5
-PER_PAGE = 10
+RESULTS_PER_PAGE = 10
 LAST_PAGE = 100
 
 
@@ -127,7 +127,7 @@ class Search:
         More candidates may stand in another order, so they are put behind those that were
         there: each page is a part of the same row of things.
         """
-        wanted, limit = page * PER_PAGE, CANDIDATES
+        wanted, limit = page * RESULTS_PER_PAGE, CANDIDATES
         row: dict[str, Result] = {}
         while True:
             hits, all_seen = candidates(limit)
@@ -135,7 +135,7 @@ class Search:
             for result in islice(self._results(new), wanted + 1 - len(row)):
                 row[result.asset.id] = result
             if len(row) > wanted or all_seen or limit >= MAX_CANDIDATES:
-                return list(row.values())[wanted - PER_PAGE : wanted], len(row) > wanted
+                return list(row.values())[wanted - RESULTS_PER_PAGE : wanted], len(row) > wanted
             limit = min(MAX_CANDIDATES, 4 * limit)  # many passages of few things stood in front
 
     def _results(self, hits: Iterable[Hit]) -> Iterator[Result]:
@@ -144,7 +144,7 @@ class Search:
         for hit in hits:
             by_asset.setdefault(hit.asset_id, []).append(hit)
         waiting = iter(by_asset)
-        while some := list(islice(waiting, PER_PAGE + 1)):
+        while some := list(islice(waiting, RESULTS_PER_PAGE + 1)):
             assets = self._assets.many(some)
             for asset_id in some:
                 asset = assets.get(asset_id)

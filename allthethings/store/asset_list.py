@@ -24,6 +24,8 @@ LIST_INDEXES = {
 }
 # The largest number that is counted. Where there are more, a count ends here.
 COUNT_LIMIT = 10_000
+# Assets on a page of the list, where nobody asks for another number.
+ASSETS_PER_PAGE = 20
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class PageRequest:
 
     filter: AssetFilter = field(default_factory=AssetFilter)
     oldest_first: bool = False
-    size: int = 20
+    size: int = ASSETS_PER_PAGE
     number: int = 1
     after: Position | None = None
     before: Position | None = None

@@ -28,7 +28,7 @@ STATUSES: Mapping[str, tuple[str, ...]] = {
 }
 PARAMETERS = ("status", "thing", "event", "request", "next", "prev")
 # Attempts that the API lists at once.
-MAX_ATTEMPTS = 255
+MAX_LISTED_ATTEMPTS = 255
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def _events(gateway: Gateway, page: Listing[Event]) -> Shown:
     tried = [event.id for event in page.entries if event.attempts]
     if not tried:
         return Shown(page)
-    query: Query = {"event_id": tried, "limit": MAX_ATTEMPTS}
+    query: Query = {"event_id": tried, "limit": MAX_LISTED_ATTEMPTS}
     newest_first = gateway.attempts(query).entries
     return Shown(page, {attempt.event_id: attempt for attempt in reversed(newest_first)})
 

@@ -13,6 +13,7 @@ from flask import request, url_for
 from allthethings.assets.asset import FAILED, UNFINISHED, Asset, AssetStatus
 from allthethings.errors import BadInput
 from allthethings.store.asset_list import (
+    ASSETS_PER_PAGE,
     COUNT_LIMIT,
     AssetFilter,
     AssetPage,
@@ -21,8 +22,8 @@ from allthethings.store.asset_list import (
 )
 from allthethings.web.view_models import number_of
 
-PER_PAGE = 20
-MAX_PER_PAGE = 200
+# The most assets on a page, whatever the address asks for.
+MAX_ASSETS_PER_PAGE = 200
 SORTS = ("newest", "oldest")
 LAST = "last"
 # What the page calls groups of statuses.
@@ -40,7 +41,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class ListAddress:
     """What the address asks for; `chosen` are the parameters that every page of it shares."""
 
-    wanted: PageRequest = field(default_factory=lambda: PageRequest(size=PER_PAGE))
+    wanted: PageRequest = field(default_factory=PageRequest)
     chosen: Mapping[str, Any] = field(default_factory=dict)
 
     def links(self, page: AssetPage) -> dict[str, str | None]:
@@ -67,9 +68,9 @@ def asked_for(kinds: Collection[str]) -> ListAddress:
         raise BadInput(f"There is no kind “{kind}”. The kinds are: {', '.join(kinds)}.")
     if sort not in SORTS:
         raise BadInput(f"Things can be sorted {' or '.join(SORTS)} first, not “{sort}”.")
-    size = number_of("per_page", PER_PAGE, MAX_PER_PAGE)
+    size = number_of("per_page", ASSETS_PER_PAGE, MAX_ASSETS_PER_PAGE)
     chosen = {"status": status, "kind": kind, "sort": "" if sort == SORTS[0] else sort}
-    if size != PER_PAGE:
+    if size != ASSETS_PER_PAGE:
         chosen["per_page"] = str(size)
     wanted = PageRequest(
         AssetFilter(_statuses(status), kind or None),

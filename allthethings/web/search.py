@@ -14,7 +14,7 @@ from allthethings.assets.asset import UNFINISHED, AssetStatus
 from allthethings.errors import BadInput, IndexingError, NoSuchAsset
 from allthethings.processors import kinds
 from allthethings.search.results import Found, Hit, Result
-from allthethings.search.search import LAST_PAGE, PER_PAGE
+from allthethings.search.search import LAST_PAGE, RESULTS_PER_PAGE
 from allthethings.search.syntax import FIELDS, Query, parse
 from allthethings.store.asset_list import AssetFilter
 from allthethings.web.services import services
@@ -52,7 +52,7 @@ def find() -> ResponseReturnValue:
         given=given,
         found=found,
         about=shown(found.about) if found and found.about else None,
-        first=(page - 1) * PER_PAGE + 1,
+        first=(page - 1) * RESULTS_PER_PAGE + 1,
         kinds=kinds(),
         total_searchable=len(told["results"])
         or assets.count(AssetFilter(frozenset({AssetStatus.SEARCHABLE}))),

@@ -102,7 +102,7 @@ class Matcher:
         """The paths that are indexed as strings, with wildcards expanded, each path once."""
         found: dict[str, None] = {}
         for path in paths:
-            names = self._expand(path.name) if path.wildcard else [path.name]
+            names = self._expand(path.name) if path.is_pattern else [path.name]
             found.update((name, None) for name in names if self._store.string_field(name))
         return list(found)
 

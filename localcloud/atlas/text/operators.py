@@ -37,7 +37,7 @@ class Path:
     """A dotted path, or a pattern in which * stands for any characters."""
 
     name: str
-    wildcard: bool = False
+    is_pattern: bool = False
 
 
 @dataclass(frozen=True)
@@ -228,7 +228,7 @@ def _path(options: Options, where: str, value: object) -> Path:
         pattern = inner.string("wildcard")
         if "**" in pattern:
             inner.fail("wildcard", "cannot contain consecutive wildcards")
-        return Path(pattern, wildcard=True)
+        return Path(pattern, is_pattern=True)
     return Path(inner.string("value"))
 
 

@@ -107,7 +107,7 @@ class TextSearch:
 
     def _wanted(self, store: TextStore, matcher: Matcher, highlight: Highlight) -> Wanted:
         for path in highlight.paths:
-            if not path.wildcard and store.string_field(path.name) is None:
+            if not path.is_pattern and store.string_field(path.name) is None:
                 raise QueryError(
                     f'Highlights cannot be generated. Path: "{path.name}" is not stored'
                     " statically or dynamically indexed."

@@ -19,7 +19,7 @@ from allthethings.errors import RequestRefused, ServiceUnavailable, UnusableThin
 from allthethings.search.query_vectors import QueryVectors
 from allthethings.search.ranking import fuse, similarity
 from allthethings.search.results import Away, Hit, Result
-from allthethings.search.search import PER_PAGE, SHOWN_PASSAGES, Search
+from allthethings.search.search import RESULTS_PER_PAGE, SHOWN_PASSAGES, Search
 from allthethings.search.syntax import Query
 from allthethings.store.conditions import Scope
 from allthethings.store.documents import Document
@@ -218,7 +218,7 @@ def test_the_pages_are_one_row_of_all_things(seed: int) -> None:
     while more:
         page += 1
         found = search.search(Query("lamps"), page)
-        assert len(found.results) == PER_PAGE or not found.more
+        assert len(found.results) == RESULTS_PER_PAGE or not found.more
         assert all(1 <= len(result.passages) <= SHOWN_PASSAGES for result in found.results)
         ids += [result.asset.id for result in found.results]
         more = found.more

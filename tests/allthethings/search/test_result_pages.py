@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 from lxml import html
 
-from allthethings.search.search import LAST_PAGE, PER_PAGE
+from allthethings.search.search import LAST_PAGE, RESULTS_PER_PAGE
 from tests.allthethings.search.library import (
     HTML,
     Library,
@@ -39,7 +39,7 @@ def test_links_lead_over_every_page_and_back(
         path = following[0] if following else ""
         trail += following
     together = [one for results in seen for one in results]
-    assert [len(results) for results in seen[:-1]] == [PER_PAGE] * (len(seen) - 1)
+    assert [len(results) for results in seen[:-1]] == [RESULTS_PER_PAGE] * (len(seen) - 1)
     assert len(together) == len(set(together))
     assert len(together) == len(search.all_ids(query, before="2025")) > 40
     assert set(together) <= scan(census(library), Wanted())
@@ -74,7 +74,7 @@ def test_a_thing_with_very_many_passages_leaves_room_for_others(
     first = [result["asset_id"] for result in answers[0]["results"]]
     assert first[0] == crowd
     assert len(answers[0]["results"][0]["passages"]) == 5
-    assert len(first) == PER_PAGE
+    assert len(first) == RESULTS_PER_PAGE
     assert set(first[1:]) <= set(others)
     found = [result["asset_id"] for answer in answers for result in answer["results"]]
     assert found.count(crowd) == 1
