@@ -10,13 +10,13 @@ from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
-AUDIO_WEBHOOK_URL = "AUDIO_WEBHOOK_URL"
-EMBEDDINGS_WEBHOOK_URL = "EMBEDDINGS_WEBHOOK_URL"
 HOOKDECK_PROJECT_API_KEY = "HOOKDECK_PROJECT_API_KEY"
 HOOKDECK_WEBHOOK_SECRET = "HOOKDECK_WEBHOOK_SECRET"  # noqa: S105 - a name, not a value
 MONGODB_CONNECTION_URI = "MONGODB_CONNECTION_URI"
 REPLICATE_API_TOKEN = "REPLICATE_API_TOKEN"  # noqa: S105 - a name, not a value
 REPLICATE_WEBHOOKS_SECRET = "REPLICATE_WEBHOOKS_SECRET"  # noqa: S105 - a name, not a value
+# The file that names every setting of the app.
+ENV_EXAMPLE = Path(__file__).parents[1] / ".env-example"
 
 
 class LaunchError(Exception):
@@ -126,11 +126,7 @@ class Settings:
                 f"{REPLICATE_WEBHOOKS_SECRET} is missing: whsec_ and 32 random bytes in base64. "
                 "The local Replicate signs with it and Hookdeck verifies with it."
             )
-        missing = [
-            name
-            for name in (AUDIO_WEBHOOK_URL, EMBEDDINGS_WEBHOOK_URL)
-            if name not in self.operator
-        ]
+        missing = [name for name in webhook_urls(ENV_EXAMPLE) if name not in self.operator]
         if missing:
             problems.append(
                 f"{' and '.join(missing)} missing: run .venv/bin/python "
@@ -139,6 +135,11 @@ class Settings:
         if problems:
             reason = f"{HOOKDECK_PROJECT_API_KEY} is set, so the real Hookdeck is used."
             raise LaunchError("\n".join([reason, *problems]))
+
+
+def webhook_urls(env_example: Path) -> list[str]:
+    """The settings for the URLs of the connections, one for each webhook of the app."""
+    return [name for name in dotenv_values(env_example) if name.endswith("_WEBHOOK_URL")]
 
 
 def read_settings(root: Path, environment: Mapping[str, str]) -> Settings:

@@ -33,16 +33,16 @@ ENV = {
 }
 
 
-class PictureProcessor(ModelProcessor):
-    """A picture, described by a model that nobody has to run."""
+class ScentProcessor(ModelProcessor):
+    """A scent, described by a model that does not exist. No real kind takes its content type."""
 
-    kind: ClassVar = "picture"
-    accepts: ClassVar = ("image/",)
-    model: ClassVar = Model("v1", webhook="image", url_input="image")
+    kind: ClassVar = "scent"
+    accepts: ClassVar = ("application/x-scent",)
+    model: ClassVar = Model("v1", webhook="scent", url_input="scent")
     mark: ClassVar = svg("M2 2h12v12H2z")
 
     def request(self, url: str) -> dict[str, Any]:
-        return {"image": url}
+        return {"scent": url}
 
     def read(self, output: Any) -> Content:
         return Content((Piece(output),), output)
@@ -69,36 +69,36 @@ class Recording(Memory):
 @pytest.fixture
 def declared(monkeypatch: pytest.MonkeyPatch) -> None:
     """The line in the registry."""
-    monkeypatch.setattr(registry, "PROCESSORS", (*registry.PROCESSORS, PictureProcessor))
+    monkeypatch.setattr(registry, "PROCESSORS", (*registry.PROCESSORS, ScentProcessor))
 
 
 def post(client: FlaskClient, path: str, secret: str = SECRET) -> int:
-    body = json.dumps({"id": "p1", "status": "succeeded", "output": "A heron."}).encode()
+    body = json.dumps({"id": "p1", "status": "succeeded", "output": "Damp moss."}).encode()
     headers = {SIGNATURE: signature(secret, body), "x-hookdeck-eventid": "evt_1"}
     return client.post(path, data=body, headers=headers).status_code
 
 
 @pytest.mark.usefixtures("declared")
 def test_its_callbacks_have_a_route() -> None:
-    memory = Recording([make_asset(1, AssetStatus.PROCESSING, content_type="image/png")])
+    memory = Recording([make_asset(1, AssetStatus.PROCESSING, content_type="application/x-scent")])
     client = make_app(memory).test_client()
     asset_id = memory.things[0].id
-    assert post(client, f"/webhooks/image/{asset_id}", secret="another") == 401
-    assert post(client, f"/webhooks/image/{asset_id}") == 200
+    assert post(client, f"/webhooks/scent/{asset_id}", secret="another") == 401
+    assert post(client, f"/webhooks/scent/{asset_id}") == 200
     assert post(client, f"/webhooks/audio/{asset_id}") == 200
     assert [found for found, _ in memory.texts] == [asset_id, asset_id]
     assert [delivery["event"] for delivery in memory.deliveries] == ["evt_1", "evt_1"]
 
 
 def test_without_its_line_there_is_no_route() -> None:
-    assert post(make_app(Recording()).test_client(), f"/webhooks/image/{1:024x}") == 404
+    assert post(make_app(Recording()).test_client(), f"/webhooks/scent/{1:024x}") == 404
 
 
 @pytest.mark.usefixtures("declared")
 def test_its_callbacks_have_a_connection() -> None:
     assert [connection_of(webhook) for webhook in webhooks()] == [
         Connection("replicate-audio", "/webhooks/audio", "AUDIO_WEBHOOK_URL"),
-        Connection("replicate-image", "/webhooks/image", "IMAGE_WEBHOOK_URL"),
+        Connection("replicate-scent", "/webhooks/scent", "SCENT_WEBHOOK_URL"),
     ]
     assert EMBEDDINGS.variable == "EMBEDDINGS_WEBHOOK_URL"
 
@@ -107,26 +107,26 @@ def test_its_callbacks_have_a_connection() -> None:
 def test_its_callbacks_have_a_setting(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name, value in ENV.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.delenv("IMAGE_WEBHOOK_URL", raising=False)
-    with pytest.raises(SettingsError, match="IMAGE_WEBHOOK_URL"):
+    monkeypatch.delenv("SCENT_WEBHOOK_URL", raising=False)
+    with pytest.raises(SettingsError, match="SCENT_WEBHOOK_URL"):
         Settings.from_env(tmp_path / "none")
-    monkeypatch.setenv("IMAGE_WEBHOOK_URL", "https://gateway.test/i/")
+    monkeypatch.setenv("SCENT_WEBHOOK_URL", "https://gateway.test/s/")
     settings = Settings.from_env(tmp_path / "none")
     assert settings.webhook_urls == {
         "audio": "https://gateway.test/a",
-        "image": "https://gateway.test/i",
+        "scent": "https://gateway.test/s",
     }
 
 
 def test_its_callbacks_are_known_among_the_deliveries() -> None:
-    found = callback_of(f"https://things.test/webhooks/image/{1:024x}")
+    found = callback_of(f"https://things.test/webhooks/scent/{1:024x}")
     assert (found.asset_id, found.subject) == (f"{1:024x}", "text")
 
 
 @pytest.mark.usefixtures("declared")
 def test_its_things_are_shown_as_their_kind() -> None:
-    thing = make_asset(1, AssetStatus.SUBMITTED, content_type="image/png")
+    thing = make_asset(1, AssetStatus.SUBMITTED, content_type="application/x-scent")
     tree = rendered(Memory([thing]), f"/assets/{thing.id}")
-    assert text_of(tree, "//*[@class='facts']/span")[1] == "picture"
+    assert text_of(tree, "//*[@class='facts']/span")[1] == "scent"
     assert text_of(tree, "//*[@data-doing]") == ["Being sent to the model"]
-    assert "picture" in text_of(rendered(Memory([thing]), "/"), "//*[@id='kinds']")[0]
+    assert "scent" in text_of(rendered(Memory([thing]), "/"), "//*[@id='kinds']")[0]

@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 
 from localcloud.endpoints import endpoints
-from localcloud.launch_settings import LaunchError, Settings, read_settings
+from localcloud.launch_settings import (
+    ENV_EXAMPLE,
+    LaunchError,
+    Settings,
+    read_settings,
+    webhook_urls,
+)
 from localcloud.parts import Parts
 from tools.harness.cloud import ROOT, clean_environment
 
@@ -68,6 +74,12 @@ def test_real_hookdeck_says_all_that_is_missing(tmp_path: Path) -> None:
         "create-hookdeck-connections.py",
     ):
         assert re.search(re.escape(words), str(caught.value))
+
+
+def test_each_webhook_of_the_example_file_has_to_have_a_url(tmp_path: Path) -> None:
+    example = tmp_path / "example"
+    example.write_text(ENV_EXAMPLE.read_text("utf-8") + "\nVIDEO_WEBHOOK_URL=\n", "utf-8")
+    assert webhook_urls(example) == [*webhook_urls(ENV_EXAMPLE), "VIDEO_WEBHOOK_URL"]
 
 
 def test_all_real_services_need_no_stand_in(tmp_path: Path) -> None:
