@@ -1,4 +1,9 @@
-"""What a person can do about each error: a table by code. Pure."""
+"""What a person can do about each error: a table by code. Pure.
+
+Errors of one code share their advice: answers of 401, 402, 403, 407 and 451 are all ACCESS_DENIED.
+Advice for one of them needs an ErrorCode of its own. The page of an asset shows `advice`; a refused
+submission, which has no asset, shows `refused`.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +11,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from allthethings.assets.asset import Asset, AssetStatus
-from allthethings.errors import ErrorCode
+from allthethings.errors import ErrorCode, IndexingError, UnusableThing
 
 E = ErrorCode
 
@@ -128,3 +133,11 @@ def advice(asset: Asset) -> str:
     if code is None or code is E.MODEL_FAILED:
         return BY_STAGE.get(asset.status, "")
     return ADVICE[code]
+
+
+def refused(error: IndexingError) -> str:
+    """Why a submission is refused and what a person can do about it. Nothing is added to a
+    retryable error, which says to try again later, nor to one about what the person entered."""
+    if error.retryable or not isinstance(error, UnusableThing):
+        return error.refusal
+    return f"{error.refusal} {ADVICE[error.code]}"

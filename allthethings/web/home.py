@@ -23,6 +23,7 @@ from allthethings.pipeline.imports import MAX_URLS, Answer
 from allthethings.processors import kinds
 from allthethings.store.asset_list import COUNT_LIMIT, AssetFilter, PageRequest
 from allthethings.store.transitions import AlreadyIndexed
+from allthethings.web.advice import refused
 from allthethings.web.list_address import GROUPS, SORTS, ListAddress, asked_for
 from allthethings.web.services import services
 from allthethings.web.submission_form import (
@@ -92,6 +93,7 @@ def _home(form: Form, code: int = 200) -> ResponseReturnValue:
         kinds=kinds(),
         form=form,
         most=MAX_URLS,
+        count_limit=COUNT_LIMIT,
     ), code
 
 
@@ -153,13 +155,10 @@ def _index_one(url: str) -> ResponseReturnValue:
     except IndexingError as error:
         code = 503 if isinstance(error, ServiceUnavailable) else 422
         if wants_json():
-            refused = {
-                "error": error.refusal,
-                "error_code": error.code,
-                "retryable": error.retryable,
-            }
-            return jsonify(refused), code
-        flash(error.refusal, "error")
+            return jsonify(
+                error=error.refusal, error_code=error.code, retryable=error.retryable
+            ), code
+        flash(refused(error), "error")
         return _home(Form(url, refused=True), code)
     return _submitted(asset, f"Indexing {asset.url}", "success", 201)
 
