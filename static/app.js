@@ -58,6 +58,9 @@
 
   // -- the list
 
+  /** The number in words; with a plus where counting has stopped at the limit. */
+  const capped = (number, limit) => number.toLocaleString("en") + (number >= limit ? "+" : "");
+
   const AT_ONCE = 40; // rows that are asked for
 
   const watchList = (section) => {
@@ -77,7 +80,8 @@
       for (const gone of rows.filter((row) => !row.isConnected)) rows.splice(rows.indexOf(gone), 1);
       const counter = find("[data-under-way]", section);
       counter.hidden = !answer.under_way;
-      find("[data-number]", counter).textContent = answer.under_way.toLocaleString("en");
+      const number = find("[data-number]", counter);
+      number.textContent = capped(answer.under_way, Number(number.dataset.limit));
     };
     repeat(look, () => busy().length > 0);
   };
