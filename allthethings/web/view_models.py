@@ -14,6 +14,9 @@ from allthethings.assets.asset import Asset
 from allthethings.pipeline.attempts import MAX_ATTEMPTS
 from allthethings.processors import processor_class
 
+# What a link to a moment says before the time, by the HTML element that plays the original.
+PLAY_FROM = {"audio": "Listen from", "video": "Watch from"}
+
 
 def wants_json() -> bool:
     """Whether the client asks for JSON rather than for a page."""
@@ -68,6 +71,7 @@ def shown(asset: Asset) -> dict[str, Any]:
         "kind": processor.kind,
         "mark": Markup(processor.mark),  # noqa: S704 - an SVG of our own
         "player": processor.player,
+        "play_from": PLAY_FROM.get(processor.player or "", "From"),
         "text_name": processor.words.text,
         "finished": asset.finished,
         "failed": asset.failed,

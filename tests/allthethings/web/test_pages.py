@@ -125,6 +125,13 @@ def test_a_result_leads_to_its_thing_and_to_the_second() -> None:
     assert text_of(result, ".//*[@class='place']")[0].startswith("Listen from 1:01")
 
 
+def test_a_moment_of_a_thing_without_a_player_is_not_said_to_be_heard() -> None:
+    thing = make_asset(1, S.SEARCHABLE, content_type="text/plain")
+    hits = [make_hit("A dance.", 0.7, TimeSpan(61.5, 70))]
+    tree = rendered(Memory([thing], hits=hits), "/search?query=bees")
+    assert text_of(tree, "//a[@class='place']")[0].startswith("From 1:01")
+
+
 @pytest.mark.parametrize(
     ("status", "at"),
     [
