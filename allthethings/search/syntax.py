@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Literal
 from urllib.parse import urlsplit
 
 from allthethings.errors import BadInput
@@ -37,12 +38,16 @@ class Filter:
     """What `name:value` asks of a passage, and `-name:value` if there is a `negated` operator.
 
     `read` turns what was typed, and the names of the kinds, into the value to compare with; it
-    raises BadInput. With `single`, two different values contradict each other.
+    raises BadInput. With `single`, two different values contradict each other. The form has a
+    field for it with this `label` and `example`, in which people choose a kind or type the value.
     """
 
     path: str
     operator: Operator
     read: Callable[[str, Sequence[str]], Value]
+    label: str
+    example: str
+    entry: Literal["kind", "date", "text"] = "text"
     negated: Operator | None = None
     single: bool = False
 
@@ -140,10 +145,10 @@ def _start_of(name: str) -> Callable[[str, Sequence[str]], datetime]:
 # The filters by name. A new one needs its entry here and, unless the passages have its field
 # already, the field in About and in FILTERED of the search indexes.
 FILTERS: Mapping[str, Filter] = {
-    "kind": Filter("kind", "$eq", _kind, negated="$ne", single=True),
-    "site": Filter("site", "$eq", _site, negated="$ne"),
-    "after": Filter("added", "$gte", _start_of("after")),
-    "before": Filter("added", "$lt", _start_of("before")),
+    "kind": Filter("kind", "$eq", _kind, "Kind", "audio", "kind", negated="$ne", single=True),
+    "site": Filter("site", "$eq", _site, "Site", "example.org", negated="$ne"),
+    "after": Filter("added", "$gte", _start_of("after"), "Added from", "2025-03-31", "date"),
+    "before": Filter("added", "$lt", _start_of("before"), "Added before", "2026", "date"),
 }
 # Names of the filters, in the text of a query and as fields of the form.
 FIELDS = tuple(FILTERS)

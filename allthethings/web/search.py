@@ -15,10 +15,13 @@ from allthethings.errors import BadInput, IndexingError, NoSuchAsset
 from allthethings.processors import kinds
 from allthethings.search.results import Found, Hit, Result
 from allthethings.search.search import LAST_PAGE, RESULTS_PER_PAGE
-from allthethings.search.syntax import FIELDS, Query, parse
+from allthethings.search.syntax import FIELDS, FILTERS, Query, parse
 from allthethings.store.asset_list import AssetFilter
 from allthethings.web.services import services
 from allthethings.web.view_models import number_of, shown, wants_json
+
+# What a result has for the template and not for JSON.
+ONLY_ON_THE_PAGE = ("mark", "player", "play_from")
 
 blueprint = Blueprint("search", __name__)
 
@@ -54,6 +57,8 @@ def find() -> ResponseReturnValue:
         about=shown(found.about) if found and found.about else None,
         first=(page - 1) * RESULTS_PER_PAGE + 1,
         kinds=kinds(),
+        filters=FILTERS,
+        filtered=any(given[name] for name in FIELDS),
         total_searchable=len(told["results"])
         or assets.count(AssetFilter(frozenset({AssetStatus.SEARCHABLE}))),
         **told,
@@ -97,7 +102,7 @@ def _like(like: str, query: Query, page: int) -> Found:
 
 def _plain(result: Mapping[str, Any]) -> dict[str, Any]:
     passages = [{**each, "locator": each["locator"].stored()} for each in result["passages"]]
-    told = {name: value for name, value in result.items() if name not in ("mark", "player")}
+    told = {name: value for name, value in result.items() if name not in ONLY_ON_THE_PAGE}
     return {**told, "passages": passages}
 
 
@@ -112,6 +117,7 @@ def _result(result: Result) -> dict[str, Any]:
         "kind": seen["kind"],
         "mark": seen["mark"],
         "player": seen["player"],
+        "play_from": seen["play_from"],
         "host": seen["host"],
         "added": result.asset.created_at.isoformat(),
         "content_length": seen["content_length"],

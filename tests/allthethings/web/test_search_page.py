@@ -10,7 +10,7 @@ from lxml import html
 from allthethings.assets.asset import AssetStatus as S
 from allthethings.search.results import Away
 from allthethings.search.search import LAST_PAGE
-from allthethings.search.syntax import MAX_TERMS, Query
+from allthethings.search.syntax import FIELDS, FILTERS, MAX_TERMS, Query
 from allthethings.store.conditions import Condition
 from tests.allthethings.web.in_memory import Memory, make_app, make_asset, make_hit
 
@@ -49,6 +49,17 @@ def test_the_last_page_that_there_can_be_leads_no_further() -> None:
         assert (answer["page"], answer["more"]) == (min(page, LAST_PAGE), more)
         tree = html.document_fromstring(client.get(f"/search?query=x&page={page}").text)
         assert bool(tree.xpath("//a[@rel='next']")) == more
+
+
+def test_each_filter_has_a_field_and_an_example_and_is_reset() -> None:
+    tree = page_of(Memory([make_asset(1, S.SEARCHABLE)]), query="bees", after="2024", site="x.org")
+    form = "//form[@role='search']"
+    assert set(tree.xpath(f"{form}//*[@class='filter-row']//@name")) == set(FIELDS)
+    syntax = tree.get_element_by_id("syntax").text_content()
+    for name, each in FILTERS.items():
+        assert f"{name}:{each.example}" in syntax
+    (link,) = tree.xpath("//a[text()='Search without the filters']/@href")
+    assert link == "/search?query=bees"
 
 
 @pytest.mark.parametrize("kind", ["web page", "page", "Page", "WEB"])
