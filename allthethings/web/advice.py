@@ -31,6 +31,10 @@ _NOTHING_TO_READ = "It may contain only music or silence. If that has changed, p
 _NOT_ITS_FAULT = f"The thing itself is not the problem. {RETRY}"
 _SEE_THE_LOG = f"The app's log has the details. {RETRY}"
 _WAIT = "The app continues as soon as the service answers."
+_MAKE_ROOM = (
+    "Whoever runs this app has to make room for the database, and restart it if it no longer "
+    "stores anything."
+)
 
 ADVICE: Mapping[ErrorCode, str] = MappingProxyType(
     {
@@ -99,15 +103,21 @@ ADVICE: Mapping[ErrorCode, str] = MappingProxyType(
         ),
         E.REPLICATE_UNAVAILABLE: f"Replicate did not answer for a long time. {RETRY}",
         E.DATABASE_UNAVAILABLE: _WAIT,
-        E.DATABASE_FULL: (
-            "Whoever runs this app has to make room for the database, and restart it if it no "
-            "longer stores anything. The app then continues."
-        ),
+        E.DATABASE_FULL: f"{_MAKE_ROOM} The app then continues.",
         E.SERVICE_UNAVAILABLE: _WAIT,
         E.BAD_SIGNATURE: "Compare HOOKDECK_WEBHOOK_SECRET with the signing secret of the gateway.",
         E.MALFORMED_PREDICTION: "Send a prediction as Replicate's API describes it.",
         E.CANCELLED: "Retry starts this step again. Delete removes the thing.",
         E.UNFORESEEN: _SEE_THE_LOG,
+    }
+)
+
+# For assets that have waited so long for a service that they failed: nothing continues by itself.
+WAITED_TOO_LONG: Mapping[ErrorCode, str] = MappingProxyType(
+    {
+        E.DATABASE_UNAVAILABLE: f"The database could not be used for a long time. {RETRY}",
+        E.DATABASE_FULL: f"{_MAKE_ROOM} {RETRY}",
+        E.SERVICE_UNAVAILABLE: f"The service did not answer for a long time. {RETRY}",
     }
 )
 
@@ -132,6 +142,8 @@ def advice(asset: Asset) -> str:
     code = asset.error_code
     if code is None or code is E.MODEL_FAILED:
         return BY_STAGE.get(asset.status, "")
+    if asset.failed and code in WAITED_TOO_LONG:
+        return WAITED_TOO_LONG[code]
     return ADVICE[code]
 
 

@@ -13,7 +13,7 @@ from allthethings.errors import ErrorCode as E
 from allthethings.errors import ServiceUnavailable
 from allthethings.pipeline.lifecycle import CANCELLED
 from allthethings.pipeline.progress import Progress
-from allthethings.web.advice import ADVICE, BY_STAGE
+from allthethings.web.advice import ADVICE, BY_STAGE, RETRY, WAITED_TOO_LONG
 from allthethings.web.status_text import standing
 from tests.allthethings.web.in_memory import BEGAN, make_asset
 
@@ -134,7 +134,7 @@ def test_a_failure_tells_what_failed_and_what_to_do(code: E) -> None:
     failed = thing(S.PROCESSING_ERROR, error="The server answered 404.", error_code=code)
     seen = standing(failed, Progress(), BEGAN)
     assert seen.trouble == "It could not be turned into text: The server answered 404."
-    assert seen.advice == ADVICE[code]
+    assert seen.advice == {**ADVICE, **WAITED_TOO_LONG}[code]
     assert seen.percent is None
 
 
@@ -198,3 +198,12 @@ def test_a_full_database_says_what_to_do_while_it_waits() -> None:
     asset = thing(S.SUBMITTED, error="MongoDB is not available", error_code=E.DATABASE_FULL)
     seen = standing(asset, Progress(), BEGAN)
     assert seen.advice.endswith(ADVICE[E.DATABASE_FULL])
+
+
+@pytest.mark.parametrize("code", WAITED_TOO_LONG)
+def test_what_waited_too_long_is_not_said_to_continue(code: E) -> None:
+    asset = thing(S.PROCESSING_ERROR, error="MongoDB is not available.", error_code=code)
+    seen = standing(asset, Progress(), BEGAN)
+    assert seen.advice == WAITED_TOO_LONG[code]
+    assert seen.advice.endswith(RETRY)
+    assert "continues" not in seen.advice
