@@ -113,9 +113,11 @@ class ReplicateClient:
 
         It finds the prediction that was created just before the creator died.
         """
-        for row in self._recent(since - CLOCK_SKEW):
+        begin = since - CLOCK_SKEW
+        for row in self._recent(begin):
             if (
-                row.id not in given_up
+                row.created_at >= begin  # another asset may have needed an older list
+                and row.id not in given_up
                 and row.version == version
                 and row.status in UNDER_WAY | {"succeeded"}
                 and matches(row.input if isinstance(row.input, Mapping) else {})

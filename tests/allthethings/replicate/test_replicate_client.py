@@ -52,6 +52,17 @@ def test_the_list_is_read_again_for_who_looks_further_back() -> None:
         assert site.requests == [LIST, LIST]
 
 
+def test_an_older_list_finds_nobody_an_older_prediction() -> None:
+    """It may be of another asset with the same URL, which was deleted since."""
+    with running_site() as site:
+        site.add(LIST[1], listing(row(10), row(200)))
+        client = ReplicateClient("r8_token", site.address)
+        with client.one_list():
+            assert look(client, 200, NOW - timedelta(hours=1)) == "p200"
+            assert look(client, 200) is None
+        assert site.requests == [LIST]
+
+
 def test_who_looks_alone_reads_a_new_list() -> None:
     with running_site() as site:
         site.add(LIST[1], listing())
