@@ -138,7 +138,8 @@ class EmbeddingStage:
         """Record that a prediction failed. Where others of the same attempt failed before it, its
         passages are requested in the next attempt too, and no further attempt is counted."""
         again = error.retryable and not asset.finished
-        counted = again and asset.next_attempt_at is not None
+        planned = asset.status is S.PROCESSED and asset.next_attempt_at is not None
+        counted = again and planned
         recorded = not counted and self._failures.record(asset, error, prediction_id)
         if again and not recorded:
             self._transitions.give_up(asset.id, [prediction_id])

@@ -118,6 +118,8 @@ class Reconciler:
             prediction = self._replicate.get(prediction_id)
             if self._came_to_an_end(asset, prediction) and prediction:
                 self._pipeline.embeddings.arrived(asset, first, last, prediction)
+            elif prediction and prediction.lost_its_output(now()):
+                break  # the asset began again, with all predictions that had ended
         self._await(asset)
 
     def _await(self, asset: Asset) -> None:

@@ -84,19 +84,23 @@ class TextStage:
 
     def process(self, asset: Asset, *, look_for_lost: bool = False) -> None:
         """Take a SUBMITTED asset, leased to the caller, as far as it goes without waiting."""
+        with if_available(asset.id):
+            try:
+                self._process(asset, look_for_lost)
+            except ServiceUnavailable as error:
+                self._failures.wait(asset, error)
+
+    def _process(self, asset: Asset, look_for_lost: bool) -> None:
         try:
             processor = self._processor(asset)
             outcome = (processor.find(asset) if look_for_lost else None) or processor.process(asset)
         except (UnusableThing, RequestRefused) as error:
             self._failures.record(asset, error)
-        except ServiceUnavailable as error:
-            self._failures.wait(asset, error)
+            return
+        if isinstance(outcome, Requested):
+            self._record_request(asset, outcome)
         else:
-            if isinstance(outcome, Requested):
-                self._record_request(asset, outcome)
-            else:
-                with if_available(asset.id):
-                    self._record_content(asset, outcome)
+            self._record_content(asset, outcome)
 
     def record(self, asset_id: str, payload: object) -> None:
         """Record a callback of the model that turns an asset into text.

@@ -63,19 +63,18 @@ class Leases:
             )
         return result.matched_count == 1
 
-    def release(self, asset: Asset, *, hold_off: timedelta = timedelta(0)) -> None:
-        """Give a claimed asset back; nobody takes it up before `hold_off`. Changes nothing if
-        another worker has taken the asset, or if it has moved on."""
-        self._give_back(asset, hold_off, {})
-
     def release_to_model(self, asset: Asset, hold_off: timedelta) -> None:
-        """As `release`, for an asset that waits for nothing but its model."""
-        self._give_back(asset, hold_off, {**error_fields(None), "outage_since": None})
+        """Give back a claimed asset that waits for nothing but its model; nobody takes it up
+        before `hold_off`. Changes nothing if another worker has taken the asset, or if it has
+        moved on."""
+        cleared = {"outage_since": None, "next_attempt_at": None}
+        self._give_back(asset, hold_off, {**error_fields(None), **cleared})
 
     def release_in_outage(
         self, asset: Asset, hold_off: timedelta, error: IndexingError, since: datetime
     ) -> None:
-        """As `release`, for an asset that waits for a service of the app's own, and since when."""
+        """As `release_to_model`, for an asset that has waited for a service of the app's own
+        `since` then."""
         told = {"outage_since": since, "next_attempt_at": None}
         self._give_back(asset, hold_off, {**error_fields(error), **told})
 

@@ -13,7 +13,7 @@ import pytest
 from bson import ObjectId
 
 from allthethings.assets.asset import Asset, AssetStatus
-from allthethings.errors import ErrorCode, UnusableThing
+from allthethings.errors import ErrorCode, ServiceUnavailable, UnusableThing
 from allthethings.mongo import Database
 from allthethings.pipeline.attempts import INTERVALS, MAX_ATTEMPTS, OUTAGE_LIMIT
 from allthethings.pipeline.pipeline import Pipeline
@@ -345,6 +345,73 @@ def test_a_fault_that_nobody_foresaw_is_an_attempt_too(
     asset = ended(database, reconciler, asset_id)
     assert (asset.status, asset.error_code) == (S.PROCESSING_ERROR, E.UNFORESEEN)
     assert asset.attempt == MAX_ATTEMPTS
+
+
+def test_a_model_that_fails_after_such_a_fault_is_the_next_attempt(
+    database: Database, make: Make, replicate: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The attempt after the fault goes on where it was: nothing of it is planned."""
+    pipeline, reconciler = make()
+    asset_id = in_parts(database, 1)
+    reconciler.reconcile()
+    (asked,) = replicate.created
+
+    def fault(_: str) -> Prediction:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(replicate, "get", fault)
+        reconciler.reconcile()
+    asset = existing(database, asset_id)
+    assert (asset.status, asset.attempt) == (S.GENERATING_EMBEDDINGS, 2)
+    failed = {"id": asked, "status": "failed", "error": INTERRUPTED}
+    pipeline.embeddings.record(asset_id, 0, 0, failed)
+    asset = existing(database, asset_id)
+    assert (asset.status, asset.attempt) == (S.PROCESSED, 3)
+    assert asset.error_code is E.MODEL_INTERRUPTED
+
+
+@pytest.mark.parametrize("since", [timedelta(minutes=1), OUTAGE_LIMIT])
+def test_a_document_waits_for_a_full_database_but_not_for_ever(
+    database: Database, make: Make, monkeypatch: pytest.MonkeyPatch, since: timedelta
+) -> None:
+    _, reconciler = make()
+    full = ServiceUnavailable("MongoDB", "its disk is full", E.DATABASE_FULL)
+
+    def put(*_: object) -> bool:
+        raise full
+
+    monkeypatch.setattr(database.passages, "put", put)
+    with serving(flaky(0)) as server:
+        fields = {"url": server.url("/"), "content_type": "text/html"}
+        asset_id = left(database, "SUBMITTED", timedelta(0), outage_since=now() - since, **fields)
+        reconciler.reconcile()
+    asset = existing(database, asset_id)
+    ends = since == OUTAGE_LIMIT
+    assert asset.status is (S.PROCESSING_ERROR if ends else S.SUBMITTED)
+    assert (asset.error, asset.error_code) == (str(full), E.DATABASE_FULL)
+
+
+def test_outputs_that_expired_together_are_asked_for_once(
+    database: Database, make: Make, replicate: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, reconciler = make(patience=timedelta(hours=1))
+    asset_id = in_parts(database, 70)
+    reconciler.reconcile()
+    long_ago, looks = now() - KEPT - timedelta(minutes=1), []
+
+    def expired(prediction_id: str) -> Prediction:
+        looks.append(prediction_id)
+        return Prediction(prediction_id, "succeeded", completed_at=long_ago)
+
+    monkeypatch.setattr(replicate, "get", expired)
+    database.assets.collection.update_one(
+        {"_id": ObjectId(asset_id)}, {"$set": {"lease_until": now()}}
+    )
+    reconciler.reconcile()
+    assert (len(replicate.created), len(looks)) == (6, 4)
+    asset = existing(database, asset_id)
+    assert (asset.status, asset.attempt) == (S.GENERATING_EMBEDDINGS, 2)
 
 
 def test_an_output_that_expires_again_and_again_is_an_error(

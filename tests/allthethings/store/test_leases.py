@@ -117,7 +117,7 @@ def test_a_new_asset_is_held_by_who_submitted_it(database: Database) -> None:
 
 def test_what_is_held_off_is_not_claimed(database: Database) -> None:
     asset_id = left(database)
-    database.leases.release(claimed(database, asset_id), hold_off=timedelta(hours=1))
+    database.leases.release_to_model(claimed(database, asset_id), timedelta(hours=1))
     assert database.leases.claim(asset_id, S.PROCESSED) is None
     assert database.leases.unfinished(5) == []
 
