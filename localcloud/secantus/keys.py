@@ -79,7 +79,8 @@ class Column:
     def _among(self, values: Sequence[Any]) -> tuple[list[Stretch], bool]:
         if not all(map(is_encodable, values)):
             return EVERYTHING, False
-        return union(map(self.point, values)), all(map(is_exact, values))
+        spellings = [each for value in values for each in equals(value)]
+        return union(map(self.point, spellings)), all(map(is_exact, values))
 
     def _outside(self, values: Sequence[Any]) -> tuple[list[Stretch], bool]:
         if not all(map(is_exact, values)):
@@ -117,8 +118,16 @@ class Column:
         return bytes([inverted]), bytes([inverted, 0xFF] if is_number else [inverted + 1])
 
 
+def equals(value: Any) -> list[Any]:
+    """The value, and the other number that equals it and may have another key: a large double has
+    the key of its shortest decimal, an integer that of all its digits."""
+    if isinstance(value, int | float) and abs(value) > LARGEST_EXACT:
+        return [value, float(value) if isinstance(value, int) else int(value)]
+    return [value]
+
+
 def is_encodable(value: Any) -> bool:
-    """Whether equal values, and no others that documents have, get the same key."""
+    """Whether equal values get one of the keys of `equals`, and no others that documents have."""
     if isinstance(value, float):
         return value == 0 or 1e-100 < abs(value) < 1e100
     return value is None or type(value) is str or isinstance(value, int | ObjectId | datetime)
@@ -136,6 +145,8 @@ def is_exact(value: Any) -> bool:
 def is_orderable(value: Any, direction: int) -> bool:
     """Whether the keys of an index have the order of the values of this type."""
     if value is None or (type(value) is str and direction < 0):
+        return False
+    if isinstance(value, int | float) and abs(value) > LARGEST_EXACT:
         return False
     return is_encodable(value)
 

@@ -39,6 +39,26 @@ def test_a_descending_index_sorts_strings_and_what_they_begin_with(
     assert collection.count_documents({"word": {"$lte": "ab"}}) == 3
 
 
+def test_large_integers_and_doubles_that_are_equal_are_found(
+    collection: Collection[Document],
+) -> None:
+    collection.create_index([("kind", 1), ("size", 1)])
+    collection.insert_many(
+        {"_id": n, "kind": 1, "size": size}
+        for n, size in enumerate([2**60, float(2**60), 2**60 + 1, 2**60 - 1, 5])
+    )
+
+    def found(size: Any) -> list[Any]:
+        return sorted(each["_id"] for each in collection.find({"kind": 1, "size": size}))
+
+    for large in (2**60, float(2**60)):
+        assert found(large) == found({"$in": [large, "x"]}) == [0, 1]
+        assert found({"$lte": large}) == [0, 1, 3, 4]
+        assert found({"$gt": large}) == [2]
+        assert found({"$ne": large}) == [2, 3, 4]
+        assert collection.count_documents({"kind": 1, "size": {"$gte": large}}) == 3
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="the processor time is read from /proc")
 @pytest.mark.parametrize(
     "ask",
