@@ -158,7 +158,7 @@ def test_several_lines_are_pasted_checked_and_indexed(
     context = browser.new_context(java_script_enabled=script)
     page = context.new_page()
     page.goto(cloud.address)
-    field = page.get_by_label("URL of a thing, or several")
+    field = page.get_by_label("URL, or several")
     if script:
         context.grant_permissions(["clipboard-read", "clipboard-write"], origin=cloud.address)
         field.focus()

@@ -106,7 +106,7 @@ def test_a_prediction_that_replicate_does_not_know(
     )
     asset = person.finished(asset_id)
     assert asset["status"] == "PROCESSING_ERROR"
-    assert "does not know" in asset["error"]
+    assert "no longer knows" in asset["error"]
 
 
 def test_vectors_that_were_never_asked_for(database: Database[Document], person: Person) -> None:

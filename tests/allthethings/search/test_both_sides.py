@@ -92,7 +92,7 @@ def test_where_nothing_is_close_the_page_says_so(search: Searcher) -> None:
     assert not answer["close"]
     assert {result["strength"] for result in answer["results"]} == {"none"}
     page = html.document_fromstring(search.page("wqxz jjkv"))
-    assert "Nothing here is close to that." in page.xpath("string(//main)")
+    assert "No close match." in page.xpath("string(//main)")
     assert search.answer(CODE)["close"]
 
 
