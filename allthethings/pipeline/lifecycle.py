@@ -63,7 +63,7 @@ class Lifecycle:
         if asset.status in TEXT_STAGE:
             given_up = [asset.replicate_process_id] if asset.replicate_process_id else []
             if started := self._transitions.start_again(asset, S.SUBMITTED, given_up, failed):
-                if not asset.failed:
+                if not asset.cancelled:  # it may run on, such as after an outage of a day
                     self._unwanted.cancel(given_up)
                 self._text.process(started)
             return

@@ -194,6 +194,20 @@ def test_what_waits_for_its_turn_is_not_stuck(
     assert replicate.status(replicate.created[1]) == "starting"
 
 
+def test_a_model_that_runs_on_after_a_failure_is_stopped_by_retry(
+    database: Database, replicate: Watched, pipeline: Pipeline, site: Site
+) -> None:
+    """It was given up while Replicate could not be asked for it."""
+    url = site.add("/runs-on.mp3", recording("It runs on.", "wait"))
+    first = replicate.create(WHISPER_VERSION, {"audio": url}, NOWHERE).id
+    wait_for(lambda: replicate.status(first) == "processing", "the model at work")
+    failed = {"replicate_process_id": first, "error_code": "replicate_unavailable"}
+    asset_id = left(database, "PROCESSING_ERROR", timedelta(0), url=url, **failed)
+    pipeline.lifecycle.retry(asset_id)
+    assert existing(database, asset_id).replicate_process_id == replicate.created[1]
+    wait_for(lambda: replicate.status(first) == "canceled", "its end")
+
+
 def test_a_verdict_on_the_first_try_does_not_end_the_second(
     database: Database, replicate: Watched, pipeline: Pipeline, site: Site
 ) -> None:
