@@ -94,7 +94,8 @@ class PassageStore:
             if writes:
                 self.collection.bulk_write(writes, ordered=True)
         except BulkWriteError as error:
-            if any(each["code"] != DUPLICATE_KEY for each in error.details["writeErrors"]):
+            codes = {each["code"] for each in error.details["writeErrors"]}
+            if codes != {DUPLICATE_KEY}:  # none, where only the write concern was not met
                 raise
             return False
         return True

@@ -6,10 +6,13 @@ from datetime import UTC, datetime
 
 import pytest
 from bson import ObjectId
+from pymongo.collection import Collection
+from pymongo.errors import BulkWriteError
 
 from allthethings.assets.about import NAMES, About
 from allthethings.assets.locators import Whole
 from allthethings.assets.passages import Passage
+from allthethings.errors import ServiceUnavailable
 from allthethings.mongo import Database
 
 ABOUT = About("A page", "text/html", "web page", ["x.test"], datetime(2025, 3, 1, tzinfo=UTC))
@@ -57,6 +60,20 @@ def test_a_late_text_does_not_replace_that_of_a_later_try(database: Database) ->
     assert texts(database, asset_id) == NEWER
     assert put(database, asset_id, OLDER, 3)
     assert texts(database, asset_id) == OLDER
+
+
+def test_a_write_that_is_not_confirmed_is_no_later_try(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A replica set that changes over may write, and not confirm it in time."""
+    unconfirmed = {"writeErrors": [], "writeConcernErrors": [{"code": 64, "errmsg": "timed out"}]}
+
+    def bulk_write(*_: object, **__: object) -> None:
+        raise BulkWriteError(unconfirmed)
+
+    monkeypatch.setattr(Collection, "bulk_write", bulk_write)
+    with pytest.raises(ServiceUnavailable):
+        put(database, str(ObjectId()), ["One."], 0)
 
 
 def test_a_later_try_keeps_vectors_of_the_same_text(database: Database) -> None:
