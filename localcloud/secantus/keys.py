@@ -172,8 +172,18 @@ def intersection(left: Sequence[Stretch], right: Sequence[Stretch]) -> list[Stre
     """What is in both of two sorted lists."""
     if left is EVERYTHING:
         return list(right)
-    common = [(max(a, c), min(b, d)) for a, b in left for c, d in right]
-    return [(low, high) for low, high in common if low < high]
+    common: list[Stretch] = []
+    at, beside = 0, 0
+    while at < len(left) and beside < len(right):
+        low = max(left[at][0], right[beside][0])
+        high = min(left[at][1], right[beside][1])
+        if low < high:
+            common.append((low, high))
+        if left[at][1] == high:
+            at += 1
+        else:
+            beside += 1
+    return common
 
 
 def complement(stretches: Sequence[Stretch]) -> list[Stretch]:
