@@ -39,7 +39,7 @@ def test_a_url_that_cannot_be_fetched(person: Person, url: str, word: str) -> No
     [
         (Page(status=404), "404"),
         (Page(status=500), "500"),
-        (Page(b"x", content_type=None), "Content-Type"),
+        (Page(b"\x00\x01\x02", content_type=None), "Content-Type"),
         (Page(b"x", "application/zip"), "application/zip"),
         (Page(b"x", '"><script>alert(1)</script>'), "&lt;script&gt;"),
         (Page(status=302, headers={"Location": "/bad"}), "redirects"),
