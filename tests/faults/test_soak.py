@@ -104,6 +104,7 @@ class Run:
         return {asset_id: passages(self.database, asset_id) for asset_id in self.ids}
 
 
+@pytest.mark.slow("two minutes; each of its faults has a short test of its own")
 @pytest.mark.parametrize("seed", range(1, SIZES.seeds + 1))
 def test_every_thing_comes_to_its_own_end_once(
     cloud: Cloud,
