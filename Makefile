@@ -4,16 +4,17 @@ ARGS ?=
 install = @sh tools/python.sh tools/install.py
 python = .venv/bin/python
 
-.PHONY: help run test test-rest test-all eval bench soak pictures lint install clean
+.PHONY: help run test test-rest test-all test-clients eval bench soak pictures lint install clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make run      install, start everything, print the address (PORT, HOST, DATA_DIR)'
 	@echo 'make test     install, and test every part but what is slow (ARGS="-k ports", BROWSER=no)'
-	@echo 'make test-rest only what make test leaves out'
-	@echo 'make test-all every test'
-	@echo 'make eval     how well the search finds what it should (ARGS=--shapes)'
-	@echo 'make bench    how long things take'
+	@echo 'make test-rest what make test leaves out, but for soak and clients'
+	@echo 'make test-all both'
+	@echo 'make test-clients other programs against the stand-ins; downloads 750 MB'
+	@echo 'make eval     how well the search finds what it should (ARGS=--shapes, --typed, "--beir FOLDER")'
+	@echo 'make bench    how long things take (ARGS=quick)'
 	@echo 'make soak     the fault tests at full length, with figures: hours (ARGS="-k crowd")'
 	@echo 'make pictures the pictures of docs/, taken anew'
 	@echo 'make lint     ruff and mypy'
@@ -26,37 +27,41 @@ run:
 	@exec $(python) -m localcloud
 
 test: which = -m 'not slow'
-test-rest: which = -m slow
-test-all: which =
-test test-rest test-all:
-	$(install) main localcloud dev
+apart = --ignore=tests/clients --ignore=tests/faults/test_all_at_once.py
+test-rest: which = -m slow $(apart)
+test-all: which = $(apart)
+test-clients: which = tests/clients
+test test-rest test-all test-clients:
+	$(install) main localcloud mcp dev
 	@$(python) -m tools.harness.chromium
 	@$(python) -m localcloud.weights
-	@exec $(python) -m pytest $(which) $(ARGS)
+	@exec $(python) -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder $(which) $(ARGS)
 
 eval:
-	$(install) main localcloud dev
+	$(install) main localcloud mcp dev
 	@$(python) -m localcloud.weights
 	@exec $(python) -m tools.evaluate $(ARGS)
 
 bench:
-	$(install) main localcloud dev
+	$(install) main localcloud mcp dev
 	@$(python) -m localcloud.weights
-	@$(python) -m tools.bench_search
-	@$(python) -m tools.bench_home
+	@$(python) -m tools.bench_search $(ARGS)
+	@$(python) -m tools.bench_vectors $(ARGS)
+	@$(python) -m tools.bench_home $(ARGS)
+	@$(python) -m tools.bench_ingest $(ARGS)
 
 soak:
-	$(install) main localcloud dev
+	$(install) main localcloud mcp dev
 	@$(python) -m localcloud.weights
 	@SOAK=full exec $(python) -m pytest tests/faults $(ARGS)
 
 pictures:
-	$(install) main localcloud dev
+	$(install) main localcloud mcp dev
 	@$(python) -m localcloud.weights
 	@exec $(python) -m tools.make_pictures
 
 lint:
-	$(install) main localcloud dev
+	$(install) main localcloud mcp dev
 	@$(python) -m ruff check .
 	@$(python) -m ruff format --check .
 	@$(python) -m mypy .
@@ -65,7 +70,7 @@ lint:
 	done
 
 install:
-	$(install) main localcloud dev
+	$(install) main localcloud mcp dev
 
 clean:
 	rm -rf .venv .poetry .pytest_cache .ruff_cache .hypothesis

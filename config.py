@@ -6,6 +6,7 @@ SettingsError that names the variable and never quotes its value.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -14,14 +15,19 @@ from urllib.parse import urlsplit
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
+    HttpUrl,
+    TypeAdapter,
     ValidationError,
     ValidatorFunctionWrapHandler,
     WrapValidator,
 )
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource
 
+from allthethings.assets.lists import MAX_ENTRIES
+from allthethings.assets.looks import Schedule
 from allthethings.hookdeck.connections import EMBEDDINGS, connection_of
 from allthethings.hosts import is_loopback
 from allthethings.processors import webhooks
@@ -56,11 +62,61 @@ def _header_value(value: str) -> str:
     return value
 
 
+# Of a Bearer token (RFC 6750, section 2.1), as long as one that cannot be guessed.
+_BEARER = re.compile(r"[\w.~+/-]{20,}=*", re.ASCII)
+
+
+def _listed(value: object) -> object:
+    """The entries of a text with commas between them."""
+    if not isinstance(value, str):
+        return value
+    return tuple(entry for each in value.split(",") if (entry := each.strip()))
+
+
+def _bearer_tokens(tokens: tuple[str, ...]) -> tuple[str, ...]:
+    if not all(map(_BEARER.fullmatch, tokens)):
+        raise ValueError(
+            "has to be tokens with commas between them, each of 20 or more letters, digits and "
+            "characters of -._~+/."
+        )
+    return tokens
+
+
+_HTTP_URL = TypeAdapter(HttpUrl)
+
+
+def _base_url(value: str) -> str:
+    """The URL as it was written, without a slash at the end: paths are appended to it. Empty where
+    there is none."""
+    if not value:
+        return ""
+    try:
+        _HTTP_URL.validate_python(value)
+        host = urlsplit(value).hostname  # pydantic also takes https:host and https:///host
+    except ValueError:
+        host = None
+    if not host or "?" in value or "#" in value:
+        raise ValueError("has to be a URL with http:// or https://, such as https://example.org.")
+    return value.rstrip("/")
+
+
 Token = Annotated[str, AfterValidator(_header_value)]
-Url = Annotated[str, AfterValidator(lambda url: url.rstrip("/"))]
+Tokens = Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_bearer_tokens)]
+Url = Annotated[str, AfterValidator(_base_url)]
+Version = Annotated[
+    str,
+    Field(pattern=r"^([0-9a-f]{64})?$"),
+    _must("has to be the version of a model on Replicate: 64 hexadecimal digits."),
+]
+Often = Annotated[Schedule, _must("has to be never, daily, weekly or monthly.")]
 Flag = Annotated[bool, _must("has to be 1 or 0.")]
 Count = Annotated[int, Field(ge=0), _must("has to be a whole number, 0 or greater.")]
 Size = Annotated[int, Field(gt=0), _must("has to be a whole number greater than 0.")]
+Entries = Annotated[
+    int,
+    Field(gt=0, le=MAX_ENTRIES),
+    _must(f"has to be a whole number from 1 to {MAX_ENTRIES:,}."),
+]
 Seconds = Annotated[
     float, Field(gt=0, allow_inf_nan=False), _must("has to be a number greater than 0.")
 ]
@@ -108,10 +164,12 @@ class _Environment:
 
     def __init__(self, env_file: Path) -> None:
         self._env_file = env_file
-        given: dict[str, str | None] = {
-            **DotEnvSettingsSource(BaseSettings, env_file=env_file, case_sensitive=True).env_vars,
-            **EnvSettingsSource(BaseSettings, case_sensitive=True).env_vars,
-        }
+        try:
+            of_file = DotEnvSettingsSource(BaseSettings, env_file=env_file, case_sensitive=True)
+        except UnicodeDecodeError:
+            raise SettingsError(f"{env_file} is damaged: it is not UTF-8 text.") from None
+        of_process = EnvSettingsSource(BaseSettings, case_sensitive=True)
+        given: dict[str, str | None] = {**of_file.env_vars, **of_process.env_vars}
         stripped = {name: value.strip() for name, value in given.items() if value}
         self.values = {name: value for name, value in stripped.items() if value}
 
@@ -123,7 +181,10 @@ class _Environment:
         """The URL of a source at Hookdeck, from the variable of its connection."""
         if not (url := self.values.get(name, "")):
             raise self.missing(name, "run create-hookdeck-connections.py, which writes it")
-        return url.rstrip("/")
+        try:
+            return _base_url(url)
+        except ValueError as error:
+            raise SettingsError(f"{name} {error}") from None
 
 
 class MongoSettings(_Group):
@@ -154,13 +215,13 @@ class HookdeckSettings(_Group):
     replicate_webhooks_secret: str = Field(
         default="", validation_alias="REPLICATE_WEBHOOKS_SECRET", repr=False
     )
-    replicate_base_url: str = Field(default="", validation_alias="REPLICATE_BASE_URL")
+    replicate_base_url: Url = Field(default="", validation_alias="REPLICATE_BASE_URL")
     api_key: Token = Field(
         validation_alias="HOOKDECK_PROJECT_API_KEY",
         description="the key of your Hookdeck project",
         repr=False,
     )
-    api_url: str = Field(default=HOOKDECK_API_URL, validation_alias="HOOKDECK_API_URL")
+    api_url: Url = Field(default=HOOKDECK_API_URL, validation_alias="HOOKDECK_API_URL")
     app_url: Url = Field(default="", validation_alias="APP_URL")
 
     @classmethod
@@ -178,11 +239,16 @@ class Settings(_Group):
 
     `replicate_base_url` empty means Replicate itself. `fetch_allow` exempts the operator's own
     hosts from the rule that only public addresses are fetched. `app_url` is where people and the
-    gateway know the app, empty: where a browser found it. The examples are served if there is
+    gateway know the app, empty: where a browser found it. Scripts may send one of `api_tokens` in
+    place of the password. The examples are served if there is
     an `examples_url`, where the models find the app. `host` is where the app listens.
     `query_embeddings` is `replicate` or `local`: with the model in the Cog folder `query_model`
     and its weights in `query_weights`. With `hookdeck_api_key` the app shows what the gateway did.
-    `trusted_proxies` is how many proxies stand before the app, and say who asks.
+    `caption_version` is the model on Replicate that captions pictures; empty where none does.
+    `list_entries` is the most that a list may have, with the lists in it.
+    `look_again` is how often things are looked at again, where nobody has chosen that.
+    `trusted_proxies` is how many proxies stand before the app, and say who asks. `processes` of
+    the app share the work. With `leave_to_worker` they do nothing more once they have answered.
     `webhook_urls` has the source at Hookdeck for each webhook of a processor, by its name.
     """
 
@@ -197,7 +263,7 @@ class Settings(_Group):
         description="your Replicate API token",
         repr=False,
     )
-    replicate_base_url: str = Field(default="", validation_alias="REPLICATE_BASE_URL")
+    replicate_base_url: Url = Field(default="", validation_alias="REPLICATE_BASE_URL")
     hookdeck_webhook_secret: str = Field(
         validation_alias="HOOKDECK_WEBHOOK_SECRET",
         description="the signing secret of your Hookdeck project",
@@ -208,12 +274,15 @@ class Settings(_Group):
     hookdeck_api_key: Token = Field(
         default="", validation_alias="HOOKDECK_PROJECT_API_KEY", repr=False
     )
-    hookdeck_api_url: str = Field(default=HOOKDECK_API_URL, validation_alias="HOOKDECK_API_URL")
+    hookdeck_api_url: Url = Field(default=HOOKDECK_API_URL, validation_alias="HOOKDECK_API_URL")
     host: str = Field(default=LOOPBACK, validation_alias="HOST")
     app_url: Url = Field(default="", validation_alias="APP_URL")
     app_password: str = Field(default="", validation_alias="APP_PASSWORD", repr=False)
+    api_tokens: Tokens = Field(default=(), validation_alias="API_TOKENS", repr=False)
     allow_open: Flag = Field(default=False, validation_alias="ALLOW_OPEN")
     trusted_proxies: Count = Field(default=0, validation_alias="TRUSTED_PROXIES")
+    processes: Size = Field(default=1, validation_alias="PROCESSES")
+    leave_to_worker: Flag = Field(default=False, validation_alias="LEAVE_TO_WORKER")
     fetch_allow: str = Field(default="", validation_alias="FETCH_ALLOW")
     passage_size: Size = Field(default=200, validation_alias="PASSAGE_SIZE")
     passage_overlap: Count = Field(default=0, validation_alias="PASSAGE_OVERLAP")
@@ -223,6 +292,9 @@ class Settings(_Group):
     query_weights: Path | None = Field(default=None, validation_alias="MPNET_WEIGHTS")
     reconcile_after: Seconds = Field(default=30.0, validation_alias="RECONCILE_AFTER")
     prediction_deadline: Seconds = Field(default=3_600.0, validation_alias="PREDICTION_DEADLINE")
+    look_again: Often = Field(default=Schedule.NEVER, validation_alias="LOOK_AGAIN")
+    list_entries: Entries = Field(default=MAX_ENTRIES, validation_alias="LIST_ENTRIES")
+    caption_version: Version = Field(default="", validation_alias="CAPTION_VERSION")
     tokenizer: str = Field(default=TOKENIZER, validation_alias="TOKENIZER")
     examples_url: Url = Field(default="", validation_alias="EXAMPLES_URL")
 
@@ -237,6 +309,11 @@ class Settings(_Group):
             raise SettingsError(
                 f"{reached} lets other machines reach the app, and no password protects "
                 "it. Set APP_PASSWORD, or ALLOW_OPEN=1 if whoever reaches it may use it."
+            )
+        if self.api_tokens and not self.app_password:
+            raise SettingsError(
+                "API_TOKENS is set, but without APP_PASSWORD nothing asks for a token. Set "
+                "APP_PASSWORD too."
             )
         if self.query_embeddings not in ("replicate", "local"):
             raise SettingsError("QUERY_EMBEDDINGS has to be replicate or local.")

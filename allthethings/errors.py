@@ -38,14 +38,19 @@ class ErrorCode(StrEnum):
     SERVER_REFUSED = "server_refused"
     SERVER_UNAVAILABLE = "server_unavailable"
     NO_CONTENT_TYPE = "no_content_type"
+    MISLABELLED = "mislabelled"
 
     # The content.
     NO_TEXT = "no_text"
+    NO_ENTRIES = "no_entries"
     NO_SPEECH = "no_speech"
+    NO_SOUND = "no_sound"
+    NO_TEXT_IN_IMAGE = "no_text_in_image"
     TEXT_TOO_LONG = "text_too_long"
     RECORDING_TOO_LONG = "recording_too_long"
     NOT_A_RECORDING = "not_a_recording"
     DOCUMENT_UNREADABLE = "document_unreadable"
+    PASSWORD_PROTECTED = "password_protected"  # noqa: S105 - a code, no password
     DOCUMENT_TOO_COMPLEX = "document_too_complex"
 
     # The parser's process.

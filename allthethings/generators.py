@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
 from allthethings.assets.asset import Asset
 from allthethings.replicate.client import ReplicateClient, unavailable
@@ -28,12 +29,29 @@ class AsyncEmbeddingsGenerator:
         webhook = f"{self._webhook_url}/{asset.id}/{first}-{last}"
         return self._replicate.create(EMBEDDING_VERSION, _batch(texts), webhook).id
 
+    def get(self, prediction_id: str) -> Prediction | None:
+        """The prediction as it is now; None when Replicate knows none of that id."""
+        return self._replicate.get(prediction_id)
+
+    def one_list(self) -> AbstractContextManager[None]:
+        """Within it, every `find` of this thread reads the same list of predictions."""
+        return self._replicate.one_list()
+
+    def look_up(self, prediction_id: str) -> Prediction | None:
+        """What Replicate tells of a prediction, if it is one that embeds texts. Raises
+        ServiceUnavailable."""
+        prediction = self._replicate.look_up(prediction_id)
+        if prediction is None or prediction.version != EMBEDDING_VERSION:
+            return None
+        return prediction
+
     def find(self, asset: Asset, texts: Sequence[str]) -> str | None:
         """The id of the prediction for these texts whose record was lost, if there is one."""
         values = _batch(texts)
-        return self._replicate.find(
+        found = self._replicate.find(
             EMBEDDING_VERSION, asset.updated_at, values.__eq__, asset.replaced_process_ids
         )
+        return found.id if found else None
 
 
 class SyncEmbeddingsGenerator:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import httpx
@@ -13,6 +16,8 @@ from allthethings.store.indexes import missing_indexes
 
 # Seconds to wait for the answer of a service.
 TIMEOUT = 3.0
+# Seconds for which an answer serves strangers too.
+FRESH = 5.0
 REPLICATE_URL = "https://api.replicate.com"
 
 Check = Callable[[], None]
@@ -24,7 +29,7 @@ def checks(
     """The parts by name; each check raises IndexingError with the reason."""
     gateway = urlsplit(webhook_url)
     return {
-        "mongodb": database.ping,
+        "mongodb": database.check,
         "indexes": lambda: _require_indexes(database),
         "replicate": lambda: _answers(
             "Replicate",
@@ -38,9 +43,38 @@ def checks(
     }
 
 
-def report(parts: Mapping[str, Check]) -> dict[str, str]:
-    """What each part says: 'ok', or why it is not."""
-    return {name: _state(check) for name, check in parts.items()}
+class Health:
+    """What the parts say, asked at most once at a time. One serves any number of threads."""
+
+    def __init__(
+        self, parts: Mapping[str, Check], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._parts = parts
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._last: Mapping[str, str] | None = None
+        self._asked = 0.0
+
+    def now(self) -> Mapping[str, str]:
+        """What each part says now: 'ok', or why it is not."""
+        arrived = self._clock()
+        with self._lock:
+            return self._ask_unless_asked_since(arrived)
+
+    def lately(self) -> Mapping[str, str]:
+        """What each part has said in the last FRESH seconds; before that, if it is being asked."""
+        if self._last is not None and self._lock.locked():
+            return self._last
+        with self._lock:
+            return self._ask_unless_asked_since(self._clock() - FRESH)
+
+    def _ask_unless_asked_since(self, moment: float) -> Mapping[str, str]:
+        if self._last is None or self._asked < moment:
+            self._asked = self._clock()
+            with ThreadPoolExecutor(len(self._parts) or 1) as threads:
+                states = threads.map(_state, self._parts.values())
+                self._last = dict(zip(self._parts, states, strict=True))
+        return self._last
 
 
 def _state(check: Check) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
+from typing import Any
 from urllib.parse import unquote
 
 HIDDEN = "[secret]"
@@ -31,7 +32,11 @@ def secrets_of(uri: str) -> set[str]:
 
 
 class HidingFormatter(logging.Formatter):
-    """Formats records and their tracebacks with the secrets blotted out."""
+    """Formats records and their tracebacks with the secrets blotted out.
+
+    What others wrote, such as the path of a request, cannot begin a line of the log: a message is
+    one line, and the lines of a traceback are indented.
+    """
 
     def __init__(self, layout: str, secrets: Collection[str]) -> None:
         super().__init__(layout)
@@ -39,6 +44,20 @@ class HidingFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         return without(super().format(record), self._secrets)
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return _escaped(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:
+        lines = super().formatException(ei).splitlines()
+        return "\n".join(f"  {_escaped(line)}" for line in lines)
+
+
+def _escaped(text: str) -> str:
+    """The text with every character that is not printed, such as a line break, as an escape."""
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
+    )
 
 
 def log_without(secrets: Collection[str]) -> None:

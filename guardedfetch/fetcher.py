@@ -6,7 +6,7 @@ import contextlib
 import io
 import ssl
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 import httpcore
@@ -20,6 +20,7 @@ from .network import Exchange, GuardedBackend, Resolver, system_resolve, vetted_
 from .urls import Target, join_url, parse_url
 
 _REDIRECTS = {301, 302, 303, 307, 308}
+_PERMANENT = {301, 308}
 _FOR_ONE_ORIGIN = {"authorization", "cookie"}
 
 # A chunk costs time however small it is, so past this the framing may not outweigh the content.
@@ -28,7 +29,8 @@ _FRAMING_ALLOWANCE = 128 * 1024
 
 @dataclass(frozen=True)
 class Fetched:
-    """An answer. `url` is where the last redirect led, without a fragment.
+    """An answer. `url` is where the last redirect led, without a fragment; `permanent_url` is where
+    the permanent ones led that came before the first temporary one.
 
     `status` is any HTTP status: an error status is an answer too. `headers` are the last
     answer's, names in any case. `body` is decompressed; empty after `head` and `download`.
@@ -38,6 +40,7 @@ class Fetched:
     status: int
     headers: httpx.Headers
     body: bytes = b""
+    permanent_url: str = ""
 
 
 class Stream:
@@ -47,12 +50,16 @@ class Stream:
     """
 
     def __init__(self, exchange: Exchange, response: httpcore.Response, limits: Limits) -> None:
-        self.url = str(exchange.target.url)
+        self.url = self.permanent_url = str(exchange.target.url)
         self.status = response.status
         self.headers = httpx.Headers(response.headers)
         self._exchange = exchange
         self._response = response
         self._limits = limits
+
+    def fetched(self, body: bytes = b"") -> Fetched:
+        """The answer with this body."""
+        return Fetched(self.url, self.status, self.headers, body, self.permanent_url)
 
     def __iter__(self) -> Iterator[bytes]:
         decode = decoder_for(self.headers.get("content-encoding", ""))
@@ -66,8 +73,10 @@ class Stream:
 
     def _wire_bytes(self) -> Iterator[bytes]:
         cap, count = self._limits.max_bytes, 0
-        if int(self.headers.get("content-length", "0")[:20]) > cap:
+        told = int(self.headers.get("content-length", "0")[:20])
+        if told > cap:
             raise TooLarge(f"The content is larger than {readable_size(cap)}")
+        self._exchange.pace.expect(told, self._limits.deadline)
         with _protocol_errors():
             for chunk in self._response.iter_stream():
                 count += len(chunk)
@@ -111,7 +120,7 @@ class Fetcher:
     ) -> Fetched:
         """The status and headers alone. A server may answer 405 or 501: it knows no HEAD."""
         with self.open(url, "HEAD", headers, limits) as stream:
-            return Fetched(stream.url, stream.status, stream.headers)
+            return stream.fetched()
 
     def get(
         self, url: str, headers: Mapping[str, str] | None = None, limits: Limits | None = None
@@ -119,7 +128,7 @@ class Fetcher:
         """The whole answer in memory."""
         body = io.BytesIO()
         fetched = self.download(url, body, headers, limits)
-        return Fetched(fetched.url, fetched.status, fetched.headers, body.getvalue())
+        return replace(fetched, body=body.getvalue())
 
     def download(
         self,
@@ -132,7 +141,7 @@ class Fetcher:
         with self.open(url, "GET", headers, limits) as stream:
             for piece in stream:
                 file.write(piece)
-            return Fetched(stream.url, stream.status, stream.headers)
+            return stream.fetched()
 
     @contextlib.contextmanager
     def open(
@@ -145,7 +154,8 @@ class Fetcher:
         """The final answer, its body unread. `method`: GET or HEAD, kept over redirects."""
         limits = limits or self._limits
         deadline = Deadline(limits.deadline)
-        target = parse_url(url)
+        target = permanent = parse_url(url)
+        lasting = True
         sent = httpx.Headers(self._headers)
         sent.update(headers)
         for _ in range(limits.max_redirects + 1):
@@ -153,10 +163,13 @@ class Fetcher:
                 following = _redirect_target(target, stream)
                 if following is None:
                     _refuse_two_content_types(stream.headers)
+                    stream.permanent_url = str(permanent.url)
                     yield stream
                     return
+                lasting = lasting and stream.status in _PERMANENT
             sent = _headers_for(following, target, sent)
             target = following
+            permanent = target if lasting else permanent
         raise TooManyRedirects(f"More than {limits.max_redirects} redirects")
 
     @contextlib.contextmanager

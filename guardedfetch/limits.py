@@ -21,6 +21,8 @@ class Limits:
     names and the time that a consumer of a stream takes included. `max_header_bytes` counts
     each answer's status line and headers as sent, interim answers included. `max_bytes`
     counts the body as sent, `max_decompressed_bytes` as it reads after gzip or deflate.
+    `stall` is the number of seconds between two looks at the speed: the larger the size that the
+    server told, the faster the content has to come.
     """
 
     deadline: float = 8.0
@@ -51,22 +53,36 @@ class Deadline:
 
 
 class Pace:
-    """Sees to it that in each `stall` seconds enough comes, from now on."""
+    """Sees to it that in each `stall` seconds enough comes, from now on.
+
+    Enough is SLOWEST bytes a second, and half of the pace that `expect` asks for.
+    """
 
     def __init__(self, stall: float) -> None:
         self._stall = stall
         self._end = time.monotonic() + stall
         self._count = 0
+        self._expected_since = 0.0
+        self._expected_pace = 0.0
+        self._total = 0
+
+    def expect(self, size: int, seconds: float) -> None:
+        """So many bytes are to come within so many seconds from now on."""
+        self._expected_since = time.monotonic()
+        self._expected_pace = size / seconds
+        self._total = 0
 
     def came(self, count: int) -> None:
         """So many bytes more."""
         self._count += count
+        self._total += count
 
     def left(self, complaint: str) -> float:
         """Seconds until it is looked at again. Raises TooSlow when too little came."""
         now = time.monotonic()
         if now >= self._end:
-            if self._count < SLOWEST * self._stall:
+            late = self._total < self._expected_pace / 2 * (now - self._expected_since)
+            if late or self._count < SLOWEST * self._stall:
                 raise TooSlow(f"{complaint}: too little came within {self._stall:g} s")
             self._end, self._count = now + self._stall, 0
         return self._end - now

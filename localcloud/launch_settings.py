@@ -61,6 +61,17 @@ class Settings:
         return self.operator.get("QUERY_EMBEDDINGS", "local" if at_hand else "replicate")
 
     @property
+    def search_pace(self) -> list[str]:
+        """The options of the local Atlas for how fast its indexes follow, without the defaults."""
+        options = {
+            "SEARCH_WAIT": "--search-wait",
+            "SEARCH_LAG": "--search-lag",
+            "INDEX_BUILD_SECONDS": "--index-build",
+        }
+        given = {option: self.operator.get(name) for name, option in options.items()}
+        return [word for option, value in given.items() if value for word in (option, value)]
+
+    @property
     def needs_weights(self) -> bool:
         return self.local_replicate or self.query_embeddings == "local"
 
@@ -103,7 +114,7 @@ class Settings:
         password = self.operator.get("APP_PASSWORD", "").strip()
         told = _is_yes(self.operator.get("ALLOW_OPEN", ""))
         app_url = self.operator.get("APP_URL", "")
-        reached, known = "", urlsplit(app_url).hostname
+        reached, known = "", _host_of(app_url) if app_url else ""
         if not _is_loopback(self.host):
             reached = f"HOST={self.host}"
         elif known and not _is_loopback(known):  # for example by a tunnel or a proxy
@@ -147,7 +158,10 @@ def read_settings(root: Path, environment: Mapping[str, str]) -> Settings:
 
     An empty value counts as not set, also if it overrides a value of the file.
     """
-    both = {**dotenv_values(root / ".env"), **environment}
+    try:
+        both = {**dotenv_values(root / ".env"), **environment}
+    except UnicodeDecodeError as error:
+        raise LaunchError(f"{root / '.env'} is damaged: it is not UTF-8 text.") from error
     operator = {name: value for name, value in both.items() if value}
     return Settings(
         host=operator.get("HOST", "127.0.0.1"),
@@ -161,6 +175,19 @@ def _port(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
         raise LaunchError(f"PORT must be a number from 1 to 65535, not {text!r}.")
     return int(text)
+
+
+def _host_of(app_url: str) -> str:
+    try:
+        parts = urlsplit(app_url)
+        host = parts.hostname if parts.scheme in ("http", "https") else None
+    except ValueError:  # an address in brackets that is none
+        host = None
+    if not host:
+        raise LaunchError(
+            "APP_URL has to be a URL with http:// or https://, such as https://example.org."
+        )
+    return host
 
 
 def _is_yes(text: str) -> bool:

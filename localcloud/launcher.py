@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,9 +18,11 @@ from pathlib import Path
 from localcloud import leftovers, readiness
 from localcloud.endpoints import endpoints, read_endpoints, write_endpoints
 from localcloud.launch_settings import MONGODB_CONNECTION_URI, LaunchError, Settings
+from localcloud.logs import Logs, end_of, log_to
 from localcloud.parts import Parts
 from localcloud.ports import choose_ports, wait_until_free
 from localcloud.processes import Program, Supervisor, spawn, sweep
+from localcloud.setup_scripts import SetupScript
 from localcloud.state import ENDPOINTS_FILE, State, lock_data_dir
 from localcloud.weights import cache as weights
 from localcloud.weights.wheels import WeightsError
@@ -29,8 +32,12 @@ NAME = "Index All The Things"
 STARTUP_SECONDS = 180.0
 # Exits of one program during the start after which the start has failed.
 MAX_STARTUP_EXITS = 2
-# Bytes above which a log is moved aside at a start.
-MAX_LOG_BYTES = 5_000_000
+# Free bytes on the disk of DATA_DIR without which nothing is started.
+MIN_FREE_BYTES = 100_000_000
+# The layers in which the programs are stopped, the last one first.
+DATABASE, DATABASE_PROXY, CLIENTS = range(3)
+# How the settings end that hold the URLs of Hookdeck's connections.
+WEBHOOK_URL = "_WEBHOOK_URL"
 log = logging.getLogger("localcloud")
 
 
@@ -49,12 +56,21 @@ class Launcher:
         self._supervisor = Supervisor(on_exit=self._note_exit)
         self._env_file = chosen.data_dir / ENDPOINTS_FILE
         self._deadline = 0.0
+        hookdeck, mongodb = chosen.data_dir / "hookdeck", chosen.data_dir / "mongodb"
+        self._connections = SetupScript(
+            "create-hookdeck-connections", hookdeck, hookdeck / "hookdeck.sqlite3", "connections"
+        )
+        self._indexes = SetupScript(
+            "create-indexes", chosen.data_dir / "secantus", mongodb / "catalog.sqlite", "indexes"
+        )
 
     def run(self) -> None:
         """Start everything, print one line when it is ready, and stop everything when told to."""
         self._chosen.check()
+        self._check_room()
         with lock_data_dir(self._chosen.data_dir):
-            log_to(self._chosen.data_dir / "logs")
+            logs = Logs(self._chosen.data_dir / "logs")
+            log_to(self._chosen.data_dir / "logs" / "launcher.log", log)
             if killed := leftovers.kill(self._chosen.data_dir):
                 log.info("ended %d processes that an earlier copy left behind", len(killed))
             try:
@@ -68,6 +84,7 @@ class Launcher:
                 self._supervisor.stop()
                 leftovers.kill(self._chosen.data_dir)
                 log.info("stopped")
+                logs.close()
 
     def _start(self) -> None:
         self._check_port()
@@ -75,12 +92,12 @@ class Launcher:
             self._fetch_weights()
         self._deadline = time.monotonic() + STARTUP_SECONDS
         parts = self._connect(self._start_stand_ins())
-        self._add("the app", parts.app())
+        self._add("the app", CLIENTS, parts.app())
         self._create_indexes(parts)
         if self._chosen.local_replicate:
             self._await_part("replicate", parts)
         self._await("app", partial(readiness.http_problem, self._chosen.address), parts)
-        self._add("the reconciler", parts.reconciler())
+        self._add("the worker", CLIENTS, parts.worker())
 
     def _check_port(self) -> None:
         host, port = self._chosen.host, self._chosen.port
@@ -92,6 +109,17 @@ class Launcher:
             raise LaunchError(
                 f"Port {port} of {host} is in use by another program.\n"
                 f"Choose another port: make run PORT={port + 1}"
+            )
+
+    def _check_room(self) -> None:
+        folder = self._chosen.data_dir
+        there = next(each for each in (folder, *folder.parents) if each.exists())
+        free = shutil.disk_usage(there).free
+        if free < MIN_FREE_BYTES:
+            raise LaunchError(
+                f"The disk of DATA_DIR={folder} is full: {free / 1e6:.0f} MB are "
+                f"left, and a start needs {MIN_FREE_BYTES / 1e6:.0f} MB.\n"
+                "Delete something there, or choose a folder on another disk."
             )
 
     def _fetch_weights(self) -> None:
@@ -111,40 +139,53 @@ class Launcher:
         state.ports |= choose_ports(["secantus", "mongodb", "hookdeck", "replicate"], state.ports)
         state.complete()
         found = endpoints(chosen, state.ports, state.secrets)
+        if chosen.local_hookdeck:
+            found = self._with_webhook_urls(found)
         write_endpoints(self._env_file, found)
         models = weights_paths() if chosen.needs_weights else None
         parts = Parts(self._root, chosen, state.ports, found, models or {})
         if chosen.local_mongodb:
-            self._add("MongoDB", parts.secantus(), parts.mongodb())
+            self._add("MongoDB", DATABASE, parts.secantus())
+            self._add("the proxy that searches it", DATABASE_PROXY, parts.mongodb())
         if chosen.local_hookdeck:
-            self._add("Hookdeck", parts.hookdeck())
+            self._add("Hookdeck", CLIENTS, parts.hookdeck())
         if chosen.local_replicate:
-            self._add("Replicate and its models", parts.replicate())
+            self._add("Replicate and its models", CLIENTS, parts.replicate())
         return parts
 
+    def _with_webhook_urls(self, found: dict[str, str]) -> dict[str, str]:
+        """With the URLs of the connections, if those are as the last start has left them."""
+        if not self._connections.is_needed(self._root, found) and self._env_file.exists():
+            before = read_endpoints(self._env_file)
+            found |= {name: url for name, url in before.items() if name.endswith(WEBHOOK_URL)}
+        return found
+
     def _connect(self, parts: Parts) -> Parts:
-        """Run the setup script that creates the connections; their URLs join the endpoints."""
-        if not self._chosen.local_hookdeck:
+        """Run the setup script that creates the connections, unless their URLs are known."""
+        found = parts.endpoints
+        if not self._chosen.local_hookdeck or any(name.endswith(WEBHOOK_URL) for name in found):
             return parts
         self._await_part("hookdeck", parts)
         self._run_script("create-hookdeck-connections", parts)
+        self._connections.note_run(self._root, found)
         return replace(parts, endpoints=read_endpoints(self._env_file))
 
     def _create_indexes(self, parts: Parts) -> None:
         if self._chosen.local_mongodb:
             uri = parts.endpoints[MONGODB_CONNECTION_URI]
             self._await("mongodb", partial(readiness.mongodb_problem, uri), parts)
-            self._run_script("create-indexes", parts)
+            if self._indexes.is_needed(self._root, parts.endpoints):
+                self._run_script("create-indexes", parts)
+                self._indexes.note_run(self._root, parts.endpoints)
 
     def _run_script(self, name: str, parts: Parts) -> None:
         log.info("running %s.py", name)
         if self._finish(spawn(parts.script(name, self._env_file))) != 0:
             raise LaunchError(f"{name}.py failed.\n{end_of(parts.log(name))}")
 
-    def _add(self, title: str, *programs: Program) -> None:
+    def _add(self, title: str, layer: int, program: Program) -> None:
         log.info("starting %s", title)
-        for program in programs:
-            self._supervisor.add(program)
+        self._supervisor.add(program, layer)
 
     def _finish(self, process: subprocess.Popen[bytes]) -> int:
         """Wait for the end of a program and return its exit code."""
@@ -191,26 +232,3 @@ def weights_paths() -> Mapping[str, str] | None:
     if not all(found.values()):
         return None
     return {weights.MODELS[name].override: str(folder) for name, folder in found.items()}
-
-
-def log_to(folder: Path) -> None:
-    """Log into the folder too, and move large logs aside."""
-    folder.mkdir(exist_ok=True)
-    for path in folder.glob("*.log"):
-        if path.stat().st_size > MAX_LOG_BYTES:
-            path.replace(path.with_suffix(".log.1"))
-    handler = logging.FileHandler(folder / "launcher.log")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-    log.addHandler(handler)
-
-
-def end_of(path: Path, lines: int = 10) -> str:
-    """The log's path and its last lines, without the frames of tracebacks."""
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - 16_000))
-            tail = file.read().decode(errors="replace").splitlines()
-    except FileNotFoundError:
-        tail = []
-    shown = [line for line in tail if not line.startswith((" ", "\t", "Traceback"))]
-    return "\n".join([f"The end of {path}:", *(f"    {line}" for line in shown[-lines:])])

@@ -16,7 +16,6 @@ from localcloud.launch_settings import (
     REPLICATE_API_TOKEN,
     REPLICATE_WEBHOOKS_SECRET,
     Settings,
-    in_url,
 )
 from localcloud.processes import Program
 
@@ -24,6 +23,7 @@ from localcloud.processes import Program
 CREDENTIALS = {
     "SECRET_KEY",
     "APP_PASSWORD",
+    "API_TOKENS",
     MONGODB_CONNECTION_URI,
     REPLICATE_API_TOKEN,
     REPLICATE_WEBHOOKS_SECRET,
@@ -56,7 +56,7 @@ class Parts:
 
     def mongodb(self) -> Program:
         upstream = ["--upstream-port", str(self.ports["secantus"])]
-        return self._stand_in("mongodb", "localcloud.atlas", upstream)
+        return self._stand_in("mongodb", "localcloud.atlas", [*upstream, *self.chosen.search_pace])
 
     def hookdeck(self) -> Program:
         names = (HOOKDECK_PROJECT_API_KEY, HOOKDECK_WEBHOOK_SECRET)
@@ -69,15 +69,13 @@ class Parts:
         return self._stand_in("replicate", "localcloud.replicate", options, credentials=names)
 
     def app(self) -> Program:
-        bind = f"{in_url(self.chosen.host)}:{self.chosen.port}"
-        server = ["gunicorn", "--bind", bind, "--worker-class", "gthread", "--threads", "32"]
-        server += ["--limit-request-line", "8190"]  # a query of 2,000 letters, percent-encoded
-        argv = [sys.executable, "-m", *server, "--no-control-socket", "app:create_app()"]
+        place = ["--host", self.chosen.host, "--port", str(self.chosen.port)]
+        argv = [sys.executable, "-m", "serve", *place]
         return self._program("app", argv, self._everything() | self._known())
 
-    def reconciler(self) -> Program:
-        flask = [sys.executable, "-m", "flask", "--app", "app", "reconcile", "--every", "10"]
-        return self._program("reconciler", flask, self._everything() | self._known())
+    def worker(self) -> Program:
+        flask = [sys.executable, "-m", "flask", "--app", "app", "worker"]
+        return self._program("worker", flask, self._everything() | self._known())
 
     def script(self, name: str, env_file: Path) -> Program:
         """A setup script of the project, which gets the stand-ins' endpoints."""

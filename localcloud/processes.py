@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import logging
 import os
 import signal
 import socket
@@ -19,9 +20,17 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
+log = logging.getLogger("localcloud")
+
+# The exit code that stands for a program that could not be started.
+CANNOT_START = 126
 PR_SET_PDEATHSIG = 1
+# The nice value of programs in the background: a third of another program's share of a processor.
+BACKGROUND_NICE = 5
+AUTOGROUP = Path("/proc/self/autogroup")
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
@@ -51,6 +60,8 @@ class Program:
     log: Path
     env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     cwd: Path | None = None
+    # Whether it computes for nobody who waits, and so gives way to the other programs.
+    background: bool = False
 
 
 def spawn(program: Program) -> subprocess.Popen[bytes]:
@@ -68,7 +79,7 @@ def spawn(program: Program) -> subprocess.Popen[bytes]:
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=_die_with_parent if _libc else None,
+            preexec_fn=partial(_prepare, background=program.background),
         )
 
 
@@ -78,9 +89,23 @@ def sweep(process: subprocess.Popen[bytes]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def _die_with_parent() -> None:
+def _prepare(*, background: bool) -> None:
+    """Set up a child between fork and exec."""
     if _libc is not None:
         _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if background:
+        _give_way()
+
+
+def _give_way() -> None:
+    """Lower the priority of this process and of its session.
+
+    Linux schedules sessions as groups (autogroup), and between groups the nice value of a process
+    counts for nothing: each session has one of its own.
+    """
+    os.nice(BACKGROUND_NICE)
+    with contextlib.suppress(OSError):  # another system, or a kernel without these groups
+        AUTOGROUP.write_text(str(BACKGROUND_NICE))
 
 
 class Supervisor:
@@ -103,9 +128,10 @@ class Supervisor:
         self._stopping = threading.Event()
         self._keepers: list[_Keeper] = []
 
-    def add(self, program: Program) -> None:
-        """Start the program and keep it running."""
-        keeper = _Keeper(program, self)
+    def add(self, program: Program, layer: int = 0) -> None:
+        """Start the program and keep it running. Those of higher layers need those of lower ones:
+        `stop` ends a whole layer at once, and the highest first."""
+        keeper = _Keeper(program, layer, self)
         self._keepers.append(keeper)
         keeper.thread.start()
         keeper.started.wait()
@@ -119,10 +145,16 @@ class Supervisor:
         }
 
     def stop(self, timeout: float = 10.0) -> None:
-        """End the programs, the last one first. Kill each that runs after `timeout` seconds."""
+        """End the programs, layer by layer. Kill those of a layer that run after `timeout`
+        seconds."""
         self._stopping.set()
-        for keeper in reversed(self._keepers):
-            keeper.end(timeout)
+        for layer in sorted({keeper.layer for keeper in self._keepers}, reverse=True):
+            ending = [keeper for keeper in self._keepers if keeper.layer == layer]
+            for keeper in ending:
+                keeper.terminate()
+            deadline = time.monotonic() + timeout
+            for keeper in ending:
+                keeper.end(deadline)
         for keeper in self._keepers:
             keeper.thread.join()
         self._keepers.clear()
@@ -131,8 +163,9 @@ class Supervisor:
 class _Keeper:
     """One program, and the thread that starts it, waits for its end and restarts it."""
 
-    def __init__(self, program: Program, supervisor: Supervisor) -> None:
+    def __init__(self, program: Program, layer: int, supervisor: Supervisor) -> None:
         self.program = program
+        self.layer = layer
         self.process: subprocess.Popen[bytes] | None = None
         self.started = threading.Event()
         self.thread = threading.Thread(target=self._keep, name=f"keep-{program.name}", daemon=True)
@@ -142,16 +175,9 @@ class _Keeper:
     def _keep(self) -> None:
         supervisor = self._supervisor
         pause = 0.0
-        while True:
-            with self._lock:
-                if supervisor._stopping.is_set():
-                    self.started.set()
-                    return
-                self.process = spawn(self.program)
-            self.started.set()
+        while not supervisor._stopping.is_set():
             began = time.monotonic()
-            code = self.process.wait()
-            sweep(self.process)
+            code = self._run_once()
             if supervisor._stopping.is_set():
                 return
             if supervisor._on_exit is not None:
@@ -160,14 +186,35 @@ class _Keeper:
             supervisor._stopping.wait(pause)
             pause = min(max(0.25, pause * 2), supervisor._max_pause) if quick else 0.0
 
-    def end(self, timeout: float) -> None:
+    def _run_once(self) -> int:
+        """Start the program and wait for its end. Returns its exit code."""
+        try:
+            with self._lock:
+                if self._supervisor._stopping.is_set():
+                    return 0
+                self.process = spawn(self.program)
+        except OSError as error:  # a full disk, for example, has no room for the log
+            log.warning("%s cannot be started: %s", self.program.name, error)
+            return CANNOT_START
+        finally:
+            self.started.set()
+        code = self.process.wait()
+        sweep(self.process)
+        return code
+
+    def terminate(self) -> None:
+        """Ask the program to end."""
         with self._lock:  # which a restart holds from its check of the flag to the start
             process = self.process
-        if process is None or process.poll() is not None:
+        if process is not None and process.poll() is None:
+            process.terminate()
+
+    def end(self, deadline: float) -> None:
+        """Wait for its end, and kill it at the deadline, a time of the monotonic clock."""
+        if self.process is None:
             return
-        process.terminate()
         try:
-            process.wait(timeout)
+            self.process.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
-            sweep(process)
-            process.wait()
+            sweep(self.process)
+            self.process.wait()

@@ -1,4 +1,4 @@
-"""Asks whether a server is ready, by GET /healthz or by MongoDB's ping."""
+"""Asks whether a server is ready: by GET /healthz, or by a write to MongoDB that is read again."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def http_problem(address: str, timeout: float = 5.0) -> str | None:
 
 
 def mongodb_problem(uri: str) -> str | None:
-    """None if the server answers a ping, else the problem in words."""
+    """None if the server stores a document and finds it, else the problem in words."""
     # The import takes half a second, during which the other programs start.
     from pymongo import MongoClient
     from pymongo.errors import PyMongoError
@@ -31,7 +31,8 @@ def mongodb_problem(uri: str) -> str | None:
         uri, serverSelectionTimeoutMS=500, socketTimeoutMS=5_000
     )
     try:
-        client.admin.command("ping")
+        client.localcloud.ready.replace_one({"_id": 1}, {}, upsert=True)
+        client.localcloud.ready.find_one({"_id": 1})
     except PyMongoError as error:
         return f"no answer ({str(error)[:200]})"
     finally:

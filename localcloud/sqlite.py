@@ -1,14 +1,32 @@
-"""Opens SQLite files so that committed data survives a kill or a power cut."""
+"""Opens SQLite files so that committed data survives a kill or a power cut.
+
+A damaged file is named, with what to do about it.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 # Milliseconds to wait for another connection's lock before an error.
 BUSY_TIMEOUT_MS = 10_000
+# Bytes of a write-ahead log that stay when its content is in the file. It grows with the largest
+# transaction.
+WAL_BYTES = 16_000_000
+
+
+class Damaged(sqlite3.DatabaseError):
+    """The file is not what SQLite wrote. The message is for the person who started the program."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            f"{path} is damaged ({reason}). Restore it from a backup, or move it away with the "
+            f"files {path.name}-wal and {path.name}-shm: the next start makes an empty one. "
+            "docs/running.md says under 'Backups' what is lost then."
+        )
 
 
 def connect(path: Path, *, schema: str = "", any_thread: bool = False) -> sqlite3.Connection:
@@ -19,15 +37,47 @@ def connect(path: Path, *, schema: str = "", any_thread: bool = False) -> sqlite
     """
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=not any_thread)
     try:
-        connection.row_factory = sqlite3.Row
-        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.executescript(schema)
+        with damage_named(path):
+            connection.row_factory = sqlite3.Row
+            connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.executescript(schema)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+@contextlib.contextmanager
+def damage_named(path: Path) -> Iterator[None]:
+    """Raise Damaged in place of SQLite's own error, which does not name the file."""
+    try:
+        yield
+    except Damaged:
+        raise
+    except sqlite3.DatabaseError as error:
+        code = getattr(error, "sqlite_errorcode", 0)  # absent from errors of the module itself
+        if code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            raise Damaged(path, str(error)) from error
+        raise
+
+
+def check(connection: sqlite3.Connection, path: Path) -> None:
+    """Read the whole file. Raises Damaged at the first fault."""
+    with damage_named(path):
+        found = connection.execute("PRAGMA quick_check (1)").fetchone()[0]
+    if found != "ok":
+        raise Damaged(path, str(found).splitlines()[-1])
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether a write has failed for want of room, so that it may succeed later."""
+    if isinstance(error, sqlite3.OperationalError):
+        code = getattr(error, "sqlite_errorcode", 0)  # absent from errors of the module itself
+        return code & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+    return isinstance(error, OSError) and error.errno == errno.ENOSPC
 
 
 @contextlib.contextmanager

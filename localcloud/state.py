@@ -89,8 +89,10 @@ class State:
             kept = json.loads(self._path.read_text())
         except FileNotFoundError:
             kept = {}
-        except ValueError as error:
-            raise LaunchError(f"{self._path} is damaged. Delete it to start anew.") from error
+        except ValueError:
+            kept = None
+        if not isinstance(kept, dict) or not all(isinstance(part, dict) for part in kept.values()):
+            raise LaunchError(f"{self._path} is damaged. Delete it to start anew.")
         self.ports: dict[str, int] = kept.get("ports", {})
         self.secrets: dict[str, str] = kept.get("secrets", {})
 

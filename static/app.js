@@ -4,6 +4,7 @@
 (() => {
   const EVERY = 2000; // ms between two looks at things under way
   const AT_MOST = 30000; // ms, when the server does not answer
+  const SEARCHES = "searches"; // where suggestions.js keeps earlier searches, in localStorage
   const FINISHED = /^SEARCHABLE$|_ERROR$/;
 
   const find = (selector, root = document) => root.querySelector(selector);
@@ -132,14 +133,20 @@
 
   // -- forms are sent once
 
-  document.addEventListener("submit", (event) => {
-    for (const button of findAll("button", event.target)) {
+  /** Disable the buttons of a form; the one that was pressed says what it does. */
+  const close = (form, pressed) => {
+    for (const button of findAll("button", form)) {
       button.disabled = true;
-      if (button.dataset.busy && (event.submitter ?? button) === button) {
+      if (button.dataset.busy && (pressed ?? button) === button) {
         button.dataset.idle = button.textContent;
         button.textContent = button.dataset.busy;
       }
     }
+  };
+
+  document.addEventListener("submit", ({ target, submitter }) => {
+    // The browser reads the form after this event, and leaves out a button that is disabled.
+    setTimeout(() => close(target, submitter));
   });
 
   addEventListener("pageshow", (event) => {
@@ -150,8 +157,17 @@
     }
   });
 
+  // The next person at this browser does not see what was searched for.
+  find('.top form[action$="/logout"]')?.addEventListener("submit", () => {
+    try {
+      localStorage.removeItem(SEARCHES);
+    } catch {
+      // The browser keeps nothing.
+    }
+  });
+
   localTimes(document);
   for (const section of findAll("section[data-poll]")) watchList(section);
 
-  window.pages = { FINISHED, find, findAll, get, inWords, localTimes, repeat, say };
+  window.pages = { FINISHED, SEARCHES, find, findAll, get, inWords, localTimes, repeat, say, statusOf };
 })();

@@ -9,17 +9,22 @@
 
   /** Replace the parts that the server says otherwise now; a recording plays on. */
   const refresh = async () => {
-    const text = await get(location.pathname, "text/html");
+    const text = await get(location.pathname + location.search, "text/html");
     const page = new DOMParser().parseFromString(text, "text/html");
     const held = document.activeElement?.id;
+    const typed = document.activeElement?.value;
     for (const old of findAll("[data-region]")) {
       const fresh = find(`[data-region="${old.dataset.region}"]`, page);
       if (fresh) {
         localTimes(fresh);
+        const folds = new Map(findAll("details", old).map((fold) => [fold.id, fold.open]));
+        for (const fold of findAll("details", fresh)) fold.open = folds.get(fold.id) ?? fold.open;
         old.replaceWith(fresh);
       }
     }
-    if (held) document.getElementById(held)?.focus();
+    const again = held ? document.getElementById(held) : null;
+    again?.focus();
+    if (again?.matches("input")) again.value = typed;
     document.title = page.title;
     dispatchEvent(new Event("refreshed"));
   };
@@ -36,16 +41,22 @@
     const status = () => find("[data-status]", article).dataset.status;
     const attempt = () => Number(find("[data-attempt]", article).dataset.attempt);
 
+    const beingMade = () => Boolean(find("[data-being-made]", article));
+
     const look = async () => {
       const { asset } = await get(article.dataset.poll, "application/json");
-      if (asset.status === status() && asset.attempt === attempt()) {
+      if (beingMade()) {
+        if (asset.being_made) return;
+        await refresh();
+        say(find("[data-looked]", article)?.textContent.trim() ?? "");
+      } else if (asset.status === status() && asset.attempt === attempt()) {
         show(asset.now);
       } else {
         await refresh();
         say(`${find("[data-name]", article).textContent}: ${inWords(status())}`);
       }
     };
-    repeat(look, () => !FINISHED.test(status()));
+    repeat(look, () => !FINISHED.test(status()) || beingMade());
   }
 
   // -- a recording: hear a line by a click, and see which one is spoken
@@ -75,7 +86,8 @@
     const line = node.getBoundingClientRect();
     const box = player.parentElement.getBoundingClientRect();
     const above = box.left < line.right && box.right > line.left ? Math.max(box.bottom, 0) : 0;
-    return line.top >= above && line.bottom <= innerHeight;
+    const below = find("[data-places]")?.getBoundingClientRect().top ?? innerHeight;
+    return line.top >= above && line.bottom <= below;
   };
 
   const bring = (node) => {

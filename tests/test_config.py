@@ -26,6 +26,26 @@ REQUIRED = {
 }
 
 
+A_URL = "has to be a URL with http:// or https://, such as https://example.org."
+A_TOKEN = (
+    "has to be tokens with commas between them, each of 20 or more letters, digits and characters "
+    "of -._~+/."
+)
+URLS = ("APP_URL", "EXAMPLES_URL", "HOOKDECK_API_URL", "REPLICATE_BASE_URL", "AUDIO_WEBHOOK_URL")
+NO_URLS = (
+    "things.example",
+    "localhost:5000",
+    "ftp://things.example",
+    "http://",
+    "http://[",
+    "https:things.example",
+    "https:///things.example",
+    "http://things example",
+    "http://things.example:99999",
+    "https://things.example/?x=1",
+)
+
+
 @pytest.fixture
 def env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file with all that is required, and an environment without settings."""
@@ -50,6 +70,13 @@ def test_the_environment_wins_over_the_file(
     settings = Settings.from_env(env_file)
     assert (settings.passage_size, settings.app_url) == (150, "https://things.test")
     assert settings.host == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    "url", ["https://things.example/app", "http://[::1]:5000", "http://app_1:5000", "http://ü.test"]
+)
+def test_a_url_stays_as_it_was_written(env_file: Path, url: str) -> None:
+    assert Settings.from_env(with_line(env_file, f"APP_URL={url}/")).app_url == url
 
 
 def test_only_the_exact_names_are_read(env_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,9 +109,15 @@ def test_a_missing_setting_is_named(
         ("PASSAGE_SIZE", "1.5", "has to be a whole number greater than 0."),
         ("PASSAGE_OVERLAP", "-1", "has to be a whole number, 0 or greater."),
         ("TRUSTED_PROXIES", "one", "has to be a whole number, 0 or greater."),
+        ("PROCESSES", "0", "has to be a whole number greater than 0."),
         ("ALLOW_OPEN", "perhaps", "has to be 1 or 0."),
         ("PASSAGE_TITLE", "2", "has to be 1 or 0."),
+        *((name, url, A_URL) for name in URLS for url in NO_URLS),
         ("REPLICATE_API_TOKEN", f"{SECRET} {SECRET}", "has characters in it that no such key has."),
+        *(
+            ("API_TOKENS", tokens, A_TOKEN)
+            for tokens in ("short", f"{SECRET},short", f"{SECRET} {SECRET}", f"{SECRET}:é")
+        ),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named_and_not_quoted(
@@ -110,6 +143,20 @@ def test_settings_hide_their_secrets_and_stay_as_they_are(env_file: Path) -> Non
     with pytest.raises(ValueError, match="frozen") as caught:
         settings.secret_key = "another"
     assert SECRET not in str(caught.value)
+
+
+def test_tokens_stand_with_commas_between_them(env_file: Path) -> None:
+    with_line(env_file, f"API_TOKENS= {SECRET}, another-{SECRET}=, \nAPP_PASSWORD={SECRET}")
+    settings = Settings.from_env(env_file)
+    settings.check()
+    assert settings.api_tokens == (SECRET, f"another-{SECRET}=")
+    assert SECRET not in repr(settings)
+
+
+def test_tokens_need_a_password(env_file: Path) -> None:
+    settings = Settings.from_env(with_line(env_file, f"API_TOKENS={SECRET}"))
+    with pytest.raises(SettingsError, match="without APP_PASSWORD nothing asks for a token"):
+        settings.check()
 
 
 def test_the_connections_need_a_way_to_the_signing_key(env_file: Path) -> None:
@@ -144,3 +191,16 @@ def test_the_table_has_the_defaults_of_the_settings() -> None:
             assert written[variable] == ("yes" if default else "no"), variable
         elif isinstance(default, int | float):
             assert float(written[variable]) == default, variable
+
+
+def test_a_damaged_file_is_named(env_file: Path) -> None:
+    env_file.write_bytes(b"SECRET_KEY=\xff\n")
+    with pytest.raises(SettingsError, match=r"\.env is damaged: it is not UTF-8 text"):
+        Settings.from_env(env_file)
+
+
+@pytest.mark.parametrize("version", ["salesforce/blip", "2e1dddc8", "g" * 64])
+def test_a_captioning_model_is_a_version(env_file: Path, version: str) -> None:
+    with pytest.raises(SettingsError, match="CAPTION_VERSION has to be the version"):
+        Settings.from_env(with_line(env_file, f"CAPTION_VERSION={version}"))
+    assert Settings.from_env(with_line(env_file, f"CAPTION_VERSION={'a1' * 32}")).caption_version

@@ -18,9 +18,10 @@ HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 CODE = re.compile(r"```.*?```", re.DOTALL)
 # A file or a folder in one of the project's folders, in a text or a command.
 FILE = re.compile(
-    r"(?<![\w/.-])(?:allthethings|docs|examples|guardedfetch|localcloud|static|templates|tests|tools)"
+    r"(?<![\w/.-])(?:allthethings|docs|examples|guardedfetch|localcloud|mcpserver|static|templates|tests|tools)"
     r"/[\w./-]*\w"
 )
+TEST = re.compile(r"^ *def (test_\w+)", re.MULTILINE)
 # A route as the page names it, such as `GET /assets/<id>`.
 ROUTE = re.compile(r"`((?:GET|POST) /[^`]*)`")
 EXAMPLE = re.compile(r"\bcurl (?P<options>.*)\$app(?P<path>/[^\s\"?;]*)")
@@ -55,6 +56,16 @@ def test_links_lead_to_something(page: Path) -> None:
 def test_files_that_are_named_exist(page: Path) -> None:
     named = FILE.findall(page.read_text("utf-8"))
     assert not [name for name in named if not (ROOT / name).exists()]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_tests_that_are_named_exist(page: Path) -> None:
+    tests = [path.read_text("utf-8") for path in (ROOT / "tests").rglob("test_*.py")]
+    there = {name for text in tests for name in TEST.findall(text)} | {
+        path.stem for path in (ROOT / "tests").rglob("test_*.py")
+    }
+    named = set(re.findall(r"\btest_\w+", page.read_text("utf-8")))
+    assert named <= there
 
 
 def test_the_page_has_the_routes_of_the_app(routes: MapAdapter) -> None:

@@ -69,11 +69,14 @@ def test_imports_of_the_app_run_one_way() -> None:
 
 
 def test_the_app_and_the_stand_ins_do_not_know_each_other() -> None:
-    ours = {"allthethings", "app", "config"}
+    ours = {"allthethings", "app", "config", "serve"}
     for path in sources("localcloud"):
         tops = {name.split(".")[0] for name in imported(path)}
         assert not tops & ours, path
-    for path in [*sources("allthethings"), ROOT / "app.py", ROOT / "config.py"]:
+    for path in [
+        *sources("allthethings"),
+        *map(ROOT.joinpath, ("app.py", "config.py", "serve.py")),
+    ]:
         assert not any(name.startswith("localcloud") for name in imported(path)), path
 
 
@@ -81,7 +84,15 @@ def test_gpl_code_is_in_a_folder_and_a_process_of_its_own() -> None:
     # localcloud/secantus is loaded into SecantusDB, which is GPL-2.0, and is GPL-2.0 itself. The
     # rest is MIT: it starts that program and imports nothing from it.
     folder = ROOT / "localcloud/secantus"
-    rooms = ("allthethings", "guardedfetch", "localcloud", "tests", "tools")
+    rooms = (
+        "allthethings",
+        "guardedfetch",
+        "guardedserve",
+        "localcloud",
+        "mcpserver",
+        "tests",
+        "tools",
+    )
     everything = [*ROOT.glob("*.py"), *(path for room in rooms for path in sources(room))]
     for path in everything:
         names = set() if folder in path.parents else imported(path)
@@ -93,10 +104,19 @@ def test_gpl_code_is_in_a_folder_and_a_process_of_its_own() -> None:
         assert all(name.startswith("localcloud.secantus") for name in ours), path
 
 
-def test_the_guarded_fetch_stands_alone() -> None:
-    for path in sources("guardedfetch"):
+def test_the_guarded_fetch_and_the_guarded_server_stand_alone() -> None:
+    for path in [*sources("guardedfetch"), *sources("guardedserve")]:
         tops = {name.split(".")[0] for name in imported(path)}
-        assert not tops & {"allthethings", "localcloud", "app", "config"}, path
+        assert not tops & {"allthethings", "localcloud", "app", "config", "serve"}, path
+
+
+def test_the_mcp_server_stands_alone() -> None:
+    for path in sources("mcpserver"):
+        tops = {name.split(".")[0] for name in imported(path)}
+        assert not tops & {"allthethings", "localcloud", "app", "config", "serve"}, path
+    for folder in ("allthethings", "guardedfetch", "guardedserve", "localcloud"):
+        for path in sources(folder):
+            assert not {name.split(".")[0] for name in imported(path)} & {"mcp", "mcpserver"}, path
 
 
 def test_pages_know_neither_the_database_driver_nor_the_http_client() -> None:
@@ -106,8 +126,12 @@ def test_pages_know_neither_the_database_driver_nor_the_http_client() -> None:
 
 
 def test_config_alone_reads_the_environment() -> None:
-    # The first writes an .env file, the second sets a niceness.
-    other_uses = {"allthethings/hookdeck/connections.py", "allthethings/processors/sandbox.py"}
+    # The first writes an .env file, the second sets a niceness, the third how much a library logs.
+    other_uses = {
+        "allthethings/hookdeck/connections.py",
+        "allthethings/processors/sandbox.py",
+        "allthethings/processors/frames.py",
+    }
     for path in [*sources("allthethings"), ROOT / "app.py"]:
         if str(path.relative_to(ROOT)) not in other_uses:
             assert not {name.split(".")[0] for name in imported(path)} & {"os", "dotenv"}, path

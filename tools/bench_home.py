@@ -1,6 +1,6 @@
 """How long the home page takes with many things: part of `make bench`.
 
-    python -m tools.bench_home [THINGS]
+    python -m tools.bench_home [quick] [THINGS]
 
 Puts things straight into the database of a copy, then asks for different pages over HTTP, one
 at a time. Beside the time of an answer stands what the app and its database computed for it,
@@ -139,7 +139,8 @@ def measure(cloud: Cloud, http: httpx.Client, path: str, accept: str) -> str:
 
 
 def main() -> int:
-    many = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
+    numbers = [int(word) for word in sys.argv[1:] if word.isdigit()]
+    many = numbers[0] if numbers else 2_000 if "quick" in sys.argv else 20_000
     with (
         tempfile.TemporaryDirectory(prefix="bench-") as folder,
         running_cloud(Path(folder) / "var", {"EXAMPLES": "0"}) as cloud,

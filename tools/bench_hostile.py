@@ -18,7 +18,6 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from tools.harness import processes
 from tools.harness.cloud import Cloud, running_cloud
 from tools.harness.hostile import HOSTILE, at_every_stage, slug
 from tools.harness.person import Person
@@ -60,15 +59,11 @@ def hostile_address() -> Iterator[str]:
 
 
 class Memory:
-    """The resident memory of the app's worker, in MB. It is the kernel that notes its peak."""
+    """The resident memory of the app, in MB. It is the kernel that notes its peak."""
 
     def __init__(self, cloud: Cloud) -> None:
-        master = min(cloud.pids_of("gunicorn"))
-        line = processes.command_line(master)
-        (worker,) = (
-            each for each in processes.children(master) if processes.command_line(each) == line
-        )
-        self._folder = Path("/proc") / str(worker)
+        (app,) = cloud.pids_of("-m serve")
+        self._folder = Path("/proc") / str(app)
 
     def forget_peak(self) -> float:
         """The memory now, which is the peak from here on."""

@@ -1,19 +1,24 @@
 """How long a search takes with many passages: part of `make bench`.
 
-    python -m tools.bench_search [PASSAGES]
+    python -m tools.bench_search [quick] [PASSAGES]
 
 Puts things with random vectors and random English words straight into the database of a copy,
-then asks different queries over HTTP, one at a time.
+then asks different queries over HTTP, one at a time; then the same queries again, whose vectors
+the app has kept; then a thing's page and a file, whose time is that of the server alone. Last, 50
+readers ask at once. Beside each time stands what all processes of the copy computed for it, which
+tells more on a machine that is busy with other things.
 """
 
 from __future__ import annotations
 
+import os
 import random
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,14 +29,18 @@ from bson import ObjectId
 from bson.binary import Binary, BinaryVectorDtype
 from pymongo import MongoClient
 
+from tools.bench_imports import cpu_of
 from tools.harness.cloud import ROOT, Cloud, running_cloud
 from tools.harness.person import Person
 from tools.harness.waiting import wait_for
 
 Document = dict[str, Any]
 
+PASSAGES, QUICK_PASSAGES = 10_000, 2_000
 PASSAGES_A_THING = 50
-QUERIES = 300
+QUERIES, QUICK_QUERIES = 300, 100
+# Readers who ask at once, and the searches of each.
+READERS, SEARCHES = 50, 4
 WORDS = sorted(
     {
         word
@@ -70,6 +79,7 @@ def things(passages: int) -> Iterator[tuple[Document, list[Document]]]:
                 {
                     "_id": f"{key}:{position}",
                     "asset_id": key,
+                    "asset_key": str(key),
                     "position": position,
                     "text": " ".join(draw.choices(WORDS, k=120)),
                     "locator": {},
@@ -94,9 +104,14 @@ def fill(cloud: Cloud, passages: int) -> None:
 
 
 def main() -> int:
-    passages = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
+    numbers = [int(word) for word in sys.argv[1:] if word.isdigit()]
+    quick = "quick" in sys.argv
+    passages = numbers[0] if numbers else QUICK_PASSAGES if quick else PASSAGES
     draw = random.Random(5)  # noqa: S311
-    queries = [" ".join(draw.sample(WORDS, draw.randint(3, 9))) for _ in range(QUERIES)]
+    queries = [
+        " ".join(draw.sample(WORDS, draw.randint(3, 9)))
+        for _ in range(QUICK_QUERIES if quick else QUERIES)
+    ]
     with (
         tempfile.TemporaryDirectory(prefix="bench-") as folder,
         running_cloud(Path(folder) / "var", {"EXAMPLES": "0"}) as cloud,
@@ -111,22 +126,63 @@ def main() -> int:
             return time.monotonic() - start < 0.25
 
         wait_for(lambda: fast() and fast() and fast(), "the model")
-        for accept in ("application/json", "text/html"):
-            took = measure(person.http, queries, accept)
-            print(f"| a search over {passages:,} passages, {accept} | {took} |", flush=True)
-            queries = [f"{query} again" for query in queries]
+        print("| what | median | 99th percentile | computed for each |\n|---|---|---|---|")
+        ask = Asker(cloud, person.http)
+        size = f"{passages:,} passages"
+        ask.all(f"a search over {size}, as JSON", [f"/search?query={each}" for each in queries])
+        pages = [f"/search?query={each} again" for each in queries]
+        ask.all(f"a search over {size}, as a page", pages, "text/html")
+        ask.all("the same queries again, whose vectors were kept", pages, "text/html")
+        thing = person.search(queries[0])[0]["asset_id"]
+        ask.all("a thing's page", [f"/assets/{thing}"] * QUICK_QUERIES, "text/html")
+        ask.all("a file", ["/static/style.css"] * QUICK_QUERIES)
+        print(f"| {READERS} readers at once, {SEARCHES} searches each | {crowd(cloud)} |")
         person.http.close()
+    print(f"| load while this was measured | {os.getloadavg()[0]:.1f} | | |")
     return 0
 
 
-def measure(http: httpx.Client, queries: list[str], accept: str) -> str:
-    took = []
-    for query in queries:
-        began = time.perf_counter()
-        http.get("/search", params={"query": query}, headers={"Accept": accept}).raise_for_status()
-        took.append((time.perf_counter() - began) * 1000)
+class Asker:
+    """Asks one path after another."""
+
+    def __init__(self, cloud: Cloud, http: httpx.Client) -> None:
+        self._cloud = cloud
+        self._http = http
+
+    def all(self, words: str, paths: list[str], accept: str = "application/json") -> None:
+        """Print how long the answers took."""
+        before, took = self._computed(), []
+        for path in paths:
+            began = time.perf_counter()
+            self._http.get(path, headers={"Accept": accept}).raise_for_status()
+            took.append((time.perf_counter() - began) * 1000)
+        computed = (self._computed() - before) * 1000 / len(paths)
+        slowest = statistics.quantiles(took, n=100)[-1]
+        median = statistics.median(took)
+        print(f"| {words} | {median:.0f} ms | {slowest:.0f} ms | {computed:.0f} ms |", flush=True)
+
+    def _computed(self) -> float:
+        """The CPU seconds of the copy so far."""
+        return sum(cpu_of(self._cloud).values())
+
+
+def crowd(cloud: Cloud) -> str:
+    """The times of searches by many readers at once. Raises httpx.HTTPStatusError."""
+
+    def read(reader: int) -> list[float]:
+        draw, took = random.Random(reader), []  # noqa: S311
+        with httpx.Client(base_url=cloud.address, timeout=120) as http:
+            for _ in range(SEARCHES):
+                query = " ".join(draw.sample(WORDS, 6))
+                began = time.perf_counter()
+                http.get("/search", params={"query": query}).raise_for_status()
+                took.append((time.perf_counter() - began) * 1000)
+        return took
+
+    with ThreadPoolExecutor(READERS) as pool:
+        took = [each for some in pool.map(read, range(READERS)) for each in some]
     slowest = statistics.quantiles(took, n=100)[-1]
-    return f"median {statistics.median(took):.0f} ms, 99th percentile {slowest:.0f} ms"
+    return f"{statistics.median(took):.0f} ms | {slowest:.0f} ms | "
 
 
 if __name__ == "__main__":

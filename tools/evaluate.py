@@ -1,35 +1,27 @@
 """How well the search finds what it should: `make eval`.
 
-    python -m tools.evaluate [--shapes] [--data xquad.en.json]
+    python -m tools.evaluate [--shapes | --typed | --beir FOLDER] [--articles N] [--data FILE]
 
 Starts a copy of everything, submits each article of XQuAD as one long page over HTTP, asks all
 its questions and words that only one article has over HTTP, and prints a line of a table. With
-`--shapes` a line for each way to cut the texts.
+`--shapes` a line for each way to cut the texts, with `--typed` one for each way to type a question
+(evaluate_typed.py), with `--beir` one for another collection (evaluate_beir.py).
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import random
 import re
-import statistics
 import sys
-import tempfile
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from html import escape
+from itertools import chain
 from pathlib import Path
-from typing import Any
 
-from tools.harness.cloud import running_cloud
-from tools.harness.person import Person
-from tools.harness.reference import REFERENCE
-from tools.harness.site import Page, Site, running_site
+from tools import evaluate_beir, evaluate_sentences, evaluate_typed
+from tools.harness.xquad import DATA, Article, Evaluation, Question, empty_copy, read
 
-DATA = REFERENCE / "data" / "xquad.en.json"
 RARE_WORDS = 200
 HEADER = """\
 | passages | article first | paragraph first | paragraph in 5 | rare word | median, 99th |
@@ -46,59 +38,6 @@ SHAPES: Sequence[Mapping[str, str]] = (
 )
 
 
-@dataclass(frozen=True)
-class Article:
-    """A long page without a title of its own: its first words are one."""
-
-    number: int
-    paragraphs: Sequence[str]
-
-    @property
-    def text(self) -> str:
-        return " ".join(self.paragraphs)
-
-    @property
-    def path(self) -> str:
-        return f"/article-{self.number}"
-
-    def page(self) -> Page:
-        title = escape(" ".join(self.paragraphs[0].split()[:8]))
-        body = "".join(f"<p>{escape(paragraph)}</p>" for paragraph in self.paragraphs)
-        markup = f"<html><head><title>{title}</title></head><body><article>{body}</article></body>"
-        return Page(f"{markup}</html>".encode())
-
-    def holds(self, paragraph: int, passage: str) -> bool:
-        """Whether the passage lies for the most part in that paragraph, or it in the passage."""
-        begin = len(" ".join(self.paragraphs[:paragraph])) + bool(paragraph)
-        end = begin + len(self.paragraphs[paragraph])
-        start = self.text.find(passage)
-        shared = min(end, start + len(passage)) - max(begin, start)
-        return start >= 0 and 2 * shared >= min(len(passage), end - begin)
-
-
-@dataclass(frozen=True)
-class Question:
-    """What is asked, and where the answer stands."""
-
-    text: str
-    article: int
-    paragraph: int
-
-
-def read(path: Path) -> tuple[list[Article], list[Question]]:
-    """The articles and the questions of a file in SQuAD's format, with single spaces."""
-    articles, questions = [], []
-    for number, entry in enumerate(json.loads(path.read_text("utf-8"))["data"]):
-        paragraphs = [" ".join(each["context"].split()) for each in entry["paragraphs"]]
-        articles.append(Article(number, paragraphs))
-        questions += [
-            Question(asked["question"], number, position)
-            for position, each in enumerate(entry["paragraphs"])
-            for asked in each["qas"]
-        ]
-    return articles, questions
-
-
 def rare_words(articles: Sequence[Article], count: int) -> list[tuple[str, int]]:
     """Words that occur in one article alone, each with its number; the same at every call."""
     holding: Counter[str] = Counter()
@@ -111,113 +50,54 @@ def rare_words(articles: Sequence[Article], count: int) -> list[tuple[str, int]]
     return [(word, where[word]) for word in random.Random(48).sample(rare, count)]  # noqa: S311
 
 
-class Evaluation:
-    """One copy with all articles in it."""
-
-    def __init__(self, person: Person, site: Site, articles: Sequence[Article]) -> None:
-        self._person = person
-        self._articles = articles
-        self._took: list[float] = []
-        self._similarities: dict[bool, list[float]] = {True: [], False: []}
-        ids = [person.submit(site.add(each.path, each.page())) for each in articles]
-        for asset_id in ids:
-            asset = person.finished(asset_id)
-            if asset["status"] != "SEARCHABLE":
-                sys.exit(f"{asset['url']}: {asset['error']}")
-        self._numbers = {asset_id: number for number, asset_id in enumerate(ids)}
-        person.search("The first query loads the model.")
-        self._warm_up()
-
-    def _warm_up(self) -> None:
-        """Until two queries are fast: the first ones wait for the model."""
-        end, fast = time.monotonic() + 60, 0
-        for number in range(1_000):
-            began = time.monotonic()
-            self._person.search(f"Is the model there, for the {number}th time?")
-            fast = fast + 1 if time.monotonic() - began < 0.2 else 0
-            if fast == 3 or time.monotonic() > end:
-                return
-
-    def ask(self, query: str) -> list[dict[str, Any]]:
-        began = time.perf_counter()
-        results = self._person.search(query)
-        self._took.append(time.perf_counter() - began)
-        return results
-
-    def line(self, questions: Sequence[Question], words: Sequence[tuple[str, int]]) -> str:
-        """The percentages, and the times in milliseconds."""
-        article_first = paragraph_first = paragraph_in_five = 0
-        for question in questions:
-            results = self.ask(question.text)
-            article = self._articles[question.article]
-            found = [
-                self._numbers[result["asset_id"]] == question.article
-                and article.holds(question.paragraph, passage["text"])
-                for result, passage in best_passages(results)
-            ]
-            article_first += self._first(results) == question.article
-            for result in results:
-                if result["similarity"] is not None:
-                    right = self._numbers[result["asset_id"]] == question.article
-                    self._similarities[right].append(result["similarity"])
-            paragraph_first += any(found[:1])
-            paragraph_in_five += any(found[:5])
-        rare = sum(self._first(self.ask(word)) == number for word, number in words)
-        median = statistics.median(self._took) * 1000
-        slowest = statistics.quantiles(self._took, n=100)[-1] * 1000
-        shares = [
-            *(n / len(questions) for n in (article_first, paragraph_first, paragraph_in_five)),
-            rare / len(words),
-        ]
-        cells = [f"{100 * share:.1f}%" for share in shares]
-        return " | ".join([*cells, f"{median:.0f}, {slowest:.0f} ms"])
-
-    def similarities(self) -> str:
-        """What the thresholds in allthethings/search/search.py are chosen by."""
-        right, wrong = (
-            statistics.quantiles(self._similarities[key], n=100) for key in (True, False)
-        )
-        return (
-            f"similarity of the right article: 1% below {right[0]:.2f}, 5% below {right[4]:.2f}, "
-            f"half below {right[49]:.2f}; of others shown: half below {wrong[49]:.2f}, "
-            f"95% below {wrong[94]:.2f}, 99% below {wrong[98]:.2f}"
-        )
-
-    def _first(self, results: Sequence[Mapping[str, Any]]) -> int | None:
-        return self._numbers[results[0]["asset_id"]] if results else None
-
-
-def best_passages(
-    results: Sequence[Mapping[str, Any]],
-) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
-    """All passages of a page of results with their results, best first."""
-    pairs = [(result, passage) for result in results for passage in result["passages"]]
-    return sorted(pairs, key=lambda pair: -pair[1]["score"])
-
-
 def lines(
     shapes: Sequence[Mapping[str, str]], articles: Sequence[Article], questions: Sequence[Question]
 ) -> Iterator[str]:
     """A line of the table for each shape."""
     words = rare_words(articles, RARE_WORDS)
+    yield f"{len(articles)} pages, {len(questions)} questions, {RARE_WORDS} rare words"
+    yield HEADER
     for shape in shapes:
         name = ", ".join(f"{key[8:].lower()} {value}" for key, value in shape.items())
-        with tempfile.TemporaryDirectory(prefix="evaluate-") as folder, running_site() as site:
-            env = {"FETCH_ALLOW": "127.0.0.1", "EXAMPLES": "0", **shape}
-            with running_cloud(Path(folder) / "var", env) as cloud:
-                person = Person(cloud)
-                evaluation = Evaluation(person, site, articles)
-                yield f"| {name or 'as they are'} | {evaluation.line(questions, words)} |"
-                if not shape:
-                    yield evaluation.similarities()
-                person.http.close()
+        with empty_copy(shape) as (person, site):
+            evaluation = Evaluation(person, site, articles)
+            yield f"| {name or 'as they are'} | {evaluation.line(questions, words)} |"
+            if not shape:
+                yield evaluation.similarities()
+
+
+def typed(data: Path, articles: Sequence[Article], questions: Sequence[Question]) -> Iterator[str]:
+    """The table of how people type."""
+    made = evaluate_typed.ways(articles, evaluate_typed.others(data))
+    with empty_copy({}) as (person, site):
+        evaluation = Evaluation(person, site, articles)
+        yield from evaluate_typed.report(evaluation, made, questions)
+
+
+def beir(folder: Path) -> int:
+    """The table of another collection."""
+    try:
+        collection = evaluate_beir.read(folder)
+    except evaluate_beir.BadCollection as error:
+        print(error, file=sys.stderr)
+        return 1
+    with empty_copy({}) as (person, site):
+        for line in evaluate_beir.report(person, site, collection):
+            print(line, flush=True)
+    return 0
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--shapes", action="store_true", help="compare ways to cut the texts")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--shapes", action="store_true", help="compare ways to cut the texts")
+    which.add_argument("--typed", action="store_true", help="compare ways to type questions")
+    which.add_argument("--beir", type=Path, metavar="FOLDER", help="a collection in BEIR's form")
+    parser.add_argument("--articles", type=int, help="the first so many articles alone")
     parser.add_argument("--data", type=Path, default=DATA)
     given = parser.parse_args()
+    if given.beir:
+        return beir(given.beir)
     if not given.data.is_file():
         print(
             f"There is no {given.data}. What is asked is the English part of XQuAD: 48 articles "
@@ -227,9 +107,15 @@ def main() -> int:
         )
         return 1
     articles, questions = read(given.data)
-    print(f"{len(articles)} pages, {len(questions)} questions, {RARE_WORDS} rare words")
-    print(HEADER, flush=True)
-    for line in lines(SHAPES if given.shapes else SHAPES[:1], articles, questions):
+    articles = articles[: given.articles]
+    questions = [each for each in questions if each.article < len(articles)]
+    if given.typed:
+        told = typed(given.data, articles, questions)
+    else:
+        shapes = SHAPES if given.shapes else SHAPES[:1]
+        of_sentences = [] if given.articles else evaluate_sentences.report(given.data)
+        told = chain(lines(shapes, articles, questions), of_sentences)
+    for line in told:
         print(line, flush=True)
     return 0
 

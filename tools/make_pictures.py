@@ -40,19 +40,23 @@ def main() -> None:
         found = f"{cloud.address}/search?query={QUERY}"
         with running_browser() as browser:
             take(browser, f"{cloud.address}/", "home", WIDE, "light")
-            take(browser, found, "search", WIDE, "light")
+            take(browser, found, "search", WIDE, "light", shows=".sentence")
             take(browser, f"{cloud.address}/assets/{spoken}", "thing", WIDE, "dark")
             take(browser, f"{cloud.address}/gateway", "gateway", WIDE, "light")
-            take(browser, found, "search-phone", NARROW, "dark")
+            take(browser, found, "search-phone", NARROW, "dark", shows=".sentence")
 
 
-def take(browser: Browser, url: str, name: str, size: tuple[int, int], scheme: str) -> None:
+def take(
+    browser: Browser, url: str, name: str, size: tuple[int, int], scheme: str, shows: str = "main"
+) -> None:
+    """Take the picture once the page shows what that selector finds."""
     width, height = size
     page = browser.new_page(
         viewport={"width": width, "height": height},
         color_scheme="dark" if scheme == "dark" else "light",
     )
     page.goto(url, wait_until="load")
+    page.locator(shows).first.wait_for()
     page.screenshot(path=DOCS / f"{name}.png")
     page.close()
 

@@ -12,15 +12,18 @@ from typing import Any
 class About:
     """What the passages of a thing say of it, for the filters of the search indexes.
 
-    Each is a field of a passage's document, by the same name. `site` is the asset's host and the
-    domains above it; `added` is when it was submitted.
+    Each is a field of a passage's document, by the same name. `title` is the name that people see
+    of it, which is found by its words. `site` is the asset's host and the
+    domains above it; `added` is when it was submitted; `language` is a code of ISO 639, `und` where
+    nobody could tell it.
     """
 
-    title: str | None
+    title: str
     content_type: str
     kind: str
     site: Sequence[str]
     added: datetime
+    language: str
 
     def fields(self) -> dict[str, Any]:
         """The fields of a passage's document."""

@@ -31,8 +31,9 @@ class Locator:
         return ""
 
     def link(self, url: str, text: str) -> str:
-        """The address in the original at URL `url` of the passage with this text."""
-        return f"{url}#:~:text={_text_directive(text)}"
+        """The address in the original at URL `url` of this text; of the original, if it is empty,
+        where no browser would find a text."""
+        return f"{url}#:~:text={_text_directive(text)}" if text else url
 
     def reaches(self, following: Locator) -> bool:
         """Whether a passage may span this place and the following one."""
@@ -41,6 +42,12 @@ class Locator:
     def through(self, others: Sequence[Locator]) -> Locator:
         """The place of a passage that begins here and goes on at the others."""
         del others  # it is found where it begins
+        return self
+
+    def part(self, begin: float, end: float) -> Locator:
+        """The place of a part of the text that stands here, which begins and ends at these shares
+        of it, 0 to 1."""
+        del begin, end  # known only where time passes with the text
         return self
 
     def stored(self) -> dict[str, Any]:
@@ -80,6 +87,11 @@ class TimeSpan(Locator):
     def through(self, others: Sequence[Locator]) -> Locator:
         ends = [other.end for other in others if isinstance(other, TimeSpan)]
         return replace(self, end=max([self.end, *ends]))
+
+    def part(self, begin: float, end: float) -> Locator:
+        """Words are spoken evenly, as far as anybody knows; to the millisecond."""
+        length = self.end - self.start
+        return TimeSpan(round(self.start + begin * length, 3), round(self.start + end * length, 3))
 
     def stored(self) -> dict[str, Any]:
         return {"start": self.start, "end": self.end}
@@ -123,20 +135,27 @@ class Page(Locator):
 
 @dataclass(frozen=True)
 class Slide(Locator):
-    """On a slide, counted from 1."""
+    """On a slide, counted from 1. A passage of short slides goes on to slide `last`, which is 0
+    where it does not."""
 
     number: int
+    last: int = 0
 
     @property
     def label(self) -> str:
-        return f"slide {self.number}"
+        return _span("slide", self.number, self.last or self.number)
 
     def link(self, url: str, text: str) -> str:  # noqa: ARG002
         """The presentation: no fragment leads to a slide."""
         return url
 
+    def through(self, others: Sequence[Locator]) -> Locator:
+        ends = [other.last or other.number for other in others if isinstance(other, Slide)]
+        last = max([self.number, self.last, *ends])
+        return replace(self, last=last if last > self.number else 0)
+
     def stored(self) -> dict[str, Any]:
-        return {"slide": self.number}
+        return {"slide": self.number, "to": self.last} if self.last else {"slide": self.number}
 
 
 @dataclass(frozen=True)
@@ -157,6 +176,57 @@ class Sheet(Locator):
         return {"sheet": self.name}
 
 
+@dataclass(frozen=True)
+class Rows(Locator):
+    """From one row of a table to another, counted from 1 with the row of names. A passage may go
+    on to the rows that follow."""
+
+    first: int
+    last: int
+
+    @property
+    def label(self) -> str:
+        return _span("row", self.first, self.last)
+
+    def link(self, url: str, text: str) -> str:  # noqa: ARG002
+        """Rows of a CSV file (RFC 7111, section 2.1)."""
+        rows = str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+        return f"{url}#row={rows}"
+
+    def reaches(self, following: Locator) -> bool:
+        return isinstance(following, Rows)
+
+    def through(self, others: Sequence[Locator]) -> Locator:
+        ends = [other.last for other in others if isinstance(other, Rows)]
+        return replace(self, last=max([self.last, *ends]))
+
+    def stored(self) -> dict[str, Any]:
+        return {"rows": [self.first, self.last]}
+
+
+@dataclass(frozen=True)
+class Lines(Locator):
+    """From one line of a file to another, counted from 1. A passage may go on to the lines that
+    follow."""
+
+    first: int
+    last: int
+
+    @property
+    def label(self) -> str:
+        return _span("line", self.first, self.last)
+
+    def reaches(self, following: Locator) -> bool:
+        return isinstance(following, Lines)
+
+    def through(self, others: Sequence[Locator]) -> Locator:
+        ends = [other.last for other in others if isinstance(other, Lines)]
+        return replace(self, last=max([self.last, *ends]))
+
+    def stored(self) -> dict[str, Any]:
+        return {"lines": [self.first, self.last]}
+
+
 WHOLE = Whole()
 
 
@@ -170,9 +240,13 @@ def read(stored: Mapping[str, Any]) -> Locator:
         case {"page": int(number)}:
             return Page(number)
         case {"slide": int(number)}:
-            return Slide(number)
+            return Slide(number, stored.get("to", 0))
         case {"sheet": str(name)}:
             return Sheet(name)
+        case {"rows": [int(first), int(last)]}:
+            return Rows(first, last)
+        case {"lines": [int(first), int(last)]}:
+            return Lines(first, last)
     return WHOLE
 
 
@@ -186,6 +260,10 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _span(noun: str, first: int, last: int) -> str:
+    return f"{noun} {first}" if first == last else f"{noun}s {first} \N{EN DASH} {last}"
 
 
 def _text_directive(text: str) -> str:

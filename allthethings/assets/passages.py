@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil
 
-from sentencex import segment
-
 from allthethings.assets.locators import WHOLE, Locator
+from allthethings.assets.places import Place
+from allthethings.assets.sentences import starts
 
 # Word pieces that the model reads of a text, besides its two marks.
 MODEL_LIMIT = 384 - 2
@@ -54,19 +54,22 @@ class Shape:
 @dataclass(frozen=True)
 class Passage:
     """One searchable part. `position` counts from 0 in reading order. `before` is text that only
-    the model reads, in front of `text`."""
+    the model reads, in front of `text`. `places` tell where the parts of the text stand, if that
+    says more than `locator`."""
 
     position: int
     text: str
     locator: Locator
     before: str = ""
+    places: tuple[Place, ...] = ()
 
 
 @dataclass(frozen=True)
 class _Sentence:
     text: str  # with the space after it: joined, the sentences are the text
     tokens: int
-    locator: Locator
+    locator: Locator  # of its piece
+    place: Locator  # its own
     ends_piece: bool
 
 
@@ -90,15 +93,28 @@ def cut(
     for position, group in enumerate(groups):
         room = limit - sum(sentence.tokens for sentence in group)
         last = _last(groups[position - 1], shape.overlap, room) if position else []
+        locator = group[0].locator.through([sentence.locator for sentence in group[1:]])
         passages.append(
             Passage(
                 position,
                 "".join(sentence.text for sentence in group).strip(),
-                group[0].locator.through([sentence.locator for sentence in group[1:]]),
+                locator,
                 " ".join(filter(None, [head, *last])),
+                _places(group, locator),
             )
         )
     return passages
+
+
+def _places(group: Sequence[_Sentence], whole: Locator) -> tuple[Place, ...]:
+    """Where the sentences of a passage stand; nothing if all of it stands at `whole`."""
+    places: list[Place] = []
+    at = 0
+    for sentence in group:
+        if not places or places[-1].locator != sentence.place:
+            places.append(Place(at, sentence.place))
+        at += len(sentence.text)
+    return () if places == [Place(0, whole)] else tuple(places)
 
 
 def _last(group: Sequence[_Sentence], number: int, room: int) -> list[str]:
@@ -143,32 +159,27 @@ def _sentences(
             for text, tokens in zip(texts, count_tokens(texts), strict=True)
             for part in _fitting(text, tokens, count_tokens, limit)
         ]
-        for number, (text, tokens) in enumerate(fitting, 1):
-            yield _Sentence(text, tokens, piece.locator, ends_piece=number == len(fitting))
+        length, begin = sum(len(text) for text, _ in fitting), 0
+        for text, tokens in fitting:
+            end = begin + len(text)
+            place = piece.locator.part(begin / length, end / length)
+            yield _Sentence(text, tokens, piece.locator, place, ends_piece=end == length)
+            begin = end
 
 
 def _split(text: str) -> list[str]:
     """The sentences of a text with single spaces, and one behind the last."""
-    starts, end = [0], 0
+    begins, end = [0], 0
     while end < len(text):
         stop = min(len(text), end + SEGMENTED_AT_ONCE)
-        found = list(_starts(text, end, stop))
+        found = list(starts(text, end, stop))
         if stop < len(text) and len(found) > 1:  # the last one may go on: it is looked at again
             stop = found.pop()
-        starts += found
+        begins += found
         end = stop
-    bounds = [*starts[:1], *starts[2:], len(text)]
+    bounds = [*begins[:1], *begins[2:], len(text)]
     sentences = [text[begin:after] for begin, after in pairwise(bounds)]
     return [*sentences[:-1], f"{sentences[-1]} "] if text else []
-
-
-def _starts(text: str, end: int, stop: int) -> Iterator[int]:
-    """Where the sentences between two places begin."""
-    for sentence in filter(None, map(str.strip, segment("en", text[end:stop]))):
-        start = text.find(sentence, end, stop)
-        if start >= 0:  # else it was rewritten, and stays with the one before
-            end = start + len(sentence)
-            yield start
 
 
 def _fitting(

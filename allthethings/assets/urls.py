@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from url_normalize import url_normalize
 
@@ -10,6 +10,19 @@ from allthethings.errors import BadInput
 from allthethings.hosts import canonical_host
 
 MAX_URL_LENGTH = 2_000
+# Parameters that tell who shared or clicked a link, in lower case: those that Firefox and Brave
+# strip (Firefox's setting privacy.query_stripping.strip_list), and more of TikTok, Google Ads,
+# HubSpot and Mailchimp.
+_TRACKERS = """
+    __hsfp __hssc __hstc __s _hsenc _openstat dclid fbclid gbraid gclid hsctatracking igshid
+    mc_eid mkt_tok ml_subscriber ml_subscriber_hash msclkid oft_c oft_ck oft_d oft_id oft_ids
+    oft_k oft_lk oft_sk oly_anon_id oly_enc_id rb_clickid s_cid twclid vero_conv vero_id wbraid
+    wickedid yclid
+    ttclid gclsrc _hsmi mc_cid
+"""
+TRACKERS = frozenset(_TRACKERS.split())
+# The families of Google Analytics and of Matomo.
+TRACKER_PREFIXES = ("utm_", "mtm_", "pk_", "piwik_")
 NO_URL = "Enter the URL of a thing to index."
 
 
@@ -38,11 +51,23 @@ def clean_url(text: str) -> str:
     return urlunsplit(parts._replace(fragment=""))
 
 
+def _without_trackers(query: str) -> str:
+    """The query without the parameters that tell who shared or clicked a link."""
+    pairs = query.split("&")
+    kept = [pair for pair in pairs if not _tracks(unquote(pair.partition("=")[0]).lower())]
+    return query if len(kept) == len(pairs) else "&".join(kept)
+
+
+def _tracks(name: str) -> bool:
+    return name in TRACKERS or name.startswith(TRACKER_PREFIXES)
+
+
 def url_key(url: str) -> str:
     """The one spelling of a URL; a unique index on it decides which URLs are the same.
 
     Scheme and host in lower case and IDNA form, no default port, no dot segments, one form of
-    percent-encoding, no fragment, no dot at the end of the host (RFC 3986, section 6.2).
+    percent-encoding, no fragment, no dot at the end of the host (RFC 3986, section 6.2), and no
+    parameters that only track.
     """
     try:
         parts = urlsplit(url)
@@ -52,10 +77,22 @@ def url_key(url: str) -> str:
             netloc += f":{port}"
         if "@" in parts.netloc:
             netloc = f"{parts.netloc.rpartition('@')[0]}@{netloc}"
-        plain = urlunsplit(parts._replace(netloc=netloc, path=parts.path or "/", fragment=""))
+        query = _without_trackers(parts.query)
+        path = parts.path or "/"
+        plain = urlunsplit((parts.scheme, netloc, path, query, ""))
         return url_normalize(plain) or plain
     except (ValueError, UnicodeError) as error:
         raise BadInput(f"This is not a URL: {error}.") from error
+
+
+def host_of(url: str) -> str:
+    """The host of a URL, with its port; empty for what is no URL."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    web = parts.scheme.lower() in ("http", "https")
+    return parts.netloc.rpartition("@")[2].lower() if web else ""
 
 
 def sites_of(url: str) -> list[str]:

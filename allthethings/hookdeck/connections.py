@@ -19,13 +19,14 @@ from allthethings.redaction import without
 
 API_VERSION = "2025-07-01"
 # `count` is the number of retries after the first attempt, so a callback is delivered up to six
-# times; `interval` is in milliseconds and doubles with each retry.
+# times; `interval` is in milliseconds and doubles with each retry. The same body is refused with
+# 400, 404 or 413 again; what the app answers otherwise may pass.
 RETRY_RULE: Mapping[str, Any] = {
     "type": "retry",
     "strategy": "exponential",
     "count": 5,
     "interval": 30_000,
-    "response_status_codes": ["!404"],
+    "response_status_codes": ["!400", "!404", "!413"],
 }
 
 

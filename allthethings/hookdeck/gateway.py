@@ -9,63 +9,68 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from dataclasses import replace
 from urllib.parse import urlsplit
 
-import httpx
-from pydantic import TypeAdapter
-
-from allthethings.errors import IndexingError, RequestRefused, ServiceUnavailable
+from allthethings.errors import IndexingError, RequestRefused
+from allthethings.hookdeck.api import Api, Query, Session
 from allthethings.hookdeck.connections import API_VERSION
 from allthethings.hookdeck.records import (
     ATTEMPTS,
+    CONNECTIONS,
     EVENTS,
     ID,
     REQUESTS,
-    SERVICE,
     Attempt,
-    Event,
+    Deliveries,
+    KnownConnection,
     Listing,
-    Record,
     Request,
     Watched,
-    read_list,
 )
 from allthethings.hookdeck.values import count
-from allthethings.redaction import without
 
 HOOKDECK_ITSELF = "api.hookdeck.com"
 DASHBOARD = "https://dashboard.hookdeck.com"
-# Seconds to wait for a list, or for a retry.
+# Seconds to wait in all for what a list needs, or for a retry.
 TIMEOUT = 5.0
-# Seconds to wait for each of up to three lists that the page of one thing needs.
+# Seconds to wait in all for the up to three lists that the page of one thing needs.
 SHORT_TIMEOUT = 2.0
 # Seconds to cache the gateway's answers about a thing, and its silence.
 FRESH = 5.0
+# Seconds to cache which connections are the app's.
+CONNECTIONS_FRESH = 60.0
 # Things whose answers are cached.
 MAX_CACHED = 500
 # Events that the timeline of a thing shows.
 MAX_EVENTS = 100
 # Records on a page of a list.
 ENTRIES_PER_PAGE = 25
+# Attempts that the API lists at once.
+MAX_LISTED_ATTEMPTS = 255
 
-Query = Mapping[str, str | int | Sequence[str]]
+_PAGE: Query = {"limit": ENTRIES_PER_PAGE}
 
 
 class Gateway:
-    """One serves any number of threads."""
+    """What Hookdeck has of the connections of these names, and nothing else of its project. One
+    serves any number of threads."""
 
     def __init__(
-        self, api_url: str, api_key: str, clock: Callable[[], float] = time.monotonic
+        self,
+        api_url: str,
+        api_key: str,
+        connections: Sequence[str],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._key = api_key
-        self._base_url = f"{api_url.rstrip('/')}/{API_VERSION}"
-        self._tls = httpx.create_ssl_context()
+        self._api = Api(f"{api_url.rstrip('/')}/{API_VERSION}", api_key)
+        self._names = list(connections)
         self._dashboard = DASHBOARD if urlsplit(api_url).hostname == HOOKDECK_ITSELF else ""
         self._clock = clock
         self._lock = threading.Lock()
         self._seen: dict[str, tuple[float, Watched]] = {}
         self._silent: tuple[float, str] | None = None
+        self._known: tuple[float, Sequence[KnownConnection]] = 0.0, ()
 
     def link(self, event_id: str) -> str:
         """The event's page in Hookdeck's dashboard; empty where another gateway stands in."""
@@ -98,55 +103,64 @@ class Gateway:
 
     def _look(self, asset_id: str) -> Watched:
         about: Query = {"path": f"/{asset_id}", "limit": MAX_EVENTS}
-        with self._session(SHORT_TIMEOUT) as http:
-            events = self._list(http, "/events", about, EVENTS).entries
-            refused: Query = {**about, "status": "rejected"}
-            rejected = self._list(http, "/requests", refused, REQUESTS).entries
+        with self._api.session(SHORT_TIMEOUT) as api:
+            events = api.list("/events", about, EVENTS).entries
+            rejected = api.list("/requests", {**about, "status": "rejected"}, REQUESTS).entries
             # Of what went well at once the event says it all.
             troubled = [one.id for one in events if one.attempts > 1 or not one.successful_at]
             attempts: tuple[Attempt, ...] = ()
             if troubled:
                 asked: Query = {"event_id": troubled, "limit": 2 * MAX_EVENTS}
-                attempts = self._list(http, "/attempts", asked, ATTEMPTS).entries
+                attempts = api.list("/attempts", asked, ATTEMPTS).entries
         return Watched(events, attempts, rejected)
 
     # -- lists
 
-    def events(self, query: Query) -> Listing[Event]:
-        return self._page("/events", query, EVENTS)
+    def events(self, query: Query, request_id: str = "") -> Deliveries:
+        """A page of the app's events, all or those of one request."""
+        path = f"/requests/{_known(request_id)}/events" if request_id else "/events"
+        with self._api.session(TIMEOUT) as api:
+            page = api.list(path, {**_PAGE, **query, **self._ours(api)}, EVENTS)
+            tried = [event.id for event in page.entries if event.attempts]
+            if not tried:
+                return Deliveries(page)
+            asked: Query = {"event_id": tried, "limit": MAX_LISTED_ATTEMPTS}
+            newest_first = api.list("/attempts", asked, ATTEMPTS).entries
+        return Deliveries(page, {attempt.event_id: attempt for attempt in reversed(newest_first)})
 
     def attempts(self, query: Query) -> Listing[Attempt]:
-        return self._page("/attempts", query, ATTEMPTS)
+        """A page of attempts, without those of others' events: the API has no filter for that, so
+        a page may be short."""
+        with self._api.session(TIMEOUT) as api:
+            page = api.list("/attempts", {**_PAGE, **query}, ATTEMPTS)
+            of_events = sorted({attempt.event_id for attempt in page.entries})
+            ours = self._among(api, of_events)
+        entries = tuple(attempt for attempt in page.entries if attempt.event_id in ours)
+        return replace(page, entries=entries)
 
     def requests(self, query: Query) -> Listing[Request]:
-        return self._page("/requests", query, REQUESTS)
-
-    def events_of_request(self, request_id: str, query: Query) -> Listing[Event]:
-        return self._page(f"/requests/{_known(request_id)}/events", query, EVENTS)
-
-    def _page(self, path: str, query: Query, kind: TypeAdapter[Listing[Record]]) -> Listing[Record]:
-        with self._session(TIMEOUT) as http:
-            return self._list(http, path, {"limit": ENTRIES_PER_PAGE, **query}, kind)
-
-    def _list(
-        self, http: httpx.Client, path: str, query: Query, kind: TypeAdapter[Listing[Record]]
-    ) -> Listing[Record]:
-        return read_list(kind, self._ask(http, "GET", path, params=dict(query)))
+        """A page of what was sent to the app's sources."""
+        with self._api.session(TIMEOUT) as api:
+            sources = [connection.source_id for connection in self._connections(api)]
+            return api.list("/requests", {**_PAGE, **query, "source_id": sources}, REQUESTS)
 
     # -- again
 
     def retry(self, event_id: str) -> None:
-        """One more attempt of the event, now."""
+        """One more attempt of the event, now. Raises RequestRefused for an event of others."""
         path = f"/events/{_known(event_id)}/retry"
-        with self._session(TIMEOUT) as http:
-            self._ask(http, "POST", path)
+        with self._api.session(TIMEOUT) as api:
+            if not self._among(api, [event_id]):
+                raise RequestRefused("The gateway has no such event of this app.")
+            api.ask("POST", path)
         self._forget()
 
     def retry_failed(self) -> int:
-        """One more attempt of each event that has failed, now; about how many those are."""
-        body = {"query": {"status": "FAILED"}}
-        with self._session(TIMEOUT) as http:
-            answer = self._ask(http, "POST", "/bulk/events/retry", json=body)
+        """One more attempt of each of the app's events that has failed, now; about how many those
+        are."""
+        with self._api.session(TIMEOUT) as api:
+            query = {"status": "FAILED", **self._ours(api)}
+            answer = api.ask("POST", "/bulk/events/retry", json={"query": query})
         self._forget()
         return count(answer.get("estimated_count")) or 0
 
@@ -154,35 +168,36 @@ class Gateway:
         with self._lock:
             self._seen.clear()
 
-    def _session(self, timeout: float) -> httpx.Client:
-        return httpx.Client(
-            base_url=self._base_url,
-            headers={"Authorization": f"Bearer {self._key}"},
-            timeout=timeout,
-            verify=self._tls,
-        )
+    # -- which are ours
 
-    def _ask(self, http: httpx.Client, method: str, path: str, **more: Any) -> Mapping[str, Any]:
-        try:
-            response = http.request(method, path, **more)
-        except httpx.HTTPError:
-            # The cause may quote the key in a header.
-            raise ServiceUnavailable(SERVICE, "it does not answer") from None
-        code = response.status_code
-        if code >= 500 or code == 429:
-            raise ServiceUnavailable(SERVICE, f"it answered {code}")
-        if code in (401, 403):
-            raise RequestRefused(f"The gateway refuses HOOKDECK_PROJECT_API_KEY ({code}).")
-        try:
-            answer = response.json()
-        except ValueError:
-            raise ServiceUnavailable(SERVICE, f"it answered {code} without JSON") from None
-        if not isinstance(answer, Mapping):
-            raise ServiceUnavailable(SERVICE, f"it answered {code} without an object")
-        if code >= 300:
-            said = without(str(answer.get("message", ""))[:200], {self._key})
-            raise RequestRefused(f"The gateway refused the request ({code}): {said}")
-        return answer
+    def _ours(self, api: Session) -> Mapping[str, Sequence[str]]:
+        """The filter for the events of the app's connections; Hookdeck calls those webhooks."""
+        return {"webhook_id": [connection.id for connection in self._connections(api)]}
+
+    def _among(self, api: Session, event_ids: Sequence[str]) -> set[str]:
+        """Those of the events that are the app's."""
+        if not event_ids:
+            return set()
+        query: Query = {"id": event_ids, "limit": len(event_ids), **self._ours(api)}
+        return {event.id for event in api.list("/events", query, EVENTS).entries}
+
+    def _connections(self, api: Session) -> Sequence[KnownConnection]:
+        """The app's connections. Raises RequestRefused if there are none: a filter without them
+        would let everything pass."""
+        with self._lock:
+            at, known = self._known
+        if known and self._clock() < at + CONNECTIONS_FRESH:
+            return known
+        listed = api.list("/connections", {"name": self._names}, CONNECTIONS).entries
+        known = [connection for connection in listed if connection.name in self._names]
+        if not known:
+            raise RequestRefused(
+                f"The gateway has no connection named {' or '.join(self._names)}. "
+                "create-hookdeck-connections.py makes them."
+            )
+        with self._lock:
+            self._known = self._clock(), known
+        return known
 
 
 def _known(identity: str) -> str:

@@ -38,6 +38,13 @@ def _without_nulls(record: object) -> object:
     return {name: value for name, value in record.items() if value is not None}
 
 
+def _those_there(records: object) -> object:
+    """A list without its nulls: Hookdeck's document allows them in the place of attempts."""
+    if not isinstance(records, list):
+        return records
+    return [record for record in records if record is not None]
+
+
 def _is_successful(status: object) -> bool | None:
     known = word(status)
     return None if known is None else known == "SUCCESSFUL"
@@ -126,7 +133,13 @@ class Request:
     at: Annotated[Moment, Field(validation_alias=AliasChoices("ingested_at", "created_at"))]
     verified: MaybeBool = None
     rejection: Annotated[MaybeWord, Field(validation_alias="rejection_cause")] = None
-    events: Annotated[Number, Field(validation_alias="events_count")] = 0
+    http_events: Annotated[Number, Field(validation_alias="events_count")] = 0
+    cli_events: Annotated[Number, Field(validation_alias="cli_events_count")] = 0
+
+    @property
+    def events(self) -> int:
+        """How many events came of it; those for the Hookdeck CLI are counted apart there."""
+        return self.http_events + self.cli_events
 
     @property
     def refusal(self) -> str:
@@ -144,6 +157,15 @@ class Watched:
     trouble: str = ""
 
 
+@dataclass(frozen=True)
+class KnownConnection:
+    """A connection of the Hookdeck project, of this app or of another."""
+
+    id: Word
+    name: Word
+    source_id: Annotated[Word, Field(validation_alias=AliasPath("source", "id"))]
+
+
 Record = TypeVar("Record")
 
 
@@ -153,6 +175,7 @@ class Listing(Generic[Record]):
 
     entries: Annotated[
         tuple[Annotated[Record, BeforeValidator(_without_nulls)], ...],
+        BeforeValidator(_those_there),
         Field(validation_alias="models"),
     ] = ()
     next: Annotated[Cursor, Field(validation_alias=AliasPath("pagination", "next"))] = None
@@ -162,6 +185,16 @@ class Listing(Generic[Record]):
 EVENTS = TypeAdapter(Listing[Event])
 ATTEMPTS = TypeAdapter(Listing[Attempt])
 REQUESTS = TypeAdapter(Listing[Request])
+CONNECTIONS = TypeAdapter(Listing[KnownConnection])
+
+
+@dataclass(frozen=True)
+class Deliveries:
+    """A page of events, and the last attempt of each event that was attempted, by the event's
+    id: only an attempt tells which asset it was for."""
+
+    page: Listing[Event]
+    latest: Mapping[str, Attempt] = field(default_factory=dict)
 
 
 def read_list(kind: TypeAdapter[Listing[Record]], answer: Mapping[str, object]) -> Listing[Record]:

@@ -22,6 +22,12 @@ class Headers(Protocol):
     def get(self, name: str, /) -> str | None: ...
 
 
+def require_signature(headers: Headers) -> None:
+    """Raise BadSignature when no signature came, whatever the body is."""
+    if not any(headers.get(name) for name in SIGNATURE_HEADERS):
+        raise BadSignature("There is no signature.")
+
+
 def verify_hookdeck(body: bytes, headers: Headers, secret: str) -> None:
     """Raise BadSignature unless one of the signatures is right for the bytes of `body`.
 

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 from allthethings.assets.asset import Asset, AssetStatus
 from allthethings.errors import (
+    ErrorCode,
     MalformedPrediction,
     RequestRefused,
     ServiceUnavailable,
     UnusableThing,
 )
 from allthethings.generators import AsyncEmbeddingsGenerator, texts_of
-from allthethings.mongo import Database
+from allthethings.mongo import Stores
 from allthethings.pipeline.failures import Failures
+from allthethings.pipeline.handover import Handover
 from allthethings.pipeline.unwanted import UnwantedPredictions
 from allthethings.replicate.failures import code_of
 from allthethings.replicate.predictions import Prediction, parse_embeddings, parse_prediction
 from allthethings.store.documents import Document
-from allthethings.store.passages import model_text
+from allthethings.store.passage_documents import model_text
 
 log = logging.getLogger(__name__)
 
@@ -36,10 +40,11 @@ class EmbeddingStage:
 
     def __init__(
         self,
-        database: Database,
+        database: Stores,
         generator: AsyncEmbeddingsGenerator,
         unwanted: UnwantedPredictions,
         failures: Failures,
+        hand_over: Handover,
         callback_patience: timedelta,
     ) -> None:
         self._assets = database.assets
@@ -49,6 +54,7 @@ class EmbeddingStage:
         self._generator = generator
         self._unwanted = unwanted
         self._failures = failures
+        self._hand_over = hand_over
         self._callback_patience = callback_patience
 
     def request(self, asset_id: str, *, look_for_lost: bool = False) -> None:
@@ -58,31 +64,91 @@ class EmbeddingStage:
         """
         asset = self._leases.claim(asset_id, S.PROCESSED)
         if asset is not None:
-            self.request_missing(asset, look_for_lost=look_for_lost)
+            self.request_or_wait(asset, look_for_lost=look_for_lost)
 
-    def request_missing(self, asset: Asset, *, look_for_lost: bool = False) -> None:
+    def request_or_wait(self, asset: Asset, *, look_for_lost: bool = False) -> None:
         """As `request`, for a PROCESSED asset whose lease the caller holds."""
-        asked: list[str] = []
         try:
-            self._request_batches(asset, look_for_lost, asked)
-        except RequestRefused as error:
-            moved = self._failures.record(asset, error)
+            self.request_missing(asset, look_for_lost=look_for_lost)
         except ServiceUnavailable as error:
             self._failures.wait(asset, error)
             raise
+
+    def request_missing(self, asset: Asset, *, look_for_lost: bool = False) -> None:
+        """As `request_or_wait`, but the caller keeps the lease if ServiceUnavailable is raised.
+
+        The first batch is requested here. Most things have no other; the others are handed over:
+        a book has a hundred, and somebody may wait for an answer.
+        """
+        if asset.unchecked or self._request(asset, look_for_lost, most=1):
+            self.go_on(asset, look_for_lost=look_for_lost)
+
+    def go_on(self, asset: Asset, *, look_for_lost: bool = False) -> None:
+        """Hand over a PROCESSED asset, leased to the caller, whose vectors are to be requested."""
+        self._hand_over(asset, partial(self._request_all, look_for_lost=look_for_lost))
+
+    def _request_all(self, asset: Asset, *, look_for_lost: bool) -> None:
+        try:
+            with self._generator.one_list():
+                self._request(asset, look_for_lost)
+        except ServiceUnavailable as error:
+            self._failures.wait(asset, error)
+
+    def _request(self, asset: Asset, look_for_lost: bool, most: int | None = None) -> bool:
+        """Request vectors, of so many batches at most. Returns whether batches are left that the
+        caller may request. Raises ServiceUnavailable."""
+        asked: dict[str, bool] = {}
+        try:
+            checked = self._checked(asset)
+            if checked is None:
+                return False
+            left = self._request_batches(checked, look_for_lost, asked, most)
+        except RequestRefused as error:
+            left, moved = False, self._failures.record(asset, error)
         else:
-            moved = self._transitions.move(
+            moved = not left and self._transitions.move(
                 asset.id,
                 S.GENERATING_EMBEDDINGS,
                 same_try=asset,
                 hold_off=self._callback_patience,
             )
-        if asked and not moved and self._assets.same_try(asset) is None:
-            self._unwanted.give_up(asset.id, asked)
+            if moved and not asked:
+                self.finish(asset.id)  # all vectors may have come before
+        if asked and not moved and not left and self._assets.same_try(asset) is None:
+            found = {prediction_id for prediction_id, was_found in asked.items() if was_found}
+            self._unwanted.give_up(asset.id, asked, found)
+        return left
 
-    def _request_batches(self, asset: Asset, look_for_lost: bool, asked: list[str]) -> None:
+    def _checked(self, asset: Asset) -> Asset | None:
+        """The asset, which has given up the predictions that ended without vectors, if that had yet
+        to be done. None if the caller does not hold it any more."""
+        if not asset.unchecked:
+            return asset
+        ended: list[str] = []
+        running: list[str] = []
+        for prediction_id, _, _ in self._passages.owed(asset.id):
+            prediction = self._generator.get(prediction_id)
+            gone = prediction is None or prediction.finished
+            (ended if gone else running).append(prediction_id)
+            if not self._leases.renew(asset):
+                return None
+        self._transitions.checked(asset, ended)
+        # Until here the callbacks of those that failed were left to this step.
+        for prediction_id in running:
+            prediction = self._generator.get(prediction_id)
+            if prediction is None or (prediction.finished and not prediction.succeeded):
+                self._transitions.give_up(asset.id, [prediction_id])
+                ended.append(prediction_id)
+            if not self._leases.renew(asset):
+                return None
+        return replace(asset, replaced_process_ids=(*asset.replaced_process_ids, *ended))
+
+    def _request_batches(
+        self, asset: Asset, look_for_lost: bool, asked: dict[str, bool], most: int | None
+    ) -> bool:
         """Request batch by batch, as long as the caller holds the asset. Adds the ids of the
-        predictions to `asked`."""
+        predictions to `asked`, each with whether it was found at Replicate. Returns whether it
+        ended because these were `most`, and not all."""
         if asset.replaced_process_ids:
             self._passages.forget_requests(asset.id, asset.replaced_process_ids)
         rows = [
@@ -90,18 +156,23 @@ class EmbeddingStage:
             for row in self._passages.of(asset.id)
             if not row["embedded"] and row["replicate_embedding_id"] is None
         ]
-        for batch in _runs(rows, BATCH):
+        for number, batch in enumerate(_runs(rows, BATCH)):
+            if number == most:
+                return True
             first = batch[0]["position"]
             texts = [model_text(row["before"], row["text"]) for row in batch]
             found = self._generator.find(asset, texts) if look_for_lost else None
+            if found:
+                self._transitions.found(asset.id, found)
             prediction_id = found or self._generator.generate(asset, first, texts)
-            asked.append(prediction_id)
+            asked[prediction_id] = found is not None
             ours = self._leases.renew(asset)
             if not ours and self._assets.same_try(asset) is None:
-                return
+                return False
             self._passages.requested(asset.id, first, batch[-1]["position"], prediction_id)
             if not ours:  # finished, or failed in the meantime
-                return
+                return False
+        return False
 
     def record(self, asset_id: str, first: int, last: int, payload: object) -> None:
         """Record a callback of the embedding model for the passages first..last.
@@ -109,28 +180,51 @@ class EmbeddingStage:
         Raises NoSuchAsset, MalformedPrediction, ServiceUnavailable; returns when there is
         nothing left to do, also when it was done before.
         """
-        prediction = parse_prediction(payload)
+        told = parse_prediction(payload)
         asset = self._assets.existing(asset_id)
         if not 0 <= first <= last <= MAX_POSITION:
             raise MalformedPrediction("The path names no passages.")
-        if not prediction.finished or prediction.id in asset.replaced_process_ids:
+        if not told.finished or told.id in asset.replaced_process_ids:
             return
         # Where another batch has failed, the vectors of this one are kept for the next try.
-        if asset.status in (S.PROCESSED, S.GENERATING_EMBEDDINGS, S.EMBEDDINGS_ERROR):
-            self.arrived(asset, first, last, prediction)
+        if asset.status not in (S.PROCESSED, S.GENERATING_EMBEDDINGS, S.EMBEDDINGS_ERROR):
+            return
+        prediction = self._of_its_passages(asset, first, last, told)
+        if prediction is None:
+            log.warning("asset %s did not ask for prediction %s", asset_id, told.id)
+            return
+        self.arrived(asset, first, last, prediction)
+
+    def _of_its_passages(
+        self, asset: Asset, first: int, last: int, told: Prediction
+    ) -> Prediction | None:
+        """The finished prediction that a callback tells of, if it may embed these passages.
+
+        Where its id is not recorded, because the callback overtook the record or the record was
+        lost, it is as Replicate tells it: that has the texts, which `arrived` compares.
+        """
+        if self._passages.await_prediction(asset.id, first, last, told.id):
+            return told
+        found = self._generator.look_up(told.id)
+        if found is None or not found.finished:
+            return None
+        return found if len(texts_of(found) or ()) == last - first + 1 else None
 
     def arrived(self, asset: Asset, first: int, last: int, prediction: Prediction) -> None:
         """Record a finished prediction for the passages first..last, however it ended. Passages
         of another text than it embeds are left alone."""
         texts = texts_of(prediction)
-        if self._passages.waiting(asset.id, first, last, prediction.id, texts):
-            try:
-                if not prediction.succeeded:
-                    raise UnusableThing(prediction.why_it_failed(), code_of(prediction))
-                vectors = parse_embeddings(prediction.output, last - first + 1)
-            except UnusableThing as error:
+        try:
+            if not prediction.succeeded:
+                raise _failure(asset, prediction)
+            vectors = parse_embeddings(prediction.output, last - first + 1)
+        except UnusableThing as error:
+            if asset.unchecked:  # the step that checks these predictions gives it up
+                return
+            if self._passages.waiting(asset.id, first, last, prediction.id, texts):
                 self._failed(asset, prediction.id, error)
                 return
+        else:
             self._passages.embed(asset.id, first, vectors, prediction.id, texts)
         self.finish(asset.id)
 
@@ -146,12 +240,22 @@ class EmbeddingStage:
 
     def finish(self, asset_id: str) -> bool:
         """Make the asset SEARCHABLE if every passage has its vector; whether that is so."""
-        embedded, total = self._passages.progress(asset_id)
-        if not total or embedded < total:
+        if not self._passages.complete(asset_id):
             return False
         if self._transitions.move(asset_id, S.SEARCHABLE):
             log.info("asset %s searchable", asset_id)
         return True
+
+
+def _failure(asset: Asset, prediction: Prediction) -> UnusableThing:
+    """Why a prediction brought no vectors. Who cancelled one that the asset has found may have
+    cancelled another thing, so that is no reason to give the asset up."""
+    if prediction.status == "canceled" and prediction.id in asset.found_process_ids:
+        return UnusableThing(
+            "The prediction was cancelled with another thing that has the same text.",
+            ErrorCode.MODEL_INTERRUPTED,
+        )
+    return UnusableThing(prediction.why_it_failed(), code_of(prediction))
 
 
 def _runs(rows: Sequence[Document], longest: int) -> Iterator[list[Document]]:

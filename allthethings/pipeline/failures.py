@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from allthethings.assets.asset import COMES_FROM, Asset, AssetStatus
 from allthethings.errors import ErrorCode, IndexingError
-from allthethings.mongo import Database
+from allthethings.mongo import Stores
 from allthethings.pipeline.attempts import INTERVALS, OUTAGE_LIMIT, wait_after
 from allthethings.store.documents import now
 
@@ -22,13 +22,13 @@ log = logging.getLogger(__name__)
 S = AssetStatus
 # How long an asset rests when a service of the app's own was away, or when the database was full.
 HOLD_OFF = timedelta(seconds=5)
-FULL_HOLD_OFF = timedelta(minutes=1)
+FULL_HOLD_OFF = timedelta(seconds=20)
 
 
 class Failures:
     """Records failures. `intervals` are the waits before each further attempt."""
 
-    def __init__(self, database: Database, intervals: Sequence[timedelta] = INTERVALS) -> None:
+    def __init__(self, database: Stores, intervals: Sequence[timedelta] = INTERVALS) -> None:
         self._transitions = database.transitions
         self._leases = database.leases
         self._intervals = intervals

@@ -1,201 +1,82 @@
-"""Many URLs at once, typed or in a file: each is judged and answered on its own."""
+"""Lists of URLs of any length: stored at once, looked at in the background."""
 
 from __future__ import annotations
 
-import codecs
-import logging
-import re
-import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from collections import Counter
+from collections.abc import Sequence
 
-from allthethings.assets.asset import Asset
-from allthethings.assets.urls import clean_url, url_key
-from allthethings.errors import BadInput, IndexingError, ServiceUnavailable
-from allthethings.pipeline.submission import Preview, Submission
-from allthethings.processors.sandbox import Starved, run_within
-from allthethings.sources.markup import addresses_in
-from allthethings.store.transitions import AlreadyIndexed
-
-log = logging.getLogger(__name__)
-
-# URLs of one request that are looked at; the rest are answered with NOT_YET.
-MAX_URLS = 200
-# URLs that one process looks at at the same time.
-MAX_LOOKS = 8
-# Seconds after which a request looks at no further URL. One that was begun by then is answered
-# before ANSWER_SECONDS are over.
-LAST_LOOK_SECONDS = 16.0
-# Seconds after which a request is answered, whatever is still under way.
-ANSWER_SECONDS = 25.0
-# CPU seconds to read a file of bookmarks.
-FILE_SECONDS = 10
-
-# Bytes at the beginning of a file that show whether it holds bookmarks.
-TOP = 64 * 1024
-BOOKMARKS = re.compile(rb"<!doctype netscape-bookmark|<a\s[^>]{0,200}href", re.IGNORECASE)
-# Ends of lines. Unicode has more of them, which a text field does not show as such.
-NEW_LINE = re.compile(r"\r\n|\r|\n")
-SCHEME = re.compile(r"(?!https?:)[a-z][a-z0-9+.-]*:", re.IGNORECASE)
-BYTE_ORDER_MARKS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
+from allthethings.assets.imports import (
+    CAN_CONFIRM,
+    CAN_RESUME,
+    CAN_UNDO,
+    FOLLOWED,
+    Import,
+    ImportState,
 )
+from allthethings.errors import BadInput
+from allthethings.store.imports import ImportStore
+from allthethings.store.lists import ListStore
 
-
-UNEXPECTED = "Something went wrong in this app; its log has the details."
-
-
-class Outcome(StrEnum):
-    """What became of a URL. `READY` is the answer of a check for a URL that can be indexed."""
-
-    INDEXED = "indexed"
-    KNOWN = "already indexed"
-    READY = "can be indexed"
-    REFUSED = "refused"
-    NOT_YET = "not looked at yet"
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The answer for one URL.
-
-    `code` is the HTTP status with which the URL alone would be answered. `times` counts its
-    lines in the list, in any spelling.
-    """
-
-    url: str
-    outcome: Outcome
-    message: str
-    code: int
-    asset: Asset | None = None
-    preview: Preview | None = None
-    times: int = 1
-
-
-@dataclass(frozen=True)
-class Listed:
-    """The URLs of a list or a file. `left_out` counts its links that are no http or https URLs."""
-
-    lines: Sequence[str] = field(default=())
-    left_out: int = 0
-
-
-Judge = Callable[[str], Answer]
+# The most lines of one import.
+MAX_LINES = 10_000
 
 
 class Imports:
-    """Indexes and checks lists of URLs. One serves any number of threads."""
+    """What people do with imports. One serves any number of threads."""
 
-    def __init__(self, submission: Submission) -> None:
-        self._submission = submission
-        self._threads = ThreadPoolExecutor(MAX_LOOKS, thread_name_prefix="imports")
+    def __init__(self, store: ImportStore, lists: ListStore) -> None:
+        self._store = store
+        self._lists = lists
 
-    def index(self, lines: Sequence[str]) -> list[Answer]:
-        """Index each URL. One answer for all spellings of a URL, in the order of the lines."""
-        return self._judge(lines, self._index)
+    def take(self, lines: Sequence[str], notes: Sequence[str] = ()) -> Import:
+        """Store the lines, each once; a worker looks at them. Raises BadInput where they are too
+        many, ServiceUnavailable when they could not be stored."""
+        if len(lines) > MAX_LINES:
+            raise BadInput(
+                f"This list has {len(lines):,} lines, and one import takes at most {MAX_LINES:,}. "
+                "Send it in parts; nothing of it was indexed."
+            )
+        return self._store.add(Counter(lines), notes)
 
-    def check(self, lines: Sequence[str]) -> list[Answer]:
-        """As `index`, but nothing is stored."""
-        return self._judge(lines, self._check)
+    def pause(self, import_id: str) -> None:
+        """Look at no further line, and not for new entries of a list. Raises BadInput."""
+        found = self._store.get(import_id)
+        if not found or not self._store.move(import_id, found.can_pause_in, ImportState.PAUSED):
+            raise BadInput("Only an import that is under way can be paused.")
 
-    def _index(self, url: str) -> Answer:
-        asset = self._submission.submit(url)
-        return Answer(asset.url, Outcome.INDEXED, f"Indexing {asset.url}", 201, asset)
+    def resume(self, import_id: str) -> None:
+        """Go on with an import that was paused. Raises BadInput."""
+        if not self._store.move(import_id, CAN_RESUME, ImportState.RUNNING):
+            raise BadInput("Only an import that is paused can be resumed.")
 
-    def _check(self, url: str) -> Answer:
-        preview = self._submission.check(url)
-        return Answer(preview.url, Outcome.READY, "It can be indexed.", 200, preview=preview)
+    def confirm(self, import_id: str, first: int | None = None) -> None:
+        """Take the entries of a list that has many: all of them, or the first ones alone. With a
+        list that asks nothing itself, those of the lists in it. Raises BadInput."""
+        found = self._store.get(import_id)
+        if found is not None and found.state in CAN_CONFIRM:
+            asking = [import_id]
+        else:
+            asking = self._lists.asking_in(import_id)
+        if not asking:
+            raise BadInput("There is nothing to confirm.")
+        for each in asking:
+            if first is not None:
+                self._lists.leave_out(each, first)
+            self._store.move(each, CAN_CONFIRM, ImportState.RUNNING)
 
-    def _judge(self, lines: Sequence[str], judge: Judge) -> list[Answer]:
-        began = time.monotonic()
+    def look(self, import_id: str) -> None:
+        """Look for new entries of a list as soon as possible. Raises BadInput."""
+        found = self._store.get(import_id)
+        if found is None or not found.of_list or found.state not in FOLLOWED:
+            raise BadInput("Resume this list to look for new entries.")
+        if found.look_again_at is None:
+            raise BadInput("This list gets no new entries.")
+        self._lists.look_now(import_id)
 
-        def look(url: str) -> Answer:
-            if time.monotonic() - began > LAST_LOOK_SECONDS:
-                return _not_yet(url)
-            return _answered(url, judge)
-
-        named = _once(lines)
-        urls = list(named)
-        looks = [self._threads.submit(look, named[key][0]) for key in urls[:MAX_URLS]]
-        wait(looks, began + ANSWER_SECONDS - time.monotonic())
-        answers = [
-            replace(_outcome(looking, named[key][0]), times=len(named[key]))
-            for looking, key in zip(looks, urls, strict=False)
-        ]
-        rest = [named[key] for key in urls[MAX_URLS:]]
-        return answers + [replace(_not_yet(each[0]), times=len(each)) for each in rest]
-
-
-def lines_of(text: str) -> list[str]:
-    """The lines that are neither empty nor comments, which begin with #."""
-    lines = (line.strip() for line in NEW_LINE.split(text))
-    return [line for line in lines if line and not line.startswith("#")]
-
-
-def listed_in(file: bytes) -> Listed:
-    """The URLs in a text file or in exported bookmarks. Raises BadInput, ServiceUnavailable."""
-    if not BOOKMARKS.search(file, 0, TOP):
-        return Listed(lines_of(_text(file)))
-    try:
-        addresses = run_within(FILE_SECONDS, addresses_in, file)
-    except Starved as error:
-        raise ServiceUnavailable("The file reader", "this machine is too busy") from error
-    except (TimeoutError, MemoryError, ChildProcessError) as error:
-        raise BadInput("This bookmarks file is too complex to read.") from error
-    lines = [address for address in addresses if not SCHEME.match(address)]
-    return Listed(lines, len(addresses) - len(lines))
-
-
-def _text(file: bytes) -> str:
-    for sign, encoding in BYTE_ORDER_MARKS:
-        if file.startswith(sign):
-            return file.decode(encoding, "replace")
-    if b"\0" in file:
-        raise BadInput("This file is neither text nor exported bookmarks.")
-    try:
-        return file.decode("utf-8")
-    except UnicodeDecodeError:
-        return file.decode("latin-1")
-
-
-def _once(lines: Sequence[str]) -> dict[str, list[str]]:
-    """The lines by their URL's key, each with all its spellings."""
-    named: dict[str, list[str]] = {}
-    for line in lines:
-        try:
-            key = url_key(clean_url(line))
-        except BadInput:
-            key = line
-        named.setdefault(key, []).append(line)
-    return named
-
-
-def _answered(url: str, judge: Judge) -> Answer:
-    """The answer for one URL, whatever goes wrong with it: the others still get theirs."""
-    try:
-        return judge(url)
-    except AlreadyIndexed as error:
-        return Answer(url, Outcome.KNOWN, str(error), 200, error.asset)
-    except IndexingError as error:
-        code = 503 if isinstance(error, ServiceUnavailable) else 422
-        return Answer(url, Outcome.REFUSED, error.refusal, code)
-    except Exception:
-        log.exception("no answer for %r", url)
-        return Answer(url, Outcome.REFUSED, UNEXPECTED, 500)
-
-
-def _outcome(looking: Future[Answer], url: str) -> Answer:
-    if looking.done():
-        return looking.result()
-    if looking.cancel():
-        return _not_yet(url)
-    words = "It takes longer than the others. Send it again to see the result."
-    return Answer(url, Outcome.NOT_YET, words, 503)
-
-
-def _not_yet(url: str) -> Answer:
-    return Answer(url, Outcome.NOT_YET, "There was no time left to look at it. Send it again.", 503)
+    def undo(self, import_id: str) -> None:
+        """Look at no further line, and delete what the import has added. Raises BadInput."""
+        found = self._store.get(import_id)
+        if found and found.of_list:
+            raise BadInput("The entries of a list are deleted with the list.")
+        if not self._store.move(import_id, CAN_UNDO, ImportState.UNDOING):
+            raise BadInput("This import has been undone already.")

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from allthethings.assets.asset import COMES_FROM, Asset, AssetStatus
-from allthethings.errors import BadInput, ErrorCode, IndexingError, ServiceUnavailable
-from allthethings.mongo import Database
+from allthethings.errors import BadInput, ErrorCode, IndexingError
+from allthethings.mongo import Stores
 from allthethings.pipeline.embedding_stage import EmbeddingStage
-from allthethings.pipeline.later import if_available
+from allthethings.pipeline.handover import Handover
+from allthethings.pipeline.page_stage import PageStage
 from allthethings.pipeline.text_stage import TextStage
 from allthethings.pipeline.unwanted import UnwantedPredictions
-from allthethings.replicate.client import ReplicateClient
+from allthethings.processors import processor_class
 from allthethings.store.deletions import Deletion
+from allthethings.store.lists import ListStore
 
 log = logging.getLogger(__name__)
 
@@ -29,27 +31,35 @@ class Lifecycle:
 
     def __init__(
         self,
-        database: Database,
-        replicate: ReplicateClient,
+        database: Stores,
+        lists: ListStore,
         text: TextStage,
+        pages: PageStage,
         embeddings: EmbeddingStage,
         unwanted: UnwantedPredictions,
+        hand_over: Handover,
+        forget: Callable[[str], None] | None = None,
     ) -> None:
         self._assets = database.assets
         self._transitions = database.transitions
         self._deletions = database.deletions
+        self._lists = lists
         self._passages = database.passages
-        self._replicate = replicate
         self._text = text
+        self._pages = pages
         self._embeddings = embeddings
         self._unwanted = unwanted
+        self._hand_over = hand_over
+        # Removes what is kept of an asset elsewhere; called when it is deleted.
+        self._forget = forget
 
     def retry(self, asset_id: str) -> Asset:
         """Go on with an asset from the stage that failed, also where another attempt is planned;
         the asset as it is then. Its attempts are counted anew.
 
-        Where the text is there, vectors are requested only for passages that have none and wait
-        for none. Raises NoSuchAsset, BadInput, ServiceUnavailable.
+        What is to be asked of Replicate then is handed over. Where the text is there, vectors are
+        requested only for passages that have none and wait for none. Raises NoSuchAsset, BadInput,
+        ServiceUnavailable.
         """
         asset = self._assets.existing(asset_id)
         if not asset.failed and asset.next_attempt_at is None:
@@ -62,55 +72,69 @@ class Lifecycle:
         it is the next attempt, without it the first one. Raises ServiceUnavailable."""
         if asset.status in TEXT_STAGE:
             given_up = [asset.replicate_process_id] if asset.replicate_process_id else []
-            if started := self._transitions.start_again(asset, S.SUBMITTED, given_up, failed):
-                if not asset.cancelled:  # it may run on, such as after an outage of a day
-                    self._unwanted.cancel(given_up)
-                self._text.process(started)
+            # After a cancel it is stopped; else it may run on, such as after an outage of a day.
+            running = [] if asset.cancelled else given_up
+            with self._unwanted.held(running):
+                started = self._transitions.start_again(asset, S.SUBMITTED, given_up, failed)
+                if started:
+                    self._unwanted.cancel(running)
+            if started:
+                self._hand_over(started, self._text.process)
             return
-        given_up = self._ended_without_vectors(asset)
-        if started := self._transitions.start_again(asset, S.PROCESSED, given_up, failed):
-            with if_available(asset.id):
-                self._embeddings.request_missing(started)
-                self._embeddings.finish(asset.id)  # all vectors may have come after the failure
-
-    def _ended_without_vectors(self, asset: Asset) -> list[str]:
-        """The predictions that passages wait for in vain."""
-        owing = self._owing(asset.id)
-        if asset.cancelled:  # so are they, or will be: the model takes its time
-            return owing
-        found = {prediction_id: self._replicate.get(prediction_id) for prediction_id in owing}
-        return [each for each, prediction in found.items() if not prediction or prediction.finished]
+        # After a cancel, so are all predictions, or will be: the model takes its time.
+        given_up = self._owing(asset.id) if asset.cancelled else []
+        if started := self._transitions.start_again(
+            asset, S.PROCESSED, given_up, failed, unchecked=not asset.cancelled
+        ):
+            self._embeddings.go_on(started)
 
     def cancel(self, asset_id: str) -> Asset:
         """End an asset that is under way, as failed; it can be tried again. The asset as it is
         then. Raises NoSuchAsset, BadInput, ServiceUnavailable."""
         asset = self._assets.existing(asset_id)
         while not asset.finished:
-            before_text = asset.status in TEXT_STAGE
-            failure = S.PROCESSING_ERROR if before_text else S.EMBEDDINGS_ERROR
-            # In this order: the callback of a cancelled prediction knows no reason.
-            ended_so = IndexingError(CANCELLED, ErrorCode.CANCELLED)
-            if self._transitions.move(
-                asset_id, failure, failure=ended_so, note={"cancelled": True}
-            ):
-                log.info("asset %s cancelled", asset_id)
-                ended = self._assets.state(asset_id) or asset
-                mine = ended.replicate_process_id if before_text else None
-                self._unwanted.cancel([*([mine] if mine else []), *self._owing(asset_id)])
+            with self._unwanted.held(self._running(asset), asset.found_process_ids):
+                ended = self._cancelled(asset)
+            if ended is not None:
                 return ended
             asset = self._assets.existing(asset_id)  # it went on in between
         raise BadInput("Only a thing that is under way can be cancelled.")
 
-    def delete(self, asset_id: str) -> None:
-        """Remove an asset at any stage, for good. Raises NoSuchAsset."""
-        self.finish_deletion(self._deletions.begin(self._assets.existing(asset_id)))
+    def _cancelled(self, asset: Asset) -> Asset | None:
+        """The asset, ended as failed with what runs for it; None if it has finished."""
+        failure = S.PROCESSING_ERROR if asset.status in TEXT_STAGE else S.EMBEDDINGS_ERROR
+        # In this order: the callback of a cancelled prediction knows no reason.
+        ended_so = IndexingError(CANCELLED, ErrorCode.CANCELLED)
+        if not self._transitions.move(
+            asset.id, failure, failure=ended_so, note={"cancelled": True}
+        ):
+            return None
+        log.info("asset %s cancelled", asset.id)
+        ended = self._assets.state(asset.id) or asset
+        if ended.reading is not None:
+            self._pages.forget(asset.id, ended.reading)
+        self._unwanted.cancel(self._running(ended), ended.found_process_ids)
+        return ended
+
+    def delete(self, asset_id: str, *, with_things: bool = False) -> None:
+        """Remove an asset at any stage, for good; of a list, with the things that it has added, if
+        those are in no other list. The files in an archive always go with it. Raises
+        NoSuchAsset."""
+        asset = self._assets.existing(asset_id)
+        with_things = with_things or processor_class(asset.content_type).has_members
+        self.finish_deletion(self._deletions.begin(asset, with_things=with_things))
         log.info("asset %s deleted", asset_id)
 
     def finish_deletion(self, deletion: Deletion) -> None:
         """Remove what is to be deleted, and cancel what runs for it."""
         running = self._deletions.remove_asset(deletion)
-        self._unwanted.cancel([*sorted(running), *self._owing(deletion.asset_id)])
+        owing = self._owing(deletion.asset_id)
+        self._unwanted.cancel([*sorted(running), *owing], deletion.found_process_ids)
+        if self._forget:
+            self._forget(deletion.asset_id)
+        self._pages.forget(deletion.asset_id)
         self._passages.delete(deletion.asset_id)
+        self._lists.begin_removal(deletion.asset_id, with_things=deletion.with_things)
         self._deletions.end(deletion)
 
     def note_delivery(self, asset_id: str, delivery: Mapping[str, Any]) -> None:
@@ -118,8 +142,14 @@ class Lifecycle:
         callback is answered well even if this cannot be kept."""
         try:
             self._transitions.note_delivery(asset_id, delivery)
-        except ServiceUnavailable as error:
+        except IndexingError as error:
             log.warning("a delivery for asset %s is not noted: %s", asset_id, error)
+
+    def _running(self, asset: Asset) -> list[str]:
+        """The predictions that make an asset's text or vectors, or read its pages."""
+        mine = asset.replicate_process_id if asset.status in TEXT_STAGE else None
+        pages = self._pages.running(asset.id, asset.reading) if asset.reading else []
+        return [*([mine] if mine else []), *pages, *self._owing(asset.id)]
 
     def _owing(self, asset_id: str) -> list[str]:
         """The predictions that passages wait for."""

@@ -51,10 +51,11 @@ class Watch:
     def __init__(self, database: Database, replicate: ReplicateClient) -> None:
         self._assets = database.assets
         self._passages = database.passages
+        self._scans = database.scans
         self._answers = Answers(replicate.get)
 
     def progress(self, asset: Asset) -> Progress:
-        embedded, total = self._passages.progress(asset.id)
+        embedded, total = self._passages.progress(asset.id, asset.revision)
         if asset.status is AssetStatus.PROCESSING and asset.replicate_process_id:
             told = self._answers.latest(asset.replicate_process_id)
             return Progress(
@@ -62,6 +63,9 @@ class Watch:
                 running=told.status != "starting" if told else None,
                 share=_share(told) if told else None,
             )
+        if asset.status is AssetStatus.PROCESSING and asset.reading is not None:
+            ended, pages = self._scans.progress(asset.id, asset.reading)
+            return Progress(running=True, share=ended / max(pages, 1))
         if asset.status is AssetStatus.GENERATING_EMBEDDINGS and not embedded:
             return Progress(total=total, ahead=self._assets.ahead(asset))
         return Progress(embedded, total)

@@ -7,13 +7,13 @@ a compare-and-set.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 from allthethings.assets.asset import Asset, AssetStatus
 from allthethings.errors import ErrorCode, IndexingError, ServiceUnavailable, UnusableThing
-from allthethings.mongo import Database
-from allthethings.pipeline.pipeline import Pipeline
+from allthethings.mongo import Stores
+from allthethings.pipeline.pipeline import Stages
 from allthethings.replicate.client import ReplicateClient
 from allthethings.replicate.predictions import Prediction
 from allthethings.store.documents import now
@@ -22,11 +22,13 @@ log = logging.getLogger(__name__)
 
 S = AssetStatus
 E = ErrorCode
+# Assets taken up in one pass.
+LIMIT = 100
 # Assets taken up with one list of predictions.
 GROUP = 20
 # What went wrong, where no other module has a sentence for it.
 SENTENCES: Mapping[ErrorCode, str] = {
-    E.UNFORESEEN: "Something went wrong in this app; the reconciler's log has the details.",
+    E.UNFORESEEN: "Something went wrong in this app; the worker's log has the details.",
     E.VECTORS_NOT_REQUESTED: "Vectors of its passages are missing, and none are being made.",
     E.PREDICTION_LOST: "Replicate no longer knows the prediction.",
     E.PREDICTION_TIMED_OUT: "The model did not finish in time; the prediction was cancelled.",
@@ -40,9 +42,9 @@ class Reconciler:
 
     def __init__(
         self,
-        database: Database,
+        database: Stores,
         replicate: ReplicateClient,
-        pipeline: Pipeline,
+        pipeline: Stages,
         callback_patience: timedelta,
         deadline: timedelta,
     ) -> None:
@@ -55,17 +57,20 @@ class Reconciler:
         self._callback_patience = callback_patience
         self._deadline = deadline
 
-    def reconcile(self, limit: int = 100) -> int:
-        """Take up the assets that nobody works on. Returns how many there were."""
+    def reconcile(self, limit: int = LIMIT, stopping: Callable[[], bool] = lambda: False) -> int:
+        """Take up the assets that nobody works on, until `stopping`. Returns how many there
+        were."""
         for deletion in self._deletions.pending(limit):
+            if stopping():
+                return 0
             self._pipeline.lifecycle.finish_deletion(deletion)
         waiting, taken = self._leases.unfinished(limit), 0
-        while waiting:
-            taken += self._take_some(waiting[:GROUP])
+        while waiting and not stopping():
+            taken += self._take_some(waiting[:GROUP], stopping)
             waiting = waiting[GROUP:]
         return taken
 
-    def _take_some(self, assets: Sequence[Asset]) -> int:
+    def _take_some(self, assets: Sequence[Asset], stopping: Callable[[], bool]) -> int:
         """Take up the assets that are still free. Returns how many that were. All are claimed
         first, so that one list of Replicate's predictions serves them all."""
         claims = (self._leases.claim(asset.id, asset.status) for asset in assets)
@@ -73,8 +78,11 @@ class Reconciler:
         taken = 0
         with self._replicate.one_list():
             for asset in claimed:
+                if stopping():
+                    self._leases.give_back(asset)
+                    continue
                 # The others may have taken longer than a lease; another worker may have it now.
-                if self._leases.renew(asset):
+                if self._leases.is_fresh(asset) or self._leases.renew(asset):
                     self._try(asset)
                     taken += 1
         return taken
@@ -94,9 +102,13 @@ class Reconciler:
     def _take_up(self, asset: Asset) -> None:
         if asset.status is S.SUBMITTED:
             self._pipeline.text.process(asset, look_for_lost=True)
+        elif asset.status is S.PROCESSING and asset.reading is not None:
+            self._pipeline.pages.take_up(asset, self._deadline)
         elif asset.status is S.PROCESSING:
             self._ask_for_text(asset)
         elif asset.status is S.PROCESSED:
+            if asset.reading is not None:  # the worker died that had read its last page
+                self._pipeline.pages.forget(asset.id)
             self._pipeline.embeddings.request_missing(asset, look_for_lost=True)
         elif not self._pipeline.embeddings.finish(asset.id):
             self._ask_for_embeddings(asset)
@@ -118,7 +130,7 @@ class Reconciler:
             prediction = self._replicate.get(prediction_id)
             if self._came_to_an_end(asset, prediction) and prediction:
                 self._pipeline.embeddings.arrived(asset, first, last, prediction)
-            elif prediction and prediction.lost_its_output(now()):
+            elif prediction and prediction.lost_its_output:
                 break  # the asset began again, with all predictions that had ended
         self._await(asset)
 
@@ -132,7 +144,7 @@ class Reconciler:
         if prediction is None:
             self._failures.record(asset, _error(E.PREDICTION_LOST))
             return False
-        if prediction.lost_its_output(now()):
+        if prediction.lost_its_output:
             self._ask_again(asset, prediction)
             return False
         if prediction.finished:
@@ -140,8 +152,10 @@ class Reconciler:
         # A prediction that is still queued is not stuck, however long the queue.
         if prediction.started_at and now() - prediction.started_at > self._deadline:
             # In this order: the callback of a cancelled prediction tells no reason.
-            self._failures.record(asset, _error(E.PREDICTION_TIMED_OUT))
-            self._pipeline.unwanted.give_up(asset.id, [prediction.id])
+            unwanted, stuck = self._pipeline.unwanted, [prediction.id]
+            with unwanted.held(stuck, asset.found_process_ids):
+                self._failures.record(asset, _error(E.PREDICTION_TIMED_OUT))
+                unwanted.give_up(asset.id, stuck, asset.found_process_ids)
         return False
 
     def _ask_again(self, asset: Asset, prediction: Prediction) -> None:

@@ -3,59 +3,39 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
-from allthethings.assets.asset import COMES_FROM, Asset, AssetStatus
-from allthethings.assets.passages import CountTokens, Passage, Shape, cut
-from allthethings.assets.transcripts import from_locators, pack
+from allthethings.assets.asset import Asset, AssetStatus
 from allthethings.errors import (
     ErrorCode,
     RequestRefused,
     ServiceUnavailable,
     UnusableThing,
 )
-from allthethings.mongo import Database
+from allthethings.mongo import Stores
 from allthethings.pipeline.embedding_stage import EmbeddingStage
 from allthethings.pipeline.failures import Failures
 from allthethings.pipeline.later import if_available
+from allthethings.pipeline.page_stage import PageStage
+from allthethings.pipeline.text_keeper import TextKeeper
 from allthethings.pipeline.unwanted import UnwantedPredictions
 from allthethings.processors import (
     Content,
     Processor,
     Requested,
     Tools,
-    about,
     get_asset_processor,
+    processor_class,
 )
-from allthethings.replicate.failures import code_of
+from allthethings.processors.document_processor import PagedProcessor
 from allthethings.replicate.predictions import Prediction, parse_prediction
+from allthethings.replicate.records import request_in
+from allthethings.store.documents import now
 
 log = logging.getLogger(__name__)
 
 S = AssetStatus
-# The longest text that is stored, in characters: a MongoDB document holds 16 MiB.
-MAX_TEXT = 4_000_000
-
-
-@dataclass(frozen=True)
-class Cutter:
-    """Cuts texts into passages."""
-
-    count_tokens: CountTokens
-    shape: Shape
-
-    def cut(self, content: Content) -> list[Passage]:
-        """The passages of a thing's text. Raises UnusableThing."""
-        if len(content.text) > MAX_TEXT:
-            raise UnusableThing(
-                f"Its text is too long: more than {MAX_TEXT:,} characters.",
-                ErrorCode.TEXT_TOO_LONG,
-            )
-        passages = cut(content.pieces, self.count_tokens, self.shape, content.title)
-        if not passages:
-            raise UnusableThing("It contains no text.", ErrorCode.NO_TEXT)
-        return passages
 
 
 class TextStage:
@@ -63,9 +43,10 @@ class TextStage:
 
     def __init__(
         self,
-        database: Database,
+        database: Stores,
         tools: Tools,
-        cutter: Cutter,
+        keeper: TextKeeper,
+        pages: PageStage,
         embeddings: EmbeddingStage,
         unwanted: UnwantedPredictions,
         failures: Failures,
@@ -73,34 +54,51 @@ class TextStage:
     ) -> None:
         self._assets = database.assets
         self._transitions = database.transitions
-        self._leases = database.leases
-        self._passages = database.passages
         self._tools = tools
-        self._cutter = cutter
+        self._keeper = keeper
+        self._pages = pages
         self._embeddings = embeddings
         self._unwanted = unwanted
         self._failures = failures
         self._callback_patience = callback_patience
 
-    def process(self, asset: Asset, *, look_for_lost: bool = False) -> None:
-        """Take a SUBMITTED asset, leased to the caller, as far as it goes without waiting."""
+    def process(
+        self, asset: Asset, *, look_for_lost: bool = False, content: Content | None = None
+    ) -> None:
+        """Take a SUBMITTED asset, leased to the caller, as far as it goes without waiting.
+        `content` is what it says, where the caller has read it already."""
         with if_available(asset.id):
             try:
-                self._process(asset, look_for_lost)
+                self._process(asset, look_for_lost, content)
             except ServiceUnavailable as error:
                 self._failures.wait(asset, error)
 
-    def _process(self, asset: Asset, look_for_lost: bool) -> None:
+    def _process(self, asset: Asset, look_for_lost: bool, content: Content | None) -> None:
         try:
             processor = self._processor(asset)
-            outcome = (processor.find(asset) if look_for_lost else None) or processor.process(asset)
+            self._tell(asset, processor)
+            lost = processor.find(asset) if look_for_lost else None
+            outcome = content or lost or processor.process(asset)
         except (UnusableThing, RequestRefused) as error:
             self._failures.record(asset, error)
             return
         if isinstance(outcome, Requested):
             self._record_request(asset, outcome)
+        elif outcome.scanned and isinstance(processor, PagedProcessor):
+            self._pages.begin(asset, processor, outcome)
         else:
-            self._record_content(asset, outcome)
+            self._keeper.keep(asset, outcome)
+            self._tools.forget(asset)
+
+    def _tell(self, asset: Asset, processor: Processor) -> None:
+        """Keep what the thing tells of itself. Its text does without."""
+        try:
+            told = processor.facts(asset).told()
+        except UnusableThing as error:
+            log.info("asset %s tells nothing of itself: %s", asset.id, error)
+            return
+        if told:
+            self._transitions.tell(asset, told)
 
     def record(self, asset_id: str, payload: object) -> None:
         """Record a callback of the model that turns an asset into text.
@@ -108,25 +106,53 @@ class TextStage:
         Raises NoSuchAsset, MalformedPrediction, ServiceUnavailable; returns when there is
         nothing left to do, also when it was done before.
         """
-        prediction = parse_prediction(payload)
+        told = parse_prediction(payload)
         asset = self._assets.existing(asset_id)
-        if not prediction.finished or not asset.awaits(prediction.id):
+        if not told.finished or asset.finished:
+            return
+        if asset.reading is not None and asset.status is S.PROCESSING:
+            self._pages.record(asset, told)
+            return
+        prediction = self._of_its_text(asset, told)
+        if prediction is None:
+            log.warning("asset %s did not ask for prediction %s", asset_id, told.id)
             return
         if asset.status is S.PROCESSED:  # its text is stored, but no vectors are requested
             self._embeddings.request(asset.id, look_for_lost=True)
         elif asset.status in (S.SUBMITTED, S.PROCESSING):
             self.arrived(asset, prediction)
 
+    def _of_its_text(self, asset: Asset, told: Prediction) -> Prediction | None:
+        """The finished prediction that a callback tells of, if it is that of the asset's text.
+
+        Where no id is recorded, because the callback overtook the record or the record was lost,
+        it is as Replicate tells it, and only if it was asked for this asset. Raises
+        ServiceUnavailable.
+        """
+        if processor_class(asset.content_type).model is None or not asset.awaits(told.id):
+            return None
+        if asset.replicate_process_id is not None:
+            return told
+        found = self._tools.replicate.look_up(told.id)
+        if found is None or not found.finished:
+            return None
+        return found if self._processor(asset).asked_for(asset, found) else None
+
     def arrived(self, asset: Asset, prediction: Prediction) -> None:
         """Record a finished prediction of the asset's text, however it ended."""
+        if told := _told(asset, prediction):
+            self._transitions.tell(asset, told)
         try:
-            if not prediction.succeeded:
-                raise UnusableThing(prediction.why_it_failed(), code_of(prediction))
-            content = self._processor(asset).read(prediction.output)
-        except UnusableThing as error:
+            _refuse_expired(asset, prediction)
+            outcome = self._processor(asset).arrived(asset, prediction)
+        except (UnusableThing, RequestRefused) as error:
             self._failures.record(asset, error, prediction.id)
             return
-        self._record_content(asset, content, prediction.id)
+        if isinstance(outcome, Requested):
+            self._record_further_request(asset, prediction.id, outcome)
+        else:
+            self._keeper.keep(asset, outcome, prediction.id)
+            self._tools.forget(asset)
 
     def _processor(self, asset: Asset) -> Processor:
         processor = get_asset_processor(asset.content_type, self._tools)
@@ -153,42 +179,35 @@ class TextStage:
         if asset_now is None or not asset_now.awaits(requested.prediction_id):
             self._unwanted.give_up(asset.id, [requested.prediction_id])
 
-    def _record_content(
-        self, asset: Asset, content: Content, prediction_id: str | None = None
-    ) -> None:
-        if not self._still_ours(asset):
-            return
-        try:
-            passages = self._cutter.cut(content)
-        except UnusableThing as error:
-            self._failures.record(asset, error, prediction_id)
-            return
-        if not self._still_ours(asset):
-            return
-        description = about(asset, content.title)
-        if not self._passages.put(asset.id, description, passages, asset.tries or 0):
-            return
-        lines = from_locators((piece.text, piece.locator) for piece in content.pieces)
-        moved = self._transitions.move(
-            asset.id,
-            S.PROCESSED,
-            same_try=asset,
-            prediction_id=prediction_id,
-            text=content.text,
-            title=content.title,
-            segments=pack(content.text, lines),
-            note={"passages": len(passages)},
+    def _record_further_request(self, asset: Asset, ended: str, requested: Requested) -> None:
+        noted = self._transitions.follow(
+            asset,
+            ended,
+            requested.prediction_id,
+            self._callback_patience,
+            requested.draft or "",
+            replicate_request=dict(requested.request),
         )
-        if moved:
-            log.info("asset %s processed, %d passages", asset.id, len(passages))
-            self._embeddings.request(asset.id)
-        elif self._assets.state(asset.id) is None:  # deleted in the meantime
-            self._passages.delete(asset.id)
+        if not noted:  # the same callback came twice, or the asset has moved on
+            self._unwanted.give_up(asset.id, [requested.prediction_id])
 
-    def _still_ours(self, asset: Asset) -> bool:
-        """Whether the asset still waits for this text. Renews the lease where the caller holds
-        it: a download, a parse and a cut may take most of a lease each."""
-        if asset.lease_owner is not None and not self._leases.renew(asset):
-            return False
-        asset_now = self._assets.same_try(asset)
-        return asset_now is not None and asset_now.status in COMES_FROM[S.PROCESSED]
+
+def _told(asset: Asset, prediction: Prediction) -> dict[str, Any]:
+    """The fields of an asset that say what Replicate told of its prediction. Where the record of
+    the request was lost, that is what was asked for, too."""
+    if not prediction.told:
+        return {}
+    response = {"replicate_response": dict(prediction.told)}
+    if asset.replicate_process_id is not None:
+        return response
+    return {**response, "replicate_request": request_in(prediction.told)}
+
+
+def _refuse_expired(asset: Asset, prediction: Prediction) -> None:
+    """Raises UnusableThing for a prediction that may have failed because the copy of the thing had
+    expired before the model got to it: another attempt makes another copy."""
+    copy = asset.copy
+    if copy and copy.expires_at and copy.expires_at <= now() and not prediction.succeeded:
+        raise UnusableThing(
+            "The file uploaded to Replicate has expired.", ErrorCode.MODEL_INTERRUPTED
+        )

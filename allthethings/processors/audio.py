@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar
 
+from allthethings.assets.asset import Asset
+from allthethings.assets.facts import Facts
 from allthethings.assets.locators import TimeSpan
 from allthethings.assets.passages import Piece
 from allthethings.errors import ErrorCode, UnusableThing
-from allthethings.processors.processor import Content, Model, ModelProcessor, Words, svg
+from allthethings.processors.model_processor import ModelProcessor
+from allthethings.processors.processor import Content, Model, Words, svg
+from allthethings.processors.tags import tags_of
 from allthethings.replicate.predictions import parse_transcript
 
 WHISPER_VERSION = "cdd97b257f93cb89dede1c7584e3f3dfc969571b357dbcee08e793740bedd854"
@@ -17,7 +22,9 @@ class AudioProcessor(ModelProcessor):
     """A recording: what is said in it, and when."""
 
     kind: ClassVar = "audio"
-    accepts: ClassVar = ("audio/", "application/ogg")
+    # What one of them is called in sentences.
+    noun: ClassVar = "recording"
+    accepts: ClassVar[tuple[str, ...]] = ("audio/", "application/ogg")
     signatures: ClassVar = {
         "audio/mpeg": rb"ID3[\x02-\x04]|\xff[\xfa\xfb\xf2\xf3]",
         "audio/aac": rb"\xff[\xf1\xf9]",
@@ -26,6 +33,18 @@ class AudioProcessor(ModelProcessor):
         "audio/flac": rb"fLaC",
         "audio/mp4": rb"....ftypM4[AB]",
         "application/ogg": rb"OggS",
+    }
+    suffixes: ClassVar = {
+        ".mp3": "audio/mpeg",
+        ".m4a": "audio/mp4",
+        ".aac": "audio/aac",
+        ".wav": "audio/wav",
+        ".aif": "audio/aiff",
+        ".aiff": "audio/aiff",
+        ".flac": "audio/flac",
+        ".oga": "audio/ogg",
+        ".ogg": "audio/ogg",
+        ".opus": "audio/ogg",
     }
     max_bytes: ClassVar = 2_000_000_000
     model: ClassVar = Model(WHISPER_VERSION, webhook="audio", url_input="audio")
@@ -37,6 +56,11 @@ class AudioProcessor(ModelProcessor):
     )
     player: ClassVar = "audio"
     mark: ClassVar = svg("M2 6.5v3M5 4v8M8 2v12M11 5v6M14 6.5v3")
+    preload: ClassVar[tuple[str, ...]] = ("allthethings.processors.tags", "tinytag")
+
+    def facts(self, asset: Asset) -> Facts:
+        """What its tags tell."""
+        return tags_of(partial(self._tools.part, asset.url))
 
     def request(self, url: str) -> dict[str, Any]:
         """What the tutorial asks of Whisper."""
@@ -58,6 +82,6 @@ class AudioProcessor(ModelProcessor):
         """Whisper's segments, or the whole text where it gives none."""
         transcript = parse_transcript(output)
         if not transcript.text:
-            raise UnusableThing("No speech was heard in this recording.", ErrorCode.NO_SPEECH)
+            raise UnusableThing(f"No speech was heard in this {self.noun}.", ErrorCode.NO_SPEECH)
         spoken = [Piece(line.text, TimeSpan(line.start, line.end)) for line in transcript.segments]
         return Content(tuple(spoken) or (Piece(transcript.text),), transcript.text)

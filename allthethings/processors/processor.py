@@ -7,7 +7,6 @@ downloads the document and reads it. Either way it has the same two halves: `pro
 
 from __future__ import annotations
 
-import logging
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -16,48 +15,87 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from allthethings.assets.asset import Asset
+from allthethings.assets.facts import Facts
+from allthethings.assets.lists import Listing
+from allthethings.assets.looks import Version
 from allthethings.assets.passages import Piece
 from allthethings.errors import ErrorCode, UnusableThing
-from allthethings.processors.sandbox import Starved, run_within
-from allthethings.sources.fetch import Download
+from allthethings.replicate.failures import output_of
+from allthethings.sources.fetch import Download, Part
 
 if TYPE_CHECKING:  # the SDK takes half a second to import, and setup scripts do without
     from allthethings.replicate.client import ReplicateClient
+    from allthethings.replicate.predictions import Prediction
 
-log = logging.getLogger(__name__)
-
-# CPU seconds to read one document. A page of half a million words takes about 5.
-READ_SECONDS = 15
+# The longest text that is stored, in characters, and in bytes: a MongoDB document holds 16 MiB,
+# with the segments of a transcript and the history of the asset.
+MAX_TEXT = 4_000_000
+MAX_TEXT_BYTES = 14 * 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Content:
-    """What a thing says, in its parts and as a whole."""
+    """What a thing says, in its parts and as a whole.
+
+    `author` and `dated` are what it tells of itself; the latter is a year, month or day
+    (ISO 8601). `remark` is a sentence for people about what its text lacks. `scanned` are the
+    numbers, from 1, of the pages that are pictures of text, and that a model has yet to read.
+    `listing` has the entries of a list, which become things of their own. `version` is that of the
+    document that was read, if the app has read one.
+    """
 
     pieces: tuple[Piece, ...]
     text: str
     title: str | None = None
+    author: str | None = None
+    dated: str | None = None
+    remark: str | None = None
+    scanned: tuple[int, ...] = ()
+    listing: Listing | None = None
+    version: Version | None = None
+
+    def require_storable(self) -> None:
+        """Raises UnusableThing for a text that is too long to be stored."""
+        if len(self.text) > MAX_TEXT:
+            limit = f"{MAX_TEXT:,} characters"
+        elif len(self.text.encode(errors="surrogatepass")) > MAX_TEXT_BYTES:
+            limit = f"{MAX_TEXT_BYTES:,} bytes"
+        else:
+            return
+        message = f"Its text is too long: more than {limit}."
+        raise UnusableThing(message, ErrorCode.TEXT_TOO_LONG)
 
 
 @dataclass(frozen=True)
 class Requested:
-    """A model was asked; its answer comes by webhook."""
+    """A model was asked; its answer comes by webhook. `request` is what is kept of the question."""
 
     prediction_id: str
     request: Mapping[str, Any] = field(default_factory=dict)
+    # What an earlier model brought already, to be joined with this one's answer.
+    draft: str | None = None
 
 
 @dataclass(frozen=True)
 class Tools:
     """What processors work with.
 
-    `download` gets a document of at most so many bytes, or raises UnusableThing. `webhook_urls`
-    are where the gateway takes the models' callbacks, by the names of their webhooks.
+    `download` gets a document of at most so many bytes, and `part` so many bytes of a file from
+    one of them on; both raise UnusableThing. `webhook_urls` are where the gateway takes the models'
+    callbacks, by the names of their webhooks. `unpack` keeps the members of an archive that was
+    downloaded. `lend` gives the URL at which a model gets a thing: it may be that of a copy at
+    Replicate. `forget` removes what was kept until a thing was read.
     """
 
     replicate: ReplicateClient
     download: Callable[[str, int], Download]
+    part: Callable[[str, int, int], Part]
     webhook_urls: Mapping[str, str]
+    unpack: Callable[[Asset, Download], None]
+    lend: Callable[[Asset], str]
+    forget: Callable[[Asset], None]
+    # The version of a model on Replicate that says what a picture shows; empty where there is none.
+    caption_version: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,28 +135,45 @@ class Processor(ABC):
 
     # The kind in words for people, also after `kind:` in a query.
     kind: ClassVar[str]
+    # What one of them is called in sentences.
+    noun: ClassVar[str]
     # Content types in lower case, or families of them such as `audio/`.
     accepts: ClassVar[tuple[str, ...]]
-    # By content type, a pattern of the first bytes of such things, for servers that do not say
-    # what they send.
+    # By content type, a pattern of the first bytes of such things, where those are typical.
     signatures: ClassVar[Mapping[str, bytes]] = MappingProxyType({})
+    # By the end of a file's name, in lower case with its dot, the content type of such files.
+    suffixes: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    # Whether its files are text. A text may lack typical first bytes, and is known by its name.
+    is_text: ClassVar[bool] = False
     # The most bytes that a thing may have; None where the model sets the limit.
     max_bytes: ClassVar[int | None] = None
     # The model that turns things into text; None where the app reads them itself.
     model: ClassVar[Model | None] = None
+    # The model that reads pages that are pictures; None where a kind has no such pages.
+    page_model: ClassVar[Model | None] = None
     words: ClassVar[Words]
     # Percent of the whole way at which SUBMITTED, PROCESSING, PROCESSED and
     # GENERATING_EMBEDDINGS begin, in proportion to the time that they take.
     steps: ClassVar[tuple[int, int, int, int]]
+    # Whether the things in its list are nowhere else, so that they are deleted with it.
+    has_members: ClassVar[bool] = False
     # The HTML element that plays the original; None where there is nothing to play.
     player: ClassVar[str | None] = None
     # An inline SVG beside the word of the kind.
     mark: ClassVar[str]
+    # Whether such things are looked at again.
+    looked_at_again: ClassVar[bool] = True
     # Modules that the process that reads a document should have imported already.
     preload: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
+
+    @classmethod
+    def takes(cls, content_type: str) -> bool:
+        """Whether things of this content type (lower case, no parameters) are of this kind."""
+        wanted = {content_type, f"{content_type.partition('/')[0]}/"}
+        return not wanted.isdisjoint(cls.accepts)
 
     @classmethod
     def sniff(cls, first: bytes) -> str | None:
@@ -135,6 +190,17 @@ class Processor(ABC):
         del look
         return None
 
+    @classmethod
+    def canonical(cls, look: Callable[[], Download]) -> str | None:
+        """The URL that a thing names as its own, if `look`, which downloads its first bytes, is
+        enough to tell."""
+        del look
+        return None
+
+    def facts(self, asset: Asset) -> Facts:  # noqa: ARG002
+        """What the thing tells of itself before its text is there. Raises UnusableThing."""
+        return Facts()
+
     @abstractmethod
     def process(self, asset: Asset) -> Content | Requested:
         """The thing's content, or the prediction that will bring it."""
@@ -143,95 +209,16 @@ class Processor(ABC):
     def find(self, asset: Asset) -> Requested | None:
         """The prediction for this asset whose record was lost, if there is one."""
 
+    def asked_for(self, asset: Asset, prediction: Prediction) -> bool:  # noqa: ARG002
+        """Whether this prediction, as Replicate tells it, was requested for the asset's text."""
+        return False
+
     @abstractmethod
     def read(self, output: Any) -> Content:
         """The content in a model's output, or in a Download. Raises UnusableThing."""
 
-
-class ModelProcessor(Processor):
-    """A kind that a model on Replicate turns into text. Subclasses say what to ask of it, and
-    read its output."""
-
-    model: ClassVar[Model]
-    words: ClassVar[Words] = Words(
-        submitted="Being sent to the model",
-        running="The model is working on it",
-        share="{:.0%} done",
-    )
-    steps: ClassVar[tuple[int, int, int, int]] = (2, 5, 60, 64)
-
-    @abstractmethod
-    def request(self, url: str) -> dict[str, Any]:
-        """The model's input for the thing at this URL."""
-
-    def process(self, asset: Asset) -> Requested:
-        """Ask the model. Raises UnusableThing for a thing that its server says is too large."""
-        if self.max_bytes is not None and (asset.content_length or 0) > self.max_bytes:
-            raise UnusableThing(
-                f"This is larger than {self.max_bytes / 1_000_000:,.0f} MB.", ErrorCode.TOO_LARGE
-            )
-        request = self.request(asset.url)
-        webhook = f"{self._tools.webhook_urls[self.model.webhook]}/{asset.id}"
-        prediction = self._tools.replicate.create(self.model.version, request, webhook)
-        return Requested(prediction.id, {"version": self.model.version, "input": request})
-
-    def find(self, asset: Asset) -> Requested | None:
-        """The prediction with the asset's URL among those that Replicate lists."""
-        found = self._tools.replicate.find(
-            self.model.version,
-            asset.updated_at,
-            lambda values: values.get(self.model.url_input) == asset.url,
-            asset.replaced_process_ids,
-        )
-        return Requested(found) if found else None
-
-
-class DocumentProcessor(Processor):
-    """A kind that the app downloads and reads itself, in a process of its own. Subclasses give
-    `parse`, and the words for what can go wrong."""
-
-    max_bytes: ClassVar[int]
-    words: ClassVar[Words] = Words(submitted="Being read", running="Being read", share="{:.0%}")
-    steps: ClassVar[tuple[int, int, int, int]] = (5, 5, 25, 28)
-    # What one document is called in sentences, and the sentence for one without text.
-    noun: ClassVar[str]
-    no_text: ClassVar[str]
-
-    @staticmethod
-    @abstractmethod
-    def parse(document: Download) -> Content:
-        """The content of a document; no pieces where there is no text. May raise anything."""
-
-    def process(self, asset: Asset) -> Content:
-        """Download it and read it."""
-        return self.read(self._tools.download(asset.url, self.max_bytes))
-
-    def find(self, asset: Asset) -> Requested | None:  # noqa: ARG002 - no model was asked
-        """Nothing: no model was asked."""
-        return None
-
-    def read(self, output: Download) -> Content:
-        """What the document says. Raises UnusableThing."""
-        try:
-            content = run_within(READ_SECONDS, self.parse, output)
-        except Starved as error:
-            raise UnusableThing(
-                f"This machine was too busy to read the {self.noun}.", ErrorCode.MACHINE_BUSY
-            ) from error
-        except ChildProcessError as error:
-            raise UnusableThing(
-                f"The process that read this {self.noun} was killed.", ErrorCode.PARSER_KILLED
-            ) from error
-        except TimeoutError as error:
-            raise UnusableThing(
-                f"This {self.noun} is too complex to read in time.",
-                ErrorCode.DOCUMENT_TOO_COMPLEX,
-            ) from error
-        except UnusableThing:
-            raise
-        except Exception as error:  # a parser of what strangers wrote: anything may come
-            log.exception("the %s at %s cannot be parsed", self.noun, output.url)
-            raise UnusableThing(f"This {self.noun} could not be read.") from error
-        if not content.pieces:
-            raise UnusableThing(self.no_text, ErrorCode.NO_TEXT)
-        return content
+    def arrived(self, asset: Asset, prediction: Prediction) -> Content | Requested:
+        """What a finished prediction of the asset's text comes to: its content, or a further
+        prediction. Raises UnusableThing, also where it failed."""
+        del asset
+        return self.read(output_of(prediction))

@@ -11,16 +11,44 @@ from typing import Any, ClassVar
 
 from allthethings.assets.about import About
 from allthethings.assets.asset import Asset
+from allthethings.assets.languages import UNDETERMINED
+from allthethings.assets.names import readable_name
 from allthethings.assets.urls import sites_of
 from allthethings.errors import ErrorCode, UnusableThing
+from allthethings.processors.archive import ArchiveProcessor
 from allthethings.processors.audio import AudioProcessor
+from allthethings.processors.book import BookProcessor
+from allthethings.processors.code import CodeProcessor
+from allthethings.processors.data import DataProcessor
 from allthethings.processors.html import HtmlProcessor
+from allthethings.processors.image import ImageProcessor
+from allthethings.processors.lists import ListProcessor
+from allthethings.processors.mail import MailProcessor
+from allthethings.processors.pdf import PdfProcessor
+from allthethings.processors.presentation import PresentationProcessor
 from allthethings.processors.processor import Content, Processor, Requested, Tools, Words, svg
+from allthethings.processors.spreadsheet import SpreadsheetProcessor
+from allthethings.processors.subtitles import SubtitlesProcessor
 from allthethings.processors.text import TextProcessor
+from allthethings.processors.video import VideoProcessor
+from allthethings.processors.word import WordProcessor
 
 PROCESSORS: tuple[type[Processor], ...] = (
     AudioProcessor,
+    VideoProcessor,
+    ImageProcessor,
+    ListProcessor,
     HtmlProcessor,
+    PdfProcessor,
+    WordProcessor,
+    PresentationProcessor,
+    SpreadsheetProcessor,
+    BookProcessor,
+    MailProcessor,
+    ArchiveProcessor,
+    SubtitlesProcessor,
+    DataProcessor,
+    CodeProcessor,
     TextProcessor,
 )
 
@@ -52,8 +80,7 @@ class Unsupported(Processor):
 
 def processor_class(content_type: str) -> type[Processor]:
     """The processor of a content type (lower case, no parameters); Unsupported for others."""
-    wanted = {content_type, f"{content_type.partition('/')[0]}/"}
-    return next((each for each in PROCESSORS if not wanted.isdisjoint(each.accepts)), Unsupported)
+    return next((each for each in PROCESSORS if each.takes(content_type)), Unsupported)
 
 
 def get_asset_processor(content_type: str, tools: Tools) -> Processor | None:
@@ -78,16 +105,20 @@ def kind_of(content_type: str) -> str:
 
 
 def about(asset: Asset, title: str | None) -> About:
-    """What the asset's passages say of it."""
+    """What the passages of the asset say of it, which has that title."""
     kind, sites = kind_of(asset.content_type), sites_of(asset.url)
-    return About(title, asset.content_type, kind, sites, asset.created_at)
+    language = asset.language or UNDETERMINED
+    name = title or readable_name(asset.url)
+    return About(name, asset.content_type, kind, sites, asset.created_at, language)
 
 
 def webhooks() -> list[str]:
     """The names of the webhooks by which models bring texts, each once."""
-    return list(dict.fromkeys(each.model.webhook for each in PROCESSORS if each.model))
+    models = (model for each in PROCESSORS for model in (each.model, each.page_model) if model)
+    return list(dict.fromkeys(model.webhook for model in models))
 
 
 def preload() -> list[str]:
     """The modules to import in the process that reads documents."""
-    return [module for each in PROCESSORS for module in (each.__module__, *each.preload)]
+    parsers = [module for each in PROCESSORS for module in (each.__module__, *each.preload)]
+    return [*parsers, "allthethings.processors.language_model"]

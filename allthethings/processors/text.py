@@ -7,11 +7,14 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, ClassVar
-from urllib.parse import urlsplit
 
 from allthethings.assets import locators
+from allthethings.assets.members import file_name
 from allthethings.assets.passages import Piece
-from allthethings.processors.processor import Content, DocumentProcessor, svg
+from allthethings.processors.decoding import decoded
+from allthethings.processors.document_processor import DocumentProcessor
+from allthethings.processors.magic import CONTROLS
+from allthethings.processors.processor import Content, svg
 from allthethings.sources.fetch import Download
 from allthethings.sources.markup import MAX_TITLE
 
@@ -20,9 +23,6 @@ if TYPE_CHECKING:
 
 MARKDOWN_TYPES = ("text/markdown", "text/x-markdown")
 MARKDOWN_SUFFIXES = (".md", ".markdown")
-# The control characters that no text has. Tab, line feed, form feed, return and escape are not
-# among them.
-CONTROLS = re.compile("[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f]")
 # How files begin that are for programs: markup, JSON, PDF, PostScript and scripts.
 FOR_PROGRAMS = ("<", "{", "%", "#!")
 
@@ -42,11 +42,17 @@ class TextProcessor(DocumentProcessor):
 
     kind: ClassVar = "text"
     accepts: ClassVar = ("text/plain", *MARKDOWN_TYPES)
+    suffixes: ClassVar = {
+        ".txt": "text/plain",
+        ".text": "text/plain",
+        **dict.fromkeys(MARKDOWN_SUFFIXES, MARKDOWN_TYPES[0]),
+    }
+    is_text: ClassVar = True
     max_bytes: ClassVar = 6 * 1024 * 1024
     noun: ClassVar = "file"
     no_text: ClassVar = "No text was found in this file."
     mark: ClassVar = svg("M3 3h10M3 6.5h10M3 10h10M3 13.5h6")
-    preload: ClassVar = ("charset_normalizer", "markdown_it")
+    preload: ClassVar = ("chardet", "markdown_it")
 
     @classmethod
     def sniff(cls, first: bytes) -> str | None:
@@ -63,9 +69,7 @@ class TextProcessor(DocumentProcessor):
     def parse(document: Download) -> Content:
         """The paragraphs. In Markdown they stand under its headings, and the first heading of the
         first level is the title. No pieces for what is no text."""
-        text = "\n".join(_decoded(document.body, document.charset).splitlines())
-        if CONTROLS.search(text):
-            return Content((), "")
+        text = decoded(document)
         if not _is_markdown(document):
             paragraphs = (" ".join(each.split()) for each in re.split(r"\n\s*\n", text))
             return _content([Piece(each) for each in paragraphs if each], None)
@@ -79,23 +83,8 @@ def _content(pieces: list[Piece], title: str | None) -> Content:
 
 
 def _is_markdown(document: Download) -> bool:
-    suffix = PurePosixPath(urlsplit(document.url).path).suffix.lower()
+    suffix = PurePosixPath(file_name(document.url)).suffix.lower()
     return document.content_type in MARKDOWN_TYPES or suffix in MARKDOWN_SUFFIXES
-
-
-def _decoded(body: bytes, charset: str | None) -> str:
-    """UTF-8 where it is that, else as the server says, else by a guess."""
-    for encoding in ("utf-8-sig", charset or ""):
-        try:
-            text = body.decode(encoding)
-        except (LookupError, UnicodeError):  # 'undefined' is a codec that refuses everything
-            continue
-        if "\0" not in text:  # else it is UTF-16, or no text
-            return text
-    from charset_normalizer import from_bytes
-
-    best = from_bytes(body).best()
-    return str(best) if best else "\0"
 
 
 def _under_headings(blocks: Iterable[tuple[int, str]]) -> Iterator[Piece]:

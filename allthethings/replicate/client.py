@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
-from pydantic.v1 import ValidationError  # what the SDK's models are made with
 from replicate.client import Client
 from replicate.exceptions import ReplicateError
 from replicate.prediction import Prediction as SdkPrediction
@@ -20,16 +20,20 @@ from replicate.prediction import Prediction as SdkPrediction
 from allthethings.errors import (
     PASSING_STATUSES,
     ErrorCode,
+    MalformedPrediction,
     RequestRefused,
     ServiceUnavailable,
 )
 from allthethings.redaction import without
+from allthethings.replicate.files import UploadedFile
 from allthethings.replicate.predictions import (
     UNDER_WAY,
     ListedPrediction,
     Prediction,
     PredictionPage,
+    parse_prediction,
 )
+from allthethings.replicate.records import KEPT, record
 
 SERVICE = "Replicate"
 # Seconds for one request.
@@ -46,10 +50,12 @@ CLOCK_SKEW = timedelta(minutes=1)
 PAGES_TO_SEARCH = 10
 # Statuses for a token that is refused or an account that cannot pay.
 ACCOUNT_STATUSES = frozenset({401, 402, 403})
+# What may stand in a path of the API as the id of a prediction or a file.
+_ID = re.compile(r"[\w-]{1,200}", re.ASCII)
 
 
 class ReplicateClient:
-    """Creates, reads, finds and cancels predictions.
+    """Creates, reads, finds and cancels predictions; uploads and removes files.
 
     Raises ServiceUnavailable when trying later can help, RequestRefused when Replicate
     understood and said no.
@@ -65,6 +71,10 @@ class ReplicateClient:
         # The SDK has no setting for its ten retries, each after as long as Retry-After says.
         retrying: Any = self._sdk._client._transport
         retrying.max_attempts = 1
+
+    def close(self) -> None:
+        """Close the connections, which the SDK has no way for."""
+        self._sdk._client.close()
 
     def create(self, version: str, values: Mapping[str, Any], webhook: str) -> Prediction:
         """Start a prediction that calls `webhook` once, when it has finished."""
@@ -93,13 +103,24 @@ class ReplicateClient:
 
     def get(self, prediction_id: str) -> Prediction | None:
         """The prediction as it is now; None when Replicate knows none of that id."""
+        if not _ID.fullmatch(prediction_id):
+            return None
         try:
             with self._translated(prediction_id):
-                return _ours(self._sdk.predictions.get(prediction_id))
+                # Not by the SDK, which knows neither the status `aborted` nor `data_removed`.
+                return parse_prediction(
+                    self._sdk._request("GET", f"/v1/predictions/{prediction_id}").json()
+                )
         except _NotFound:
             return None
-        except _Aborted as aborted:
-            return Prediction(aborted.prediction_id, "aborted")
+
+    def look_up(self, prediction_id: str) -> Prediction | None:
+        """As `get`, for a prediction that the app knows from a callback alone. What Replicate does
+        not want to tell now is ServiceUnavailable: the callback has to come again."""
+        try:
+            return self.get(prediction_id)
+        except RequestRefused as error:
+            raise unavailable("it refuses to tell of a prediction") from error
 
     def find(
         self,
@@ -107,8 +128,8 @@ class ReplicateClient:
         since: datetime,
         matches: Callable[[Mapping[str, Any]], bool],
         given_up: Collection[str] = (),
-    ) -> str | None:
-        """The id of the newest prediction since then, of that version, whose input matches, and
+    ) -> Prediction | None:
+        """The newest prediction since then, of that version, whose input matches, and
         that has not failed nor been given up. The latest 1,000 are looked at.
 
         It finds the prediction that was created just before the creator died.
@@ -120,15 +141,33 @@ class ReplicateClient:
                 and row.id not in given_up
                 and row.version == version
                 and row.status in UNDER_WAY | {"succeeded"}
-                and matches(row.input if isinstance(row.input, Mapping) else {})
+                and matches(row.given)
             ):
-                return row.id
+                return row.prediction()
         return None
 
     def cancel(self, prediction_id: str) -> None:
         """Stop a prediction that runs. One that has finished or is not known stays as it is."""
-        with contextlib.suppress(_NotFound, _Aborted), self._translated(prediction_id):
-            self._sdk.predictions.cancel(prediction_id)
+        with contextlib.suppress(_NotFound), self._translated(prediction_id):
+            # Not by the SDK, which does not know the status `aborted`.
+            self._sdk._request("POST", f"/v1/predictions/{prediction_id}/cancel")
+
+    def upload(self, content: bytes, name: str, content_type: str) -> UploadedFile:
+        """Put a file of at most 100 MB where predictions can read it, until it expires. `name`
+        ends as such files do: some models look at that."""
+        with self._translated():
+            # Not by the SDK, which waits without a limit.
+            files = {"content": (name, content, content_type)}
+            form = {"filename": name, "type": content_type}
+            answer = self._sdk._request("POST", "/v1/files", files=files, data=form)
+            return UploadedFile.model_validate(answer.json())
+
+    def remove(self, file_id: str) -> None:
+        """Delete an uploaded file. One that has expired, or is not known, is no error."""
+        if not _ID.fullmatch(file_id):
+            return
+        with contextlib.suppress(_NotFound), self._translated(file_id):
+            self._sdk._request("DELETE", f"/v1/files/{file_id}")
 
     def webhooks_secret(self) -> str:
         """The key that this account's webhooks are signed with, `whsec_...`."""
@@ -136,28 +175,22 @@ class ReplicateClient:
             return self._sdk.webhooks.default.secret().key
 
     @contextlib.contextmanager
-    def _translated(self, prediction_id: str = "") -> Iterator[None]:
+    def _translated(self, identity: str = "") -> Iterator[None]:
         try:
             yield
         except ReplicateError as error:
             status, detail = error.status or 0, error.detail or error.title or "no reason given"
             detail = without(detail, {self._token})
-            if status == 404 and prediction_id:
+            if status == 404 and identity:
                 raise _NotFound from error
             if status >= 500 or status in PASSING_STATUSES:
                 raise unavailable(f"it answered {status}") from error
             raise _refused(status, detail) from error
         except httpx.HTTPError as error:
             raise unavailable("no answer from its API") from error
-        except ValidationError as error:
-            # The SDK has no `aborted` among its statuses; Replicate's API has.
-            given = [part.get("ctx", {}).get("given") for part in error.errors()]
-            if prediction_id and "aborted" in given:
-                raise _Aborted(prediction_id) from error
-            raise unavailable("its answer was not understood") from error
         except json.JSONDecodeError as error:
             raise unavailable("its answer was not JSON") from error
-        except ValueError as error:  # a list of another shape, or not a time
+        except (ValueError, MalformedPrediction) as error:  # of another shape
             raise unavailable("its answer was not understood") from error
 
     @contextlib.contextmanager
@@ -166,7 +199,11 @@ class ReplicateClient:
         fetched when it is first needed: a page is megabytes, and a crash leaves much to find.
 
         Only for assets that the caller has leased before: nobody else asks for their predictions.
+        Within another one it is that one's list.
         """
+        if _list.get(None):
+            yield
+            return
         token = _list.set(_List())
         try:
             yield
@@ -221,25 +258,13 @@ class _NotFound(Exception):
     pass
 
 
-class _Aborted(Exception):
-    def __init__(self, prediction_id: str) -> None:
-        super().__init__(prediction_id)
-        self.prediction_id = prediction_id
-
-
 def _ours(prediction: SdkPrediction) -> Prediction:
     return Prediction(
         prediction.id,
         prediction.status,
         prediction.output,
         str(prediction.error) if prediction.error else None,
-        _moment(prediction.started_at),
-        _moment(prediction.completed_at),
-        prediction.logs or "",
-        prediction.input or {},
+        logs=prediction.logs or "",
+        input=prediction.input or {},
+        told=record({name: getattr(prediction, name, None) for name in KEPT}),
     )
-
-
-def _moment(text: str | None) -> datetime | None:
-    moment = datetime.fromisoformat(text) if text else None
-    return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)

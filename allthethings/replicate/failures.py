@@ -4,8 +4,9 @@ ones are recognised here and nowhere else."""
 from __future__ import annotations
 
 import re
+from typing import Any
 
-from allthethings.errors import ErrorCode, code_of_status
+from allthethings.errors import ErrorCode, UnusableThing, code_of_status
 from allthethings.replicate.predictions import Prediction
 
 E = ErrorCode
@@ -26,7 +27,10 @@ _SENTENCES: tuple[tuple[str, ErrorCode], ...] = (
     (r"could not be set up|[Ss]erver failed|no longer exists|is not here any more", E.MODEL_BROKEN),
     (r"longer than [\d.,]+ hours", E.RECORDING_TOO_LONG),
     (r"holds no sound", E.NO_SPEECH),
-    (r"could not be decoded|no audio track|Invalid data found", E.NOT_A_RECORDING),
+    (r"million in all work|has [\d,]+ pages, more than", E.TOO_LARGE),
+    (r"picture could not be read|cannot identify image", E.DOCUMENT_UNREADABLE),
+    (r"no audio track|does not contain any stream", E.NO_SOUND),
+    (r"could not be decoded|Invalid data found", E.NOT_A_RECORDING),
     (r"no such file", E.NOT_FOUND),
     (r"FETCH_ALLOW", E.ADDRESS_REFUSED),
     (r"The name \S+ does not exist", E.NAME_NOT_FOUND),
@@ -56,3 +60,10 @@ def code_of(prediction: Prediction) -> ErrorCode:
         if pattern.search(text):
             return code
     return _BY_STATUS.get(prediction.status, E.MODEL_FAILED)
+
+
+def output_of(prediction: Prediction) -> Any:
+    """What a finished prediction brought. Raises UnusableThing for one that did not succeed."""
+    if not prediction.succeeded:
+        raise UnusableThing(prediction.why_it_failed(), code_of(prediction))
+    return prediction.output

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -25,8 +25,10 @@ from pydantic import (
     ValidationError,
 )
 
+from allthethings.assets.texts import encodable
 from allthethings.assets.transcripts import Line
 from allthethings.errors import ErrorCode, MalformedPrediction, UnusableThing
+from allthethings.replicate.records import record
 
 # Numbers in a vector of all-mpnet-base-v2.
 DIMENSIONS = 768
@@ -37,9 +39,6 @@ MAX_REASON = 2_000
 
 UNDER_WAY = frozenset({"starting", "processing"})
 TERMINAL = frozenset({"succeeded", "failed", "canceled", "aborted"})
-
-# How long Replicate keeps the output of a prediction that was made through its API.
-KEPT = timedelta(hours=1)
 
 # Why a payload is refused, by the field that is missing or wrong.
 MALFORMED = {
@@ -65,17 +64,20 @@ METER = re.compile(
 @dataclass(frozen=True)
 class Prediction:
     """What one run of a model has come to. `output` has the model's own shape, or is None;
-    `started_at` is when the model began with it, `completed_at` when it ended; `input` is what the
-    model was given, empty where that is not told."""
+    `started_at` is when the model began with it; `input` is what the model was given and `version`
+    which model that was, as far as that is told. With `data_removed` Replicate has deleted the
+    input, the output and the log, which it keeps for an hour. `told` is what is kept of it."""
 
     id: str
     status: str
     output: Any = None
     error: str | None = None
     started_at: datetime | None = None
-    completed_at: datetime | None = None
     logs: str = field(default="", compare=False, repr=False)
     input: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    version: str | None = field(default=None, compare=False)
+    data_removed: bool = False
+    told: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def finished(self) -> bool:
@@ -85,10 +87,10 @@ class Prediction:
     def succeeded(self) -> bool:
         return self.status == "succeeded"
 
-    def lost_its_output(self, at: datetime) -> bool:
-        """Whether it succeeded, and so long ago that Replicate has removed what came of it."""
-        ended = self.completed_at
-        return self.succeeded and self.output is None and ended is not None and at - ended > KEPT
+    @property
+    def lost_its_output(self) -> bool:
+        """Whether it succeeded, and Replicate has deleted what came of it."""
+        return self.succeeded and self.data_removed
 
     def why_it_failed(self) -> str:
         """A sentence for the page about a prediction that finished without succeeding."""
@@ -111,8 +113,7 @@ class Transcript:
 
 
 def _encodable(value: object) -> object:
-    """A text without half surrogate pairs, which JSON can spell and nothing can store."""
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+    return encodable(value) if isinstance(value, str) else value
 
 
 def _reason(error: object) -> str | None:
@@ -126,6 +127,21 @@ def _mapping(value: object) -> object:
 
 def _list(value: object) -> object:
     return value if isinstance(value, list) else []
+
+
+def _text(value: object) -> object:
+    return _encodable(value) if isinstance(value, str) else ""
+
+
+def _moment(value: object) -> datetime | None:
+    """A time of Replicate's, which is UTC where it does not say."""
+    if not isinstance(value, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 _Text = Annotated[str, BeforeValidator(_encodable)]
@@ -146,6 +162,10 @@ class _Payload(_Answer):
     output: Any = None
     error: Annotated[str | None, BeforeValidator(_reason)] = None
     input: Annotated[dict[str, Any], BeforeValidator(_mapping)] = {}
+    version: Annotated[str, BeforeValidator(_text)] = ""
+    started_at: Annotated[datetime | None, BeforeValidator(_moment)] = None
+    logs: Annotated[str, BeforeValidator(_text)] = ""
+    data_removed: Annotated[bool, BeforeValidator(lambda value: value is True)] = False
 
 
 class _Segment(_Answer):
@@ -174,6 +194,18 @@ class ListedPrediction(BaseModel):
     created_at: AwareDatetime
     version: str | None = None
     input: Any = None
+    model: Any = None
+    urls: Any = None
+
+    @property
+    def given(self) -> Mapping[str, Any]:
+        """What the model was given."""
+        return self.input if isinstance(self.input, Mapping) else {}
+
+    def prediction(self) -> Prediction:
+        """It as a Prediction, without what a list does not tell."""
+        told = record({**dict(self), "created_at": self.created_at.isoformat()})
+        return Prediction(self.id, self.status, input=self.given, version=self.version, told=told)
 
 
 class PredictionPage(BaseModel):
@@ -195,7 +227,18 @@ def parse_prediction(payload: object) -> Prediction:
         raise MalformedPrediction(
             MALFORMED.get(str(field), "A prediction is a JSON object.")
         ) from None
-    return Prediction(found.id, found.status, found.output, found.error, input=found.input)
+    return Prediction(
+        found.id,
+        found.status,
+        found.output,
+        found.error,
+        found.started_at,
+        found.logs,
+        found.input,
+        found.version or None,
+        found.data_removed,
+        record(payload) if isinstance(payload, Mapping) else {},
+    )
 
 
 def parse_transcript(output: object) -> Transcript:
@@ -209,6 +252,14 @@ def parse_transcript(output: object) -> Transcript:
         raise _unusable("Whisper answered without a transcription.") from None
     segments = (Line(one.start, one.end, one.text) for one in found.segments)
     return Transcript(found.transcription.strip(), tuple(segments))
+
+
+def parse_text(output: object, model: str) -> str:
+    """The text that a model answered with, without half surrogate pairs; raises UnusableThing for
+    anything else. `model` is what it is called in sentences."""
+    if not isinstance(output, str):
+        raise _unusable(f"{model} answered without a text.")
+    return encodable(output)
 
 
 def parse_embeddings(output: object, count: int) -> list[list[float]]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-from allthethings.assets import locators
+from allthethings.assets import locators, places
 from allthethings.search.results import Hit
 from allthethings.store.documents import Document
 
@@ -57,8 +58,7 @@ def fuse(text: str, near: Sequence[Document], matching: Sequence[Document]) -> l
         exact, others = _held(wanted, words)
         enough = min(len(wanted), ENOUGH_WORDS) or 1
         share = min(1.0, (exact + OTHER_FORM * others) / enough)
-        meaning = max(0.0, cosines.get(key, farthest))
-        worded = share * found["score"] / top
+        meaning, worded = max(0.0, cosines.get(key, farthest)), share * found["score"] / top
         score = WEIGHT_OF_MEANING * meaning + (1 - WEIGHT_OF_MEANING) * worded
         hits.append(
             Hit(
@@ -70,9 +70,18 @@ def fuse(text: str, near: Sequence[Document], matching: Sequence[Document]) -> l
                 similarity=cosines.get(key),
                 words=words,
                 by_words=exact + others >= WORDS_MATCH * enough,
+                places=places.read(row.get("places", ())),
+                revision=row.get("revision"),
+                **_about(row),
             )
         )
     return sorted(hits, key=lambda hit: (-hit.score, hit.asset_id, hit.position))
+
+
+def _about(row: Document) -> dict[str, Any]:
+    """What a passage says of its asset; those of older versions lack it."""
+    site = next(iter(row.get("site", ())), "")
+    return {"kind": row.get("kind", ""), "site": site, "added": row.get("added")}
 
 
 def _held(wanted: frozenset[str], words: Iterable[str]) -> tuple[int, int]:

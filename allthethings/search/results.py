@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
-from functools import cached_property
 
 from allthethings.assets.asset import Asset
 from allthethings.assets.locators import Locator
+from allthethings.assets.places import Place
 
 # Cosine from which on a passage answers the query. On XQuAD's articles 77% of the answers are
 # that near to their question, and 2% of the nearest passages of other articles.
@@ -23,7 +23,9 @@ WEAK = 0.3
 class Hit:
     """A passage that was found. `score` is 0..1 among the candidates of its query; `similarity`
     is the cosine to the query, None where the meaning was not asked for or others were nearer;
-    `words` are those of its words, and its title's, that the query holds too, as they stand."""
+    `words` are those of its words, and its title's, that the query holds too, as they stand;
+    `places` are where the parts of its text stand; `revision` is that of its asset's text. `kind`,
+    `site` (the host) and `added` are its asset's; passages of older versions may lack them."""
 
     asset_id: str
     position: int
@@ -33,19 +35,15 @@ class Hit:
     similarity: float | None
     words: tuple[str, ...] = ()
     by_words: bool = False
+    places: tuple[Place, ...] = ()
+    revision: int | None = None
+    kind: str = ""
+    site: str = ""
+    added: datetime | None = None
 
     @property
     def by_meaning(self) -> bool:
         return self.similarity is not None and self.similarity >= WEAK
-
-    @cached_property
-    def parts(self) -> list[tuple[str, bool]]:
-        """The text in parts, each with whether it is a matching word; joined they are the text."""
-        if not self.words:
-            return [(self.text, False)]
-        either = "|".join(map(re.escape, sorted(self.words, key=len, reverse=True)))
-        parts = re.split(rf"(?<!\w)({either})(?!\w)", self.text)
-        return [(part, number % 2 == 1) for number, part in enumerate(parts) if part]
 
 
 @dataclass(frozen=True)
@@ -83,26 +81,47 @@ class Result:
 
 
 class Away(StrEnum):
-    """A part of the search by meaning: the model that embeds the query, or the vector search."""
+    """A part of the search: the model that embeds the query and the vector search, which find by
+    meaning, and the search for words."""
 
     MODEL = "model"
     VECTOR_SEARCH = "vector_search"
+    WORD_SEARCH = "word_search"
+
+
+@dataclass(frozen=True)
+class Facets:
+    """How many of the best `things` that matched are of each kind, from each site, and added in
+    each year, most first."""
+
+    things: int = 0
+    kinds: Mapping[str, int] = field(default_factory=dict)
+    sites: Mapping[str, int] = field(default_factory=dict)
+    years: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Found:
     """One page of results, and whether there are more. `about` is the thing whose like was looked
-    for; `away` is the part of the search by meaning that did not answer."""
+    for; `away` is the part of the search that did not answer; `corrections` are words of the query
+    that nothing holds, each with the nearest one that is held."""
 
     results: Sequence[Result]
     more: bool = False
     about: Asset | None = None
     away: Away | None = None
+    corrections: Mapping[str, str] = field(default_factory=dict)
+    facets: Facets = field(default_factory=Facets)
 
     @property
     def words_alone(self) -> bool:
         """Whether the results match by words alone, because the search by meaning was away."""
-        return self.away is not None
+        return self.away in (Away.MODEL, Away.VECTOR_SEARCH)
+
+    @property
+    def meaning_alone(self) -> bool:
+        """Whether the results match by meaning alone, because the search for words was away."""
+        return self.away is Away.WORD_SEARCH
 
     @property
     def close(self) -> bool:

@@ -5,24 +5,23 @@ Both sides give their best passages, and `ranking` makes one order of them.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import islice
 
 from allthethings.assets.asset import Asset, AssetStatus
-from allthethings.assets.urls import clean_url, url_key
-from allthethings.errors import BadInput, IndexingError, NoSuchAsset, ServiceUnavailable
+from allthethings.assets.urls import clean_url
+from allthethings.errors import BadInput, NoSuchAsset, ServiceUnavailable
 from allthethings.mongo import Database
-from allthethings.search.query_vectors import MAX_CHARACTERS, MAX_WORDS, QueryVectors, mean
+from allthethings.search import facets
+from allthethings.search.query_vectors import QueryVectors, check_length, mean
 from allthethings.search.ranking import fuse
-from allthethings.search.results import Away, Found, Hit, Result
+from allthethings.search.results import Found, Hit, Result
+from allthethings.search.sides import Sides
 from allthethings.search.syntax import Query
 from allthethings.store.conditions import Scope
-from allthethings.store.documents import Document
 from allthethings.store.passage_index import MAX_CANDIDATES
-
-log = logging.getLogger(__name__)
 
 # Passages that each side gives at first; more are asked for when they belong to too few assets.
 CANDIDATES = 50
@@ -42,6 +41,7 @@ class Search:
     def __init__(self, database: Database, vectors: QueryVectors) -> None:
         self._assets = database.assets
         self._passages = database.passages
+        self._revisions = database.revisions
         self._index = database.passage_index
         self._vectors = vectors
         # The words are looked up while the query's vector is made.
@@ -51,38 +51,15 @@ class Search:
         """The things for a query. Raises BadInput, ServiceUnavailable."""
         if not query.text:
             raise BadInput("Add what to look for: a word or a question.")
-        if len(query.text.split()) > MAX_WORDS:
-            raise BadInput(f"A query may have at most {MAX_WORDS:,} words.")
-        if len(query.text) > MAX_CHARACTERS:
-            raise BadInput(f"A query may have {MAX_CHARACTERS:,} characters at most.")
+        check_length(query.text)
         if asset := self._named(query.text):
             return self._like(asset, None, query, page)
-        scope, away = self._scope(query), None
-
-        def candidates(limit: int) -> tuple[list[Hit], bool]:
-            nonlocal away
-            words = self._beside.submit(
-                self._index.matching, query.text, query.phrases, scope, limit
-            )
-            near, away = self._nearest(query.text, scope, limit)
-            matching = words.result()
-            return fuse(query.text, near, matching), limit not in (len(near), len(matching))
-
-        results, more = self._page(candidates, page)
-        return Found(results, more, away=away)
-
-    def _nearest(self, text: str, scope: Scope, limit: int) -> tuple[list[Document], Away | None]:
-        """The nearest passages, or none and what was away."""
-        try:
-            vector = self._vectors.of(text)
-        except IndexingError as error:  # away, or it refuses, or answers nonsense
-            log.warning("searched by words alone, without the model: %s", error)
-            return [], Away.MODEL
-        try:
-            return self._index.nearest(vector, scope, limit), None
-        except ServiceUnavailable as error:
-            log.warning("searched by words alone, without the vector search: %s", error)
-            return [], Away.VECTOR_SEARCH
+        scope = self._scope(query)
+        if scope.only == frozenset():  # nothing holds all the exact phrases
+            return Found([])
+        sides = Sides(self._index, self._vectors, self._beside, query, scope, check=page == 1)
+        found = self._page(sides.candidates, page)
+        return replace(found, away=sides.away, corrections=sides.corrections())
 
     def like(self, asset_id: str, position: int | None, query: Query, page: int = 1) -> Found:
         """Other things like this one, or like that passage of it; the query's filters hold.
@@ -93,36 +70,56 @@ class Search:
         return self._like(asset, position, query, page)
 
     def _like(self, asset: Asset, position: int | None, query: Query, page: int) -> Found:
-        vectors = self._passages.vectors(asset.id, position)
+        vectors = self._passages.vectors(asset.id, position, asset.revision)
         scope = self._scope(query, never=frozenset({asset.id}))
 
         def candidates(limit: int) -> tuple[list[Hit], bool]:
             near = self._index.nearest(mean(vectors), scope, limit) if vectors else []
             return fuse("", near, []), len(near) < limit
 
-        results, more = self._page(candidates, page)
-        return Found(results, more, about=asset)
+        return replace(self._page(candidates, page), about=asset)
 
     def _named(self, text: str) -> Asset | None:
         """The thing whose URL the text is, if it is one."""
         if not text.startswith(("http://", "https://")) or " " in text:
             return None
         try:
-            return self._assets.find_url(url_key(clean_url(text)))
+            return self._assets.find_url(clean_url(text))
         except BadInput:
             return None
 
     def _scope(self, query: Query, never: frozenset[str] = frozenset()) -> Scope:
         only: frozenset[str] | None = None
         for phrase in query.phrases:
-            holding = self._index.things_with(phrase, query.filters)
+            holding = self._things_with(phrase, query)
             only = holding if only is None else only & holding
         for phrase in query.without:
-            never |= self._index.things_with(phrase, query.filters)
+            never |= self._things_with(phrase, query)
         return Scope(query.filters, only, never)
 
-    def _page(self, candidates: Candidates, page: int) -> tuple[list[Result], bool]:
-        """The things of a page, and whether there are more behind it.
+    def _things_with(self, phrase: str, query: Query) -> frozenset[str]:
+        """The things that hold it. Raises ServiceUnavailable: no other side can tell."""
+        try:
+            holding = self._index.things_with(phrase, query.filters)
+        except ServiceUnavailable as error:
+            raise ServiceUnavailable(
+                "The search for words",
+                "it finds exact phrases and excluded words. Leave them out, or try again later.",
+                error.code,
+            ) from error
+        return frozenset(holding) - self._held_by_another_text(holding)
+
+    def _held_by_another_text(self, holding: Mapping[str, Collection[int | None]]) -> set[str]:
+        """The things whose text is being replaced, and whose present one is not among those that
+        hold it."""
+        if not holding:
+            return set()
+        unclear = self._revisions.in_two_versions() & holding.keys()
+        present = self._assets.many(unclear) if unclear else {}
+        return {key for key, asset in present.items() if asset.revision not in holding[key]}
+
+    def _page(self, candidates: Candidates, page: int) -> Found:
+        """The things of a page, whether there are more behind it, and the facets.
 
         More candidates may stand in another order, so they are put behind those that were
         there: each page is a part of the same row of things.
@@ -135,7 +132,9 @@ class Search:
             for result in islice(self._results(new), wanted + 1 - len(row)):
                 row[result.asset.id] = result
             if len(row) > wanted or all_seen or limit >= MAX_CANDIDATES:
-                return list(row.values())[wanted - RESULTS_PER_PAGE : wanted], len(row) > wanted
+                results = list(row.values())[wanted - RESULTS_PER_PAGE : wanted]
+                counts = facets.count(hits, self._assets.searchable)
+                return Found(results, len(row) > wanted, facets=counts)
             limit = min(MAX_CANDIDATES, 4 * limit)  # many passages of few things stood in front
 
     def _results(self, hits: Iterable[Hit]) -> Iterator[Result]:
@@ -148,5 +147,9 @@ class Search:
             assets = self._assets.many(some)
             for asset_id in some:
                 asset = assets.get(asset_id)
-                if asset is not None and asset.status is AssetStatus.SEARCHABLE:
-                    yield Result(asset, by_asset[asset_id][:SHOWN_PASSAGES])
+                if asset is None or asset.status is not AssetStatus.SEARCHABLE:
+                    continue
+                # While a text is replaced, the index holds passages of both.
+                present = [hit for hit in by_asset[asset_id] if hit.revision == asset.revision]
+                if present:
+                    yield Result(asset, present[:SHOWN_PASSAGES])

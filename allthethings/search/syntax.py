@@ -12,13 +12,19 @@ from datetime import UTC, datetime
 from typing import Literal
 from urllib.parse import urlsplit
 
+from allthethings.assets.languages import code_of
 from allthethings.errors import BadInput
 from allthethings.hosts import canonical_host
 from allthethings.store.conditions import Condition, Operator, Value
 
 # Exact phrases and excluded words of a query: the index is searched once for each.
 MAX_TERMS = 20
-_TERM = re.compile(r'(?P<minus>-?)(?:(?P<field>[A-Za-z]+):)?(?:"(?P<quoted>[^"]*)"?|(?P<bare>\S+))')
+# Filters of a query: each is a clause or more, of which MongoDB allows some.
+MAX_FILTERS = 50
+# Words of a longer query are text: nobody types so many, and pasted text has dashes and quotation
+# marks of its own. Filters at its end count.
+MAX_TYPED_WORDS = 25
+TERM = re.compile(r'(?P<minus>-?)(?:(?P<field>[A-Za-z]+):)?(?:"(?P<quoted>[^"]*)"?|(?P<bare>\S+))')
 _DATE = re.compile(r"(\d{4})(?:-(\d{1,2}))?(?:-(\d{1,2}))?")
 
 
@@ -61,10 +67,12 @@ def parse(text: str, fields: Mapping[str, str], kinds: Sequence[str]) -> Query:
     for name in FIELDS:
         if value := fields.get(name, "").strip():
             _add(filters, name, value, kinds)
-    for term in _TERM.finditer(text):
+    begin = _begin_of_syntax(text)
+    words += text[:begin].split()
+    for term in TERM.finditer(text, begin):
         negative, field = bool(term["minus"]), (term["field"] or "").lower()
         value = (term["bare"] if term["quoted"] is None else term["quoted"]).strip()
-        if field in FIELDS:
+        if is_filter(term):
             _add(filters, field, value, kinds, negative=negative)
             continue
         if field:  # a word with a colon in it
@@ -77,7 +85,30 @@ def parse(text: str, fields: Mapping[str, str], kinds: Sequence[str]) -> Query:
                 phrases.append(value)
     if len(phrases) + len(without) > MAX_TERMS:
         raise BadInput(f"A query may have at most {MAX_TERMS} exact phrases and excluded words.")
+    if len(filters) > MAX_FILTERS:
+        raise BadInput(f"A query may have at most {MAX_FILTERS} filters.")
     return Query(" ".join(words), tuple(phrases), tuple(without), tuple(filters))
+
+
+def typed_filters(text: str) -> list[tuple[str, str]]:
+    """The filters in the text of a query, as they are typed, each with the text without it."""
+    return [
+        (term[0], " ".join((text[: term.start()] + text[term.end() :]).split()))
+        for term in TERM.finditer(text, _begin_of_syntax(text))
+        if is_filter(term)
+    ]
+
+
+def is_filter(term: re.Match[str]) -> bool:
+    """Whether a match of TERM is a filter."""
+    return (term["field"] or "").lower() in FIELDS
+
+
+def _begin_of_syntax(text: str) -> int:
+    """Where the terms of a query begin: behind the words of a pasted one, else at its start."""
+    at_end = _FILTERS_AT_END.search(text)
+    end = at_end.start() if at_end else len(text)
+    return end if len(text[:end].split()) > MAX_TYPED_WORDS else 0
 
 
 def _add(
@@ -102,8 +133,9 @@ def _add(
 def _check_single(conditions: Sequence[Condition], new: Condition, name: str) -> None:
     for other in conditions:
         if (other.path, other.operator) == (new.path, new.operator) and other != new:
+            label = FILTERS[name].label.lower()
             raise BadInput(
-                f"A thing has one {name}: it cannot be both {other.value} and {new.value}."
+                f"A thing has one {label}: it cannot be both {other.value} and {new.value}."
             )
 
 
@@ -114,6 +146,12 @@ def _kind(typed: str, kinds: Sequence[str]) -> str:
         if wanted == kind or wanted in kind.split():
             return kind
     raise BadInput(f"There is no kind {typed!r}. The kinds are: {', '.join(kinds)}.")
+
+
+def _language(typed: str, _kinds: Sequence[str]) -> str:
+    if code := code_of(typed):
+        return code
+    raise BadInput(f"{typed!r} is not a language. Write it like lang:de or lang:German.")
 
 
 def _site(typed: str, _kinds: Sequence[str]) -> str:
@@ -147,8 +185,13 @@ def _start_of(name: str) -> Callable[[str, Sequence[str]], datetime]:
 FILTERS: Mapping[str, Filter] = {
     "kind": Filter("kind", "$eq", _kind, "Kind", "audio", "kind", negated="$ne", single=True),
     "site": Filter("site", "$eq", _site, "Site", "example.org", negated="$ne"),
+    "lang": Filter("language", "$eq", _language, "Language", "German", negated="$ne", single=True),
     "after": Filter("added", "$gte", _start_of("after"), "Added from", "2025-03-31", "date"),
     "before": Filter("added", "$lt", _start_of("before"), "Added before", "2026", "date"),
 }
 # Names of the filters, in the text of a query and as fields of the form.
 FIELDS = tuple(FILTERS)
+# Possessive, so that no text makes it try the same words again.
+_FILTERS_AT_END = re.compile(
+    rf'(?:(?<!\S)-?(?:{"|".join(FIELDS)}):(?:"[^"]*+"|[^\s"]\S*+)\s*+)++$', re.IGNORECASE
+)

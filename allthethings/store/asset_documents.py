@@ -7,41 +7,82 @@ from typing import Any
 
 from bson import ObjectId
 
-from allthethings.assets.asset import Asset, AssetStatus
+from allthethings.assets.asset import Asset, AssetStatus, Copy
+from allthethings.assets.looks import Looks, Version
 from allthethings.errors import ErrorCode, IndexingError
-from allthethings.store.documents import Document
+from allthethings.store.documents import Document, now
+from allthethings.store.schedule import schedule_of
 
-# Leaves out what can be megabytes, for callers that show or move many assets.
-WITHOUT_TEXT: Document = {"text": 0, "segments": 0, "deliveries": 0}
+# Leaves out what can be large, for callers that show or move many assets.
+WITHOUT_TEXT: Document = {
+    **dict.fromkeys(("text", "segments", "deliveries", "picture.file"), 0),
+    **dict.fromkeys(("replicate_request", "replicate_response"), 0),
+}
+
+
+# The fields that an asset has as its document has them, or None.
+AS_STORED = (
+    *("tries", "content_length", "title", "author", "dated", "duration", "language", "remark"),
+    *("text", "segments", "draft", "reading", "error", "next_attempt_at", "outage_since"),
+    *("replicate_request", "replicate_response"),
+    *("replicate_process_id", "lease_until", "import_id", "revision"),
+    *("look_again_at", "looking_until", "unchecked"),
+)
+# Those of which there may be several.
+SEVERAL = ("replaced_process_ids", "found_process_ids", "history", "deliveries", "list_ids")
+
+
+def new_document(
+    url: str, key: str, kind: str, content_type: str, content_length: int | None
+) -> Document:
+    """An asset that is SUBMITTED now, without the fields of its lease."""
+    moment = now()
+    return {
+        "_id": ObjectId(),
+        "url": url,
+        "url_key": key,
+        "kind": kind,
+        "content_type": content_type,
+        "content_length": content_length,
+        "status": AssetStatus.SUBMITTED.value,
+        "created_at": moment,
+        "updated_at": moment,
+        "history": [{"status": AssetStatus.SUBMITTED.value, "at": moment}],
+    }
 
 
 def to_asset(document: Mapping[str, Any], lease_owner: str | None = None) -> Asset:
     """The asset in a document. `lease_owner` is the caller's token, if it holds the lease."""
+    plain: dict[str, Any] = {
+        **{name: document.get(name) for name in AS_STORED},
+        **{name: tuple(document.get(name, ())) for name in SEVERAL},
+    }
     return Asset(
+        **plain,
         id=str(document["_id"]),
         url=document["url"],
         status=AssetStatus(document["status"]),
         content_type=document["content_type"],
-        tries=document.get("tries"),
-        content_length=document.get("content_length"),
         created_at=document["created_at"],
         updated_at=document["updated_at"],
-        title=document.get("title"),
-        text=document.get("text"),
-        error=document.get("error"),
-        error_code=_code(document.get("error_code")),
+        picture_size=_size(document.get("picture")),
+        error_code=code_of(document.get("error_code")),
         retryable=bool(document.get("retryable")),
         attempt=document.get("attempt", 1),
-        next_attempt_at=document.get("next_attempt_at"),
-        outage_since=document.get("outage_since"),
-        replicate_process_id=document.get("replicate_process_id"),
-        replaced_process_ids=tuple(document.get("replaced_process_ids", ())),
-        history=tuple(document.get("history", ())),
-        deliveries=tuple(document.get("deliveries", ())),
-        segments=document.get("segments"),
-        lease_until=document.get("lease_until"),
+        copy=_copy(document.get("copy")),
         lease_owner=lease_owner,
+        schedule=schedule_of(document),
+        looks=Looks.read(document.get("looks")),
+        version=Version.read(document.get("version")),
     )
+
+
+def _copy(told: Mapping[str, Any] | None) -> Copy | None:
+    return Copy(told["id"], told["url"], told.get("expires_at")) if told else None
+
+
+def _size(picture: Mapping[str, Any] | None) -> tuple[int, int] | None:
+    return (picture["width"], picture["height"]) if picture else None
 
 
 def error_fields(error: IndexingError | None) -> Document:
@@ -51,7 +92,7 @@ def error_fields(error: IndexingError | None) -> Document:
     return {"error": str(error), "error_code": error.code.value, "retryable": error.retryable}
 
 
-def _code(value: str | None) -> ErrorCode | None:
+def code_of(value: str | None) -> ErrorCode | None:
     """None also for a code that this version does not know."""
     return ErrorCode(value) if value in frozenset(ErrorCode) else None
 

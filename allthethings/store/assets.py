@@ -9,6 +9,7 @@ from pymongo import DESCENDING
 from pymongo.collection import Collection
 
 from allthethings.assets.asset import Asset, AssetStatus
+from allthethings.assets.urls import url_key
 from allthethings.errors import NoSuchAsset
 from allthethings.store.asset_documents import WITHOUT_TEXT, to_asset
 from allthethings.store.asset_list import AssetFilter, AssetList, AssetPage, PageRequest
@@ -44,11 +45,21 @@ class Assets:
             return None
         return latest
 
-    def find_url(self, key: str) -> Asset | None:
+    def find_key(self, key: str) -> Asset | None:
         """The asset of a normalised URL, without its text."""
         with available():
             document = self.collection.find_one({"url_key": key}, WITHOUT_TEXT)
         return to_asset(document) if document else None
+
+    def find_url(self, url: str) -> Asset | None:
+        """The asset of a URL as it is asked for, without its text. Its key may be that of another
+        URL, where the thing has several, or has moved."""
+        key = url_key(url)
+        with available():
+            for same in ({"url_key": key}, {"url": url}, {"looks.moved_to": key}):
+                if document := self.collection.find_one(same, WITHOUT_TEXT):
+                    return to_asset(document)
+        return None
 
     def many(self, asset_ids: Iterable[str]) -> dict[str, Asset]:
         """The assets of those ids that exist, without texts and histories."""
@@ -56,6 +67,27 @@ class Assets:
         with available():
             documents = self.collection.find({"_id": {"$in": keys}}, {**WITHOUT_TEXT, "history": 0})
             return {str(document["_id"]): to_asset(document) for document in documents}
+
+    def searchable(self, asset_ids: Iterable[str]) -> set[str]:
+        """Which of those ids are of searchable assets."""
+        keys = [ObjectId(asset_id) for asset_id in asset_ids]
+        query = {"_id": {"$in": keys}, "status": AssetStatus.SEARCHABLE.value}
+        with available():
+            return {str(document["_id"]) for document in self.collection.find(query, {"_id": 1})}
+
+    def picture(self, asset_id: str) -> bytes | None:
+        """The small picture of an asset, a WebP file, if it has one."""
+        if not ObjectId.is_valid(asset_id):
+            return None
+        with available():
+            found = self.collection.find_one({"_id": ObjectId(asset_id)}, {"picture.file": 1})
+        return bytes(found["picture"]["file"]) if found and found.get("picture") else None
+
+    def of_import(self, import_id: str, limit: int) -> list[Asset]:
+        """Assets that an import has added, without texts."""
+        with available():
+            found = self.collection.find({"import_id": import_id}, WITHOUT_TEXT).limit(limit)
+            return [to_asset(document) for document in found]
 
     def page(self, wanted: PageRequest) -> AssetPage:
         """A page of the list."""

@@ -21,10 +21,13 @@ _MARKED: Document = {"$gte": "deleted ", "$lt": "deleted!"}
 
 @dataclass(frozen=True)
 class Deletion:
-    """An asset to be deleted, and the prediction that makes its text, if one is running."""
+    """An asset to be deleted, the prediction that makes its text, if one is running, and those that
+    another asset may wait for too. `with_things` deletes the things that a list has added, too."""
 
     asset_id: str
     prediction_id: str | None = None
+    found_process_ids: tuple[str, ...] = ()
+    with_things: bool = False
 
 
 class Deletions:
@@ -34,13 +37,20 @@ class Deletions:
         self._deletions = deletions
         self._assets = assets
 
-    def begin(self, asset: Asset) -> Deletion:
+    def begin(self, asset: Asset, *, with_things: bool = False) -> Deletion:
         """From here on the asset will be deleted, even if the caller dies."""
-        deletion = Deletion(asset.id, _running(asset))
+        running = _running(asset)
+        deletion = Deletion(asset.id, running, asset.found_process_ids, with_things)
+        told = {
+            "prediction_id": deletion.prediction_id,
+            "found_process_ids": list(deletion.found_process_ids),
+            "with_things": with_things,
+            "at": now(),
+        }
         with available():
             self._deletions.update_one(
                 {"_id": ObjectId(asset.id)},
-                {"$set": {"prediction_id": deletion.prediction_id, "at": now()}},
+                {"$set": told},
                 upsert=True,
             )
         return deletion
@@ -64,7 +74,12 @@ class Deletions:
         with available():
             documents = self._deletions.find().limit(limit)
             return [
-                Deletion(str(document["_id"]), document.get("prediction_id"))
+                Deletion(
+                    str(document["_id"]),
+                    document.get("prediction_id"),
+                    tuple(document.get("found_process_ids", ())),
+                    bool(document.get("with_things")),
+                )
                 for document in documents
             ]
 

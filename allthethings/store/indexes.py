@@ -14,10 +14,16 @@ from pymongo.operations import SearchIndexModel
 
 from allthethings.assets.about import About
 from allthethings.assets.asset import UNFINISHED, Asset
+from allthethings.errors import BadInput
+from allthethings.store import tutorial
 from allthethings.store.asset_documents import WITHOUT_TEXT, in_status, to_asset
 from allthethings.store.asset_list import LIST_INDEXES
+from allthethings.store.changes import ChangeStore
 from allthethings.store.deletions import Deletions
 from allthethings.store.documents import Document, available, now
+from allthethings.store.imports import ImportStore
+from allthethings.store.lists import ListStore
+from allthethings.store.members import MemberStore
 from allthethings.store.passage_index import (
     SEARCH_DEFINITION,
     SEARCH_INDEX,
@@ -25,12 +31,22 @@ from allthethings.store.passage_index import (
     VECTOR_INDEX,
 )
 from allthethings.store.passages import PassageStore
+from allthethings.store.revisions import RevisionStore
+from allthethings.store.scans import ScanStore
+from allthethings.store.unwanted import UnwantedStore
 
-# The fields of each index of `assets`. `url_key` is unique: it makes a URL one asset.
+# The unique index of `assets`, by the name of its field: it makes a URL one asset.
+URL_KEY = "url_key"
+# The fields of each index of `assets`.
 ASSET_INDEXES: Mapping[str, tuple[str, ...]] = {
-    "url_key": ("url_key",),
+    URL_KEY: (URL_KEY,),
+    "url": ("url",),
+    "import_id": ("import_id",),
+    "list_ids": ("list_ids",),
     "status_lease": ("status", "lease_until"),
     "status_updated": ("status", "updated_at", "_id"),
+    "status_look_again": ("status", "look_again_at"),
+    "moved_to": ("looks.moved_to",),
     **LIST_INDEXES,
 }
 SEARCH_INDEXES = (
@@ -45,18 +61,29 @@ KindOf = Callable[[str], str]
 AboutOf = Callable[[Asset], About]
 
 
-def create_indexes(database: Database[Document], kind_of: KindOf, about: AboutOf) -> list[str]:
+def create_indexes(
+    database: Database[Document], kind_of: KindOf, about: AboutOf, *, move_tutorial: bool = False
+) -> list[str]:
     """Create what is missing, update what differs, drop what is not needed any more.
 
     `kind_of` gives the kind of a content type, `about` what the passages of an asset say of it.
-    Returns what was done, a line each.
+    Returns what was done, a line each. Raises BadInput, with nothing changed, if `assets` has
+    documents of the tutorial's app, unless `move_tutorial` is set.
     """
     assets, passages = database["assets"], database["passages"]
     with available():
-        done = [_create_collection(each) for each in (assets, passages)]
+        moved = _move_tutorial(database, move_tutorial)
+        done = [_create_collection(each) for each in (assets, passages)] + moved
         done += _drop_former(database)
         _create_asset_indexes(assets)
         PassageStore(passages).create_indexes()
+        ScanStore(database["scans"]).create_indexes()
+        UnwantedStore(database["unwanted"]).create_indexes()
+        ImportStore(database).create_indexes()
+        MemberStore(database).create_indexes()
+        RevisionStore(database).create_indexes()
+        ChangeStore(database["changes"]).create_indexes()
+        ListStore(database).create_indexes()
         done += [_create_search_index(passages, model) for model in SEARCH_INDEXES]
         done += _update_assets(assets, kind_of)
         done += _update_passages(assets, PassageStore(passages), about)
@@ -79,7 +106,30 @@ def missing_indexes(database: Database[Document]) -> list[str]:
 def _create_asset_indexes(assets: Collection[Document]) -> None:
     for name, fields in ASSET_INDEXES.items():
         keys = [(each, ASCENDING) for each in fields]
-        assets.create_index(keys, name=name, unique=name == "url_key")
+        assets.create_index(keys, name=name, unique=name == URL_KEY)
+
+
+def _move_tutorial(database: Database[Document], allowed: bool) -> list[str]:
+    """Make way where the tutorial's app has used this database. Its search indexes count against
+    the three that a free cluster may have."""
+    assets = database["assets"]
+    number = assets.count_documents(tutorial.MOVABLE)
+    if number and not allowed:
+        raise BadInput(
+            f"The collection assets has documents of the tutorial's app: {number}. Nothing was "
+            "changed. Stop that app and run `create-indexes.py --move-tutorial`: it moves them to "
+            f"the collection {tutorial.ASIDE} and drops the search indexes of assets. Or give this "
+            "app another MongoDB server."
+        )
+    if not number:
+        return []
+    for index in assets.list_search_indexes():
+        assets.drop_search_index(index["name"])
+    moved = tutorial.put_aside(database)
+    return [
+        f"Documents of the tutorial: {moved} moved to the collection {tutorial.ASIDE}. "
+        "`flask --app app import-tutorial` indexes their texts."
+    ]
 
 
 def _drop_former(database: Database[Document]) -> list[str]:
@@ -111,12 +161,18 @@ def _update_assets(assets: Collection[Document], kind_of: KindOf) -> list[str]:
 def _update_passages(
     assets: Collection[Document], passages: PassageStore, about: AboutOf
 ) -> list[str]:
-    """Passages of an older version of the app lack the fields that the filters ask for."""
-    untold = passages.untold()
-    for asset_id in untold:
+    """Passages of an older version of the app lack the fields that the filters ask for. Those of an
+    asset that is gone belong to nothing."""
+    told, removed = 0, 0
+    for asset_id in passages.untold():
         if document := assets.find_one({"_id": ObjectId(asset_id)}, WITHOUT_TEXT):
             passages.tell(asset_id, about(to_asset(document)))
-    return [f"Passages of {len(untold)} assets: brought up to date."] if untold else []
+            told += 1
+        else:
+            passages.delete(asset_id)
+            removed += 1
+    done = [f"Passages of {told} assets: brought up to date."] if told else []
+    return done + ([f"Passages of {removed} deleted assets: removed."] if removed else [])
 
 
 def _create_collection(collection: Collection[Document]) -> str:

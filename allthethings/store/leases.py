@@ -39,6 +39,16 @@ class Leases:
     def claim(self, asset_id: str, status: AssetStatus) -> Asset | None:
         """Take the lease of an asset in that status. Returns the asset without its text; None if
         another worker holds it."""
+        # An attempt that begins waits for nothing, and does not tell any more why the last one
+        # failed. That is rare, so the other claim comes first.
+        begins = {**error_fields(None), "next_attempt_at": None}
+        return self._claim(asset_id, status, {"next_attempt_at": None}, {}) or self._claim(
+            asset_id, status, {"next_attempt_at": {"$ne": None}}, begins
+        )
+
+    def _claim(
+        self, asset_id: str, status: AssetStatus, waiting: Document, fields: Document
+    ) -> Asset | None:
         lease = new_lease()
         with available():
             document = self._collection.find_one_and_update(
@@ -46,12 +56,18 @@ class Leases:
                     "_id": ObjectId(asset_id),
                     "status": status.value,
                     "lease_until": {"$lte": now()},
+                    **waiting,
                 },
-                {"$set": lease},
+                {"$set": {**lease, **fields}},
                 WITHOUT_TEXT,
                 return_document=ReturnDocument.AFTER,
             )
         return to_asset(document, lease["lease_owner"]) if document else None
+
+    def is_fresh(self, asset: Asset) -> bool:
+        """Whether most of the lease is left that the caller claimed, so that no other worker can
+        have taken it."""
+        return asset.lease_until is not None and asset.lease_until - now() > LEASE * 0.9
 
     def renew(self, asset: Asset) -> bool:
         """Hold a claimed asset for the length of another lease. False if another worker has taken
@@ -63,12 +79,16 @@ class Leases:
             )
         return result.matched_count == 1
 
+    def give_back(self, asset: Asset) -> None:
+        """Let another worker take up a claimed asset at once, as it was claimed."""
+        self._release(asset, timedelta(0), {})
+
     def release_to_model(self, asset: Asset, hold_off: timedelta) -> None:
         """Give back a claimed asset that waits for nothing but its model; nobody takes it up
         before `hold_off`. Changes nothing if another worker has taken the asset, or if it has
         moved on."""
         cleared = {"outage_since": None, "next_attempt_at": None}
-        self._give_back(asset, hold_off, {**error_fields(None), **cleared})
+        self._release(asset, hold_off, {**error_fields(None), **cleared})
 
     def release_in_outage(
         self, asset: Asset, hold_off: timedelta, error: IndexingError, since: datetime
@@ -76,14 +96,21 @@ class Leases:
         """As `release_to_model`, for an asset that has waited for a service of the app's own
         `since` then."""
         told = {"outage_since": since, "next_attempt_at": None}
-        self._give_back(asset, hold_off, {**error_fields(error), **told})
+        self._release(asset, hold_off, {**error_fields(error), **told})
 
-    def _give_back(self, asset: Asset, hold_off: timedelta, fields: Document) -> None:
+    def _release(self, asset: Asset, hold_off: timedelta, fields: Document) -> None:
         changes = {"lease_until": now() + hold_off, "lease_owner": None, **fields}
         with available():
             self._collection.update_one(
                 {**_held(asset), "status": in_status(UNFINISHED)}, {"$set": changes}
             )
+
+    def wake(self, asset: Asset) -> None:
+        """Let an asset be taken up at once that waits for nothing but its model."""
+        query = {"_id": ObjectId(asset.id), "tries": asset.tries, "lease_owner": None}
+        waits = {"status": asset.status.value, "next_attempt_at": None, "outage_since": None}
+        with available():
+            self._collection.update_one({**query, **waits}, {"$set": {"lease_until": now()}})
 
     def unfinished(self, limit: int) -> list[Asset]:
         """The unfinished assets that somebody may claim, without texts; oldest lease first."""

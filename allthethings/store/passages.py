@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 
 from bson import ObjectId
 from bson.binary import Binary, BinaryVectorDtype
@@ -14,37 +13,20 @@ from pymongo.errors import BulkWriteError
 from allthethings.assets import locators
 from allthethings.assets.about import NAMES, About
 from allthethings.assets.passages import Passage
+from allthethings.store.conditions import ASSET_KEY
 from allthethings.store.documents import Document, available
+from allthethings.store.passage_documents import digest, fields_of, of_revision, passage_id
 
-# Passages of versions before one of the fields of About.
-WITHOUT_FIELDS: Document = {"$or": [{name: {"$exists": False}} for name in NAMES]}
+# Passages of versions before one of the fields of About, or before ASSET_KEY. The title of a thing
+# without one was null.
+WITHOUT_FIELDS: Document = {"$or": [{name: None} for name in (ASSET_KEY, *NAMES)]}
 # MongoDB's code for a document that a unique index refuses.
 DUPLICATE_KEY = 11000
 
 
-def model_text(before: str, text: str) -> str:
-    """What the embedding model reads for a passage."""
-    return f"{before} {text}".strip()
-
-
-def digest(text: str) -> str:
-    """A short hash of what the embedding model reads."""
-    return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=16).hexdigest()
-
-
-def _fields(passage: Passage) -> Document:
-    return {
-        "position": passage.position,
-        "text": passage.text,
-        "before": passage.before,
-        "digest": digest(model_text(passage.before, passage.text)),
-        "locator": passage.locator.stored(),
-        "replicate_embedding_id": None,
-    }
-
-
 class PassageStore:
-    """One document per passage; its `_id` is <asset id>:<position>, so writing twice is once."""
+    """One document per passage; its `_id` is <asset id>:<position>, so writing twice is once. What
+    makes passages and their vectors is about things whose text was never replaced."""
 
     def __init__(self, collection: Collection[Document]) -> None:
         self.collection = collection
@@ -61,19 +43,14 @@ class PassageStore:
         replaced; False if there are some of a later one, which stay.
         """
         key = ObjectId(asset_id)
+        whose = {"asset_id": key, ASSET_KEY: asset_id, "tries": tries}
         not_later: Document = {"tries": {"$not": {"$gt": tries}}}
         with available():
-            self.collection.update_many({"asset_id": key, **not_later}, {"$set": {"tries": tries}})
-            there = {
-                document["position"]: (document["text"], document.get("before"))
-                for document in self.collection.find(
-                    {"asset_id": key, "tries": tries}, {"position": 1, "text": 1, "before": 1}
-                )
-            }
+            there = self._there(key, tries, not_later)
             writes = [
                 ReplaceOne(
                     {"_id": f"{asset_id}:{passage.position}", **not_later},
-                    {"asset_id": key, **_fields(passage), **about.fields(), "tries": tries},
+                    {**whose, **fields_of(passage), **about.fields()},
                     upsert=True,
                 )
                 for passage in passages
@@ -86,6 +63,19 @@ class PassageStore:
                     {"asset_id": key, "position": {"$gte": len(passages)}, **not_later}
                 )
         return True
+
+    def _there(
+        self, key: ObjectId, tries: int, not_later: Document
+    ) -> dict[int, tuple[str, str | None]]:
+        """Give the passages of earlier tries to this one. Returns what the model reads of each."""
+        if self.collection.find_one({"asset_id": key}, {"_id": 1}) is None:
+            return {}
+        self.collection.update_many({"asset_id": key, **not_later}, {"$set": {"tries": tries}})
+        mine, read = {"asset_id": key, "tries": tries}, {"position": 1, "text": 1, "before": 1}
+        return {
+            document["position"]: (document["text"], document.get("before"))
+            for document in self.collection.find(mine, read)
+        }
 
     def _write(self, writes: Sequence[ReplaceOne[Document]]) -> bool:
         """Whether all was written. The first passage of a later try ends it: the filter does not
@@ -100,35 +90,31 @@ class PassageStore:
             return False
         return True
 
-    def of(self, asset_id: str) -> list[Document]:
-        """The passages in reading order: position, `before`, text, locator (a Locator), whether
-        `embedded`, and `replicate_embedding_id`."""
-        key = ObjectId(asset_id)
+    def of(self, asset_id: str, revision: int | None = None) -> list[Document]:
+        """The passages of that revision of a thing, in reading order: position, `before`, text,
+        locator (a Locator), whether `embedded`, and `replicate_embedding_id`."""
+        fields: Document = dict.fromkeys(("position", "before", "text", "locator"), 1)
+        fields |= {"replicate_embedding_id": 1, "embedded": {"$gt": ["$embedding", None]}}
         with available():
             documents = list(
-                self.collection.find({"asset_id": key}, {"embedding": 0}).sort("position", 1)
+                self.collection.find(of_revision(asset_id, revision), fields).sort("position", 1)
             )
-            waiting = {
-                document["position"]
-                for document in self.collection.find(
-                    {"asset_id": key, "embedding": {"$exists": False}}, {"position": 1}
-                )
-            }
         return [
             {
                 "position": document["position"],
                 "before": document.get("before", ""),
                 "text": document["text"],
                 "locator": locators.read(document["locator"]),
-                "embedded": document["position"] not in waiting,
+                "embedded": document["embedded"],
                 "replicate_embedding_id": document.get("replicate_embedding_id"),
             }
             for document in documents
         ]
 
-    def openings(self, asset_ids: Iterable[str]) -> dict[str, str]:
-        """The text of each thing's first passage, by the thing's id."""
-        first = [f"{asset_id}:0" for asset_id in asset_ids]
+    def openings(self, revisions: Mapping[str, int | None]) -> dict[str, str]:
+        """The text of each thing's first passage, by the thing's id; `revisions` has the revision
+        of each thing."""
+        first = [passage_id(asset_id, revision, 0) for asset_id, revision in revisions.items()]
         with available():
             documents = self.collection.find({"_id": {"$in": first}}, {"asset_id": 1, "text": 1})
             return {str(document["asset_id"]): document["text"] for document in documents}
@@ -150,6 +136,16 @@ class PassageStore:
                     }
                 },
             )
+
+    def await_prediction(self, asset_id: str, first: int, last: int, prediction_id: str) -> bool:
+        """Whether one of the passages first..last is known to be embedded by this prediction."""
+        query: Document = {
+            "asset_id": ObjectId(asset_id),
+            "position": {"$gte": first, "$lte": last},
+            "replicate_embedding_id": prediction_id,
+        }
+        with available():
+            return self.collection.find_one(query, {"_id": 1}) is not None
 
     def waiting(
         self,
@@ -182,8 +178,8 @@ class PassageStore:
     ) -> int:
         """Keep the vectors of the passages first, first + 1, ... that this prediction embeds.
 
-        A passage that waits for another prediction, or has another text than the one in `texts`,
-        stays as it is. Returns how many were there to be written.
+        A passage that has a vector, waits for another prediction, or has another text than the one
+        in `texts`, stays as it is. Returns how many were there to be written.
         """
         known: Sequence[str | None] = texts or [None] * len(vectors)
         writes = [
@@ -191,6 +187,7 @@ class PassageStore:
                 {
                     "_id": f"{asset_id}:{position}",
                     "replicate_embedding_id": {"$in": [prediction_id, None]},
+                    "embedding": {"$exists": False},
                     **({} if text is None else {"digest": {"$in": [digest(text), None]}}),
                 },
                 {
@@ -222,19 +219,27 @@ class PassageStore:
             }
         return sorted(owed)
 
-    def progress(self, asset_id: str) -> tuple[int, int]:
-        """How many passages have their vector, and how many there are."""
-        key = ObjectId(asset_id)
+    def complete(self, asset_id: str) -> bool:
+        """Whether there are passages of a thing, each with its vector."""
+        query = of_revision(asset_id, None)
         with available():
-            total = self.collection.count_documents({"asset_id": key})
-            waiting = self.collection.count_documents(
-                {"asset_id": key, "embedding": {"$exists": False}}
-            )
+            if self.collection.find_one({**query, "embedding": {"$exists": False}}, {"_id": 1}):
+                return False
+            return self.collection.find_one(query, {"_id": 1}) is not None
+
+    def progress(self, asset_id: str, revision: int | None = None) -> tuple[int, int]:
+        """How many passages have their vector, and how many there are."""
+        query = of_revision(asset_id, revision)
+        with available():
+            total = self.collection.count_documents(query)
+            waiting = self.collection.count_documents({**query, "embedding": {"$exists": False}})
         return total - waiting, total
 
-    def vectors(self, asset_id: str, position: int | None = None) -> list[list[float]]:
+    def vectors(
+        self, asset_id: str, position: int | None = None, revision: int | None = None
+    ) -> list[list[float]]:
         """The vectors of a thing's passages, or of the one at that position, if it has them."""
-        query: Document = {"asset_id": ObjectId(asset_id), "embedding": {"$exists": True}}
+        query: Document = {**of_revision(asset_id, revision), "embedding": {"$exists": True}}
         if position is not None:
             query["position"] = position
         with available():
@@ -257,11 +262,11 @@ class PassageStore:
             )
 
     def tell(self, asset_id: str, about: About) -> None:
-        """Write the fields of About into passages of versions before one of them."""
+        """Write the fields of About and ASSET_KEY into passages that lack one of them."""
         with available():
             self.collection.update_many(
                 {"asset_id": ObjectId(asset_id), **WITHOUT_FIELDS},
-                {"$set": about.fields()},
+                {"$set": {ASSET_KEY: asset_id, **about.fields()}},
             )
 
     def untold(self) -> set[str]:

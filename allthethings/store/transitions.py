@@ -12,11 +12,9 @@ from typing import Any
 
 from bson import ObjectId
 from pymongo import ReturnDocument
-from pymongo.collection import Collection
-from pymongo.errors import DuplicateKeyError
 
 from allthethings.assets.asset import COMES_FROM, Asset, AssetStatus
-from allthethings.errors import ErrorCode, IndexingError
+from allthethings.errors import IndexingError
 from allthethings.store.asset_documents import (
     WITHOUT_TEXT,
     error_fields,
@@ -25,11 +23,11 @@ from allthethings.store.asset_documents import (
     to_asset,
 )
 from allthethings.store.documents import Document, available, now
+from allthethings.store.insertions import Insertions
 from allthethings.store.leases import new_lease
 
 # The most deliveries of callbacks that an asset keeps: the latest ones.
 MAX_DELIVERIES = 200
-
 
 # The fields of a wait for another attempt, or for a service of the app's own, that is over.
 NOT_WAITING: Mapping[str, Any] = {"next_attempt_at": None, "outage_since": None}
@@ -37,49 +35,8 @@ NOT_WAITING: Mapping[str, Any] = {"next_attempt_at": None, "outage_since": None}
 STAGE_ENDS = frozenset({AssetStatus.PROCESSED, AssetStatus.SEARCHABLE})
 
 
-class AlreadyIndexed(IndexingError):
-    """The URL, in one spelling or another, has an asset."""
-
-    code = ErrorCode.ALREADY_INDEXED
-
-    def __init__(self, asset: Asset) -> None:
-        super().__init__("This URL has already been indexed.")
-        self.asset = asset
-
-
-class Transitions:
+class Transitions(Insertions):
     """Inserts assets and moves them from status to status."""
-
-    def __init__(self, collection: Collection[Document]) -> None:
-        self._collection = collection
-
-    def insert(
-        self, url: str, key: str, kind: str, content_type: str, content_length: int | None
-    ) -> Asset:
-        """A new asset, SUBMITTED, leased to the caller. Raises AlreadyIndexed."""
-        moment, lease = now(), new_lease()
-        document: Document = {
-            "_id": ObjectId(),
-            "url": url,
-            "url_key": key,
-            "kind": kind,
-            "content_type": content_type,
-            "content_length": content_length,
-            "status": AssetStatus.SUBMITTED.value,
-            "created_at": moment,
-            "updated_at": moment,
-            **lease,
-            "history": [{"status": AssetStatus.SUBMITTED.value, "at": moment}],
-        }
-        with available():
-            try:
-                self._collection.insert_one(document)
-            except DuplicateKeyError:
-                existing = self._collection.find_one({"url_key": key}, WITHOUT_TEXT)
-                if existing is not None:
-                    raise AlreadyIndexed(to_asset(existing)) from None
-                self._collection.insert_one(document)  # the other was deleted in between
-        return to_asset(document, lease["lease_owner"])
 
     def move(
         self,
@@ -122,15 +79,19 @@ class Transitions:
         status: AssetStatus,
         given_up: Sequence[str],
         failed: IndexingError | None = None,
+        *,
+        unchecked: bool = False,
     ) -> Asset | None:
         """Set an asset back to the beginning of the stage that it is in, or failed in.
 
         The predictions `given_up` are remembered, so that a replay of them changes nothing. With
         `failed` it is the next attempt, without it the first one. Returns the asset, leased to the
-        caller, without its text; None if it has changed.
+        caller, without its text; None if it has changed. With `unchecked`, the predictions that its
+        passages wait for have yet to be looked at: `checked`.
         """
         lease = new_lease()
         fields = {**error_fields(None), **NOT_WAITING, "attempt": 1, **lease}
+        fields["unchecked"] = unchecked or None
         entry: Document = {}
         if failed is not None:
             fields["attempt"] = asset.attempt + 1
@@ -178,7 +139,7 @@ class Transitions:
             "$inc": {"tries": 1},
         }
         if status is AssetStatus.SUBMITTED:
-            changes["$set"]["replicate_process_id"] = None
+            changes["$set"] |= dict.fromkeys(("replicate_process_id", "draft", "reading"))
         with available():
             document = self._collection.find_one_and_update(
                 {**in_try(asset), "status": asset.status.value},
@@ -188,12 +149,53 @@ class Transitions:
             )
         return to_asset(document, owner) if document else None
 
+    def follow(
+        self, asset: Asset, ended: str, next_id: str, hold_off: timedelta, draft: str, **fields: Any
+    ) -> bool:
+        """Let the asset wait for the prediction `next_id`, now that `ended` has brought a draft of
+        its text. Returns whether this call made the change."""
+        expected: Document = {
+            **in_try(asset),
+            "status": in_status(COMES_FROM[AssetStatus.PROCESSED]),
+            "replicate_process_id": {"$in": [ended, None]},
+            "replaced_process_ids": {"$ne": ended},
+        }
+        note = {"prediction": next_id, "after": ended}
+        fields |= {"replicate_process_id": next_id, "draft": draft}
+        change = _change(AssetStatus.PROCESSING, hold_off, note, fields)
+        change["$push"]["replaced_process_ids"] = ended
+        with available():
+            result = self._collection.update_one(expected, change)
+        return result.modified_count == 1
+
+    def tell(self, asset: Asset, told: Mapping[str, Any]) -> None:
+        """Keep fields by which an asset is described, for as long as the caller's try lasts."""
+        with available():
+            self._collection.update_one(in_try(asset), {"$set": {**told, "updated_at": now()}})
+
+    def checked(self, asset: Asset, ended: Sequence[str]) -> None:
+        """The predictions that passages wait for were looked at. Those that `ended` are given up,
+        if the caller's try lasts."""
+        change: Document = {
+            "$unset": {"unchecked": ""},
+            "$addToSet": {"replaced_process_ids": {"$each": list(ended)}},
+        }
+        with available():
+            self._collection.update_one(in_try(asset), change)
+
     def give_up(self, asset_id: str, prediction_ids: Sequence[str]) -> None:
         """Remember predictions whose results are ignored, whenever they come."""
+        self._remember(asset_id, "replaced_process_ids", prediction_ids)
+
+    def found(self, asset_id: str, prediction_id: str) -> None:
+        """Remember a prediction that another asset may wait for too."""
+        self._remember(asset_id, "found_process_ids", [prediction_id])
+
+    def _remember(self, asset_id: str, field: str, prediction_ids: Sequence[str]) -> None:
         with available():
             self._collection.update_one(
                 {"_id": ObjectId(asset_id)},
-                {"$addToSet": {"replaced_process_ids": {"$each": list(prediction_ids)}}},
+                {"$addToSet": {field: {"$each": list(prediction_ids)}}},
             )
 
     def note_delivery(self, asset_id: str, delivery: Mapping[str, Any]) -> None:

@@ -43,10 +43,7 @@ ADVICE: Mapping[ErrorCode, str] = MappingProxyType(
         E.NO_SUCH_ASSET: "Look for it in the list of all things.",
         E.UNSUPPORTED_TYPE: "Another address may have the same content in an accepted kind.",
         E.BAD_URL: _CHECK_ADDRESS,
-        E.ADDRESS_REFUSED: (
-            "Only public addresses are fetched. Whoever runs this app can permit others in "
-            "FETCH_ALLOW."
-        ),
+        E.ADDRESS_REFUSED: "A copy of it at a public address can be indexed.",
         E.NAME_NOT_FOUND: _CHECK_ADDRESS,
         E.LOOKUP_FAILED: _SERVER_BUSY,
         E.UNREACHABLE: _SERVER_BUSY,
@@ -65,11 +62,24 @@ ADVICE: Mapping[ErrorCode, str] = MappingProxyType(
         E.SERVER_REFUSED: _SERVER_SETUP,
         E.SERVER_UNAVAILABLE: _SERVER_BUSY,
         E.NO_CONTENT_TYPE: _SERVER_SETUP,
+        E.MISLABELLED: (
+            "Check that the address leads to the thing itself. If it does, its server sends a "
+            "wrong content type; a copy on another server may work."
+        ),
         E.NO_TEXT: (
             "It may contain only pictures, or need JavaScript to show its text. "
             "Another address with the same text may work, such as a version for printing."
         ),
+        E.NO_ENTRIES: "Try again when it has entries.",
         E.NO_SPEECH: _NOTHING_TO_READ,
+        E.NO_SOUND: (
+            "Of a video, only what is said is indexed. A version with sound may be at another "
+            "address."
+        ),
+        E.NO_TEXT_IN_IMAGE: (
+            "A sharper picture may work. Whoever runs this app can set CAPTION_VERSION to a model "
+            "that says what pictures show."
+        ),
         E.TEXT_TOO_LONG: _TOO_MUCH,
         E.RECORDING_TOO_LONG: _TOO_MUCH,
         E.NOT_A_RECORDING: (
@@ -82,6 +92,7 @@ ADVICE: Mapping[ErrorCode, str] = MappingProxyType(
         E.DOCUMENT_TOO_COMPLEX: (
             "Another address with the same text may work, such as a version for printing."
         ),
+        E.PASSWORD_PROTECTED: "Index a copy of it that opens without a password.",
         E.PARSER_KILLED: _NOT_ITS_FAULT,
         E.MACHINE_BUSY: "This machine has too much to do. Wait a little, then press Retry.",
         E.MODEL_FAILED: RETRY,

@@ -10,19 +10,21 @@ from werkzeug.exceptions import HTTPException
 
 from allthethings.errors import IndexingError, NoSuchAsset, ServiceUnavailable
 from allthethings.web.formatting import size
-from allthethings.web.submission_form import MAX_FORM, MAX_TYPED, UPLOADS
+from allthethings.web.submission_form import MAX_FORM, MAX_TYPED, MAX_TYPED_LIST, UPLOADS
 from allthethings.web.view_models import wants_json
 
 # The beginning of the paths of callbacks, which are answered as JSON.
 WEBHOOKS = "/webhooks/"
+# The path that tells whether every part answers.
+HEALTH = "/healthz"
 # By HTTP status: a title, and the sentence for where nothing else was said.
 PAGES: Mapping[int, tuple[str, str]] = {
     404: ("Not found", "There is no such page."),
     405: ("Not allowed", "This page does not accept that kind of request."),
     413: (
         "Too large",
-        f"A form may hold {size(MAX_TYPED)} of typed text, and a file of "
-        f"{size(MAX_FORM * UPLOADS)}. This was more.",
+        f"A form may hold {size(MAX_TYPED)} of typed text, or {size(MAX_TYPED_LIST)} of URLs, and "
+        f"a file of {size(MAX_FORM * UPLOADS)}. This was more.",
     ),
     500: (
         "Internal error",

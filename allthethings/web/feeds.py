@@ -41,7 +41,7 @@ blueprint = Blueprint("feeds", __name__)
 @blueprint.get("/feed.atom")
 def newest() -> Response:
     assets = services().database.assets.newest_searchable(NEWEST)
-    openings = services().database.passages.openings(asset.id for asset in assets)
+    openings = services().database.passages.openings({each.id: each.revision for each in assets})
     entries = [_entry(asset, openings.get(asset.id, "")) for asset in assets]
     return _feed(Feed(NAME, _absolute("feeds.newest"), _absolute("home.index"), entries))
 

@@ -14,7 +14,7 @@ from flask.typing import ResponseReturnValue
 
 from allthethings.assets.asset import is_asset_id
 from allthethings.errors import IndexingError
-from allthethings.hookdeck.gateway import Gateway, Query
+from allthethings.hookdeck.gateway import Gateway
 from allthethings.hookdeck.records import Attempt, Event, Listing, Request
 from allthethings.web.services import services
 from allthethings.web.view_models import shown, wants_json
@@ -27,8 +27,6 @@ STATUSES: Mapping[str, tuple[str, ...]] = {
     ATTEMPTS: (),
 }
 PARAMETERS = ("status", "thing", "event", "request", "next", "prev")
-# Attempts that the API lists at once.
-MAX_LISTED_ATTEMPTS = 255
 
 
 @dataclass(frozen=True)
@@ -121,22 +119,14 @@ def _list(gateway: Gateway, kind: str, given: Mapping[str, str]) -> Shown:
         event = {"event_id": given["event"]} if given["event"] else {}
         return Shown(gateway.attempts({**query, **event}))
     query |= {"status": given["status"]} if given["status"] else {}
-    if given["request"] and kind == EVENTS:
-        return _events(gateway, gateway.events_of_request(given["request"], query))
+    if kind == EVENTS and given["request"]:
+        found = gateway.events(query, given["request"])
+        return Shown(found.page, found.latest)
     query |= {"path": f"/{given['thing']}"} if given["thing"] else {}
     if kind == REQUESTS:
         return Shown(gateway.requests(query))
-    return _events(gateway, gateway.events(query))
-
-
-def _events(gateway: Gateway, page: Listing[Event]) -> Shown:
-    """Events with their last attempts: only an attempt tells which asset it was for."""
-    tried = [event.id for event in page.entries if event.attempts]
-    if not tried:
-        return Shown(page)
-    query: Query = {"event_id": tried, "limit": MAX_LISTED_ATTEMPTS}
-    newest_first = gateway.attempts(query).entries
-    return Shown(page, {attempt.event_id: attempt for attempt in reversed(newest_first)})
+    found = gateway.events(query)
+    return Shown(found.page, found.latest)
 
 
 def _as_json(kind: str, listed: Shown, problem: str) -> Any:
@@ -149,6 +139,9 @@ def _plain(entry: Event | Attempt | Request) -> dict[str, Any]:
     values = {name: getattr(entry, name) for name in entry.__dataclass_fields__}
     if isinstance(entry, Attempt):
         values["asset_id"] = values.pop("callback").asset_id
+    if isinstance(entry, Request):
+        del values["http_events"], values["cli_events"]
+        values["events"] = entry.events
     return {
         name: value.isoformat() if hasattr(value, "isoformat") else value
         for name, value in values.items()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from flask import (
@@ -19,21 +19,26 @@ from flask.typing import ResponseReturnValue
 from allthethings.assets.asset import UNFINISHED, Asset, AssetStatus, is_asset_id
 from allthethings.assets.urls import NO_URL
 from allthethings.errors import BadInput, IndexingError, ServiceUnavailable
-from allthethings.pipeline.imports import MAX_URLS, Answer
-from allthethings.processors import kinds
+from allthethings.pipeline.checks import MAX_URLS
+from allthethings.pipeline.imports import MAX_LINES
+from allthethings.processors import kind_of, kinds
+from allthethings.processors.lists import ListProcessor
 from allthethings.store.asset_list import COUNT_LIMIT, AssetFilter, PageRequest
-from allthethings.store.transitions import AlreadyIndexed
+from allthethings.store.insertions import AlreadyIndexed
 from allthethings.web.advice import refused
+from allthethings.web.imports import accepted
 from allthethings.web.list_address import GROUPS, SORTS, ListAddress, asked_for
 from allthethings.web.services import services
 from allthethings.web.submission_form import (
-    MAX_LINES,
     Form,
-    allow_files,
+    Sent,
+    allow_lists,
     answer_as_json,
     answered,
+    asked_links,
     holds_many,
     sent,
+    unsent,
 )
 from allthethings.web.view_models import listed, shown, wants_json
 
@@ -52,16 +57,27 @@ def index() -> ResponseReturnValue:
 
 @blueprint.post("/process")
 def process() -> ResponseReturnValue:
-    allow_files()
-    if holds_many():
-        return _answer_many(services().imports.index, "indexed")
-    return _index_one(request.form.get("url", ""))
+    allow_lists()
+    if not holds_many():
+        return _index_one(request.form.get("url", ""))
+    what = sent()
+    if what.alone and not wants_json():
+        return _index_one(what.lines[0])
+    if request.form.get("links"):
+        return _refused(what, BadInput("To index links, enter one page at a time."))
+    return _import(what)
 
 
 @blueprint.post("/check")
 def check() -> ResponseReturnValue:
-    allow_files()
-    return _answer_many(services().imports.check, "checked")
+    allow_lists()
+    what = sent()
+    answers = services().checks.check(what.lines)
+    if not answers:
+        return _nothing_sent(what)
+    if wants_json():
+        return jsonify([answer_as_json(answer) for answer in answers])
+    return _home(answered(answers, what), 200 if any(each.code < 400 for each in answers) else 422)
 
 
 def _home(form: Form, code: int = 200) -> ResponseReturnValue:
@@ -93,6 +109,7 @@ def _home(form: Form, code: int = 200) -> ResponseReturnValue:
         kinds=kinds(),
         form=form,
         most=MAX_URLS,
+        most_lines=MAX_LINES,
         count_limit=COUNT_LIMIT,
     ), code
 
@@ -110,11 +127,18 @@ def _listing(asked: ListAddress) -> dict[str, Any]:
         "first": page.first,
         "total": counted[statuses] if statuses in counted else assets.count(wanted.filter),
         "of_kind": of_kind,
+        "own": of_kind > len(services().examples) or not _are_examples(page.assets),
         "anything": bool(of_kind or (kind and assets.page(PageRequest(size=1)).assets)),
         "under_way": assets.count(AssetFilter(UNFINISHED)) if kind else groups["under-way"],
         "groups": groups,
         **asked.links(page),
     }
+
+
+def _are_examples(assets: Iterable[Asset]) -> bool:
+    """Whether all of these are examples, and none a person's own thing."""
+    urls = {example.url for example in services().examples}
+    return all(asset.url in urls for asset in assets)
 
 
 _NO_LIST: dict[str, Any] = {"assets": (), "total": 0, "under_way": 0, "anything": False}
@@ -149,7 +173,7 @@ def _watched(ids: str) -> ResponseReturnValue:
 
 def _index_one(url: str) -> ResponseReturnValue:
     try:
-        asset = services().pipeline.submission.submit(url)
+        asset = services().pipeline.submission.submit(url, asked_links())
     except AlreadyIndexed as error:
         return _submitted(error.asset, str(error), "info", 200)
     except IndexingError as error:
@@ -159,33 +183,43 @@ def _index_one(url: str) -> ResponseReturnValue:
                 error=error.refusal, error_code=error.code, retryable=error.retryable
             ), code
         flash(refused(error), "error")
-        return _home(Form(url, refused=True), code)
+        return _home(Form(url, refused=True, links=request.form.get("links", "")), code)
     return _submitted(asset, f"Indexing {asset.url}", "success", 201)
 
 
-def _answer_many(
-    judge: Callable[[Sequence[str]], Sequence[Answer]], done: str
-) -> ResponseReturnValue:
-    what = sent()
-    if what.too_many and wants_json():
-        return jsonify(error=f"One form takes at most {MAX_LINES:,} lines."), 422
-    if what.alone and done == "indexed" and not wants_json():
-        return _index_one(what.lines[0])
-    answers = judge(what.lines)
-    if not answers:
-        problem = " ".join(what.notes) or NO_URL
-        if wants_json():
-            return jsonify(error=problem), 422
-        flash(problem, "error")
-        return _home(Form("\n".join(what.kept)), 422)
+def _import(what: Sent) -> ResponseReturnValue:
+    """Take a list: its lines are kept before this answers, and looked at afterwards."""
+    if not what.lines:
+        return _nothing_sent(what)
+    try:
+        made = services().imports.take(what.lines, what.notes)
+    except IndexingError as error:
+        return _refused(what, error)
+    if what.kept and not wants_json():
+        return _home(unsent(what, what.notes, made.id), 202)
+    return accepted(made)
+
+
+def _refused(what: Sent, error: IndexingError) -> ResponseReturnValue:
+    code = 503 if isinstance(error, ServiceUnavailable) else 422
     if wants_json():
-        return jsonify([answer_as_json(answer) for answer in answers])
-    form = answered(answers, done, what)
-    return _home(form, 200 if any(answer.code < 400 for answer in answers) else 422)
+        return jsonify(error=error.refusal, error_code=error.code), code
+    flash(refused(error), "error")
+    return _home(unsent(Sent((), [*what.lines, *what.kept]), what.notes), code)
+
+
+def _nothing_sent(what: Sent) -> ResponseReturnValue:
+    problem = " ".join(what.notes) or NO_URL
+    if wants_json():
+        return jsonify(error=problem), 422
+    flash(problem, "error")
+    return _home(unsent(what), 422)
 
 
 def _submitted(asset: Asset, message: str, category: str, code: int) -> ResponseReturnValue:
     if wants_json():
         return jsonify(asset=listed(asset), message=message), code
     flash(message, category)
+    if kind_of(asset.content_type) == ListProcessor.kind:  # it may ask a question there
+        return redirect(url_for("assets.show", asset_id=asset.id), 303)
     return redirect(url_for("home.index"), 303)

@@ -1,13 +1,16 @@
-"""One password for the whole app: a form for browsers, HTTP Basic for scripts."""
+"""One password for the whole app: a form for browsers, HTTP Basic for scripts, which may also have
+tokens."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import ipaddress
+import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import cast
 from urllib.parse import quote
 
@@ -15,6 +18,7 @@ from flask import (
     Blueprint,
     Flask,
     current_app,
+    g,
     jsonify,
     redirect,
     render_template,
@@ -26,86 +30,148 @@ from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import TooManyRequests, Unauthorized
 
+from allthethings.errors import ServiceUnavailable
+from allthethings.store.sessions import LIFETIME
+from allthethings.web.services import services
 from allthethings.web.view_models import wants_json
 
 EXTENSION = "login"
-# Seconds in which wrong passwords are counted, and how many are allowed in that time.
+# Seconds in which wrong passwords and tokens are counted, and how many of an address are answered
+# at once.
 WINDOW = 60.0
 PER_ADDRESS = 10
-IN_ALL = 100
-SIGNED_IN = "signed_in"
-WRONG = "Wrong password."
+# Seconds that the answer to every further one waits, and how many may wait in one process: each
+# holds a thread.
+DELAY = 1.0
+MAX_WAITING = 4
+# Wrong passwords and tokens that are remembered.
+MAX_COUNTED = 10_000
+SIGNED_IN, SESSION_ID = "signed_in", "id"
+WRONG, WRONG_TOKEN = "Wrong password.", "Wrong token."
 # The scheme Basic would make browsers open a dialogue over a page that polls.
 CHALLENGE = WWWAuthenticate("FormBased", {"realm": "Index All The Things"})
+BAD_TOKEN = WWWAuthenticate("Bearer", {"realm": "Index All The Things", "error": "invalid_token"})
 
 
 blueprint = Blueprint("login", __name__)
 
 
 class Tries:
-    """Counts the wrong passwords of the last minute. One serves any number of threads."""
+    """Slows down whoever guesses. One serves any number of threads.
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    Only the answers to wrong passwords and tokens wait: a right one is accepted at any time,
+    however many wrong ones come from the same address.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
         self._clock = clock
+        self._sleep = sleep
         self._lock = threading.Lock()
-        self._counted: deque[tuple[float, str]] = deque()
+        self._counted: deque[tuple[float, str]] = deque(maxlen=MAX_COUNTED)
+        self._waiting = threading.BoundedSemaphore(MAX_WAITING)
 
-    def begin(self, address: str) -> tuple[float, str]:
-        """Count an attempt as wrong, until `forgive` takes it back. Raises TooManyRequests if
-        there were too many: the password must not be looked at then."""
+    def wrong(self, address: str) -> None:
+        """Count a wrong password or token. Waits if there were too many from that address, and
+        raises TooManyRequests if too many wait already."""
+        if self._count(network_of(address)) <= PER_ADDRESS:
+            return
+        if not self._waiting.acquire(blocking=False):
+            message = "Too many wrong passwords or tokens. The right one is accepted at any time."
+            raise TooManyRequests(message, retry_after=int(DELAY))
+        try:
+            self._sleep(DELAY)
+        finally:
+            self._waiting.release()
+
+    def _count(self, network: str) -> int:
         with self._lock:
             now = self._clock()
             while self._counted and self._counted[0][0] <= now - WINDOW:
                 self._counted.popleft()
-            own = [moment for moment, other in self._counted if other == address]
-            wait = 0.0
-            if len(own) >= PER_ADDRESS:
-                wait = own[-PER_ADDRESS] + WINDOW - now
-            if len(self._counted) >= IN_ALL:
-                wait = max(wait, self._counted[0][0] + WINDOW - now)
-            if wait:
-                seconds = int(wait) + 1
-                raise TooManyRequests(
-                    f"Too many wrong passwords. Try again in {seconds} seconds.",
-                    retry_after=seconds,
-                )
-            self._counted.append((now, address))
-            return now, address
+            self._counted.append((now, network))
+            return sum(other == network for _, other in self._counted)
 
-    def forgive(self, one: tuple[float, str]) -> None:
-        """Do not count this attempt: its password was right."""
-        with self._lock:
-            if one in self._counted:
-                self._counted.remove(one)
+
+def network_of(address: str) -> str:
+    """What one guesser has of addresses: a single one of IPv4, a network of 64 bits of IPv6."""
+    try:
+        known = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if known.version == 4 or known.ipv4_mapped:
+        return str(known)
+    return str(ipaddress.ip_network((known, 64), strict=False))
 
 
 class Gate:
-    """Tells whether a request has the password, or a session that was opened with it."""
+    """Tells whether a request has the password, a session that was opened with it, or a token."""
 
-    def __init__(self, password: str, secret_key: str, tries: Tries) -> None:
+    def __init__(
+        self, password: str, secret_key: str, tries: Tries, tokens: Collection[str] = ()
+    ) -> None:
         self._key = secret_key.encode("utf-8", "surrogateescape")
-        self._mark = self._digest(password)
+        self._mark = self._digest(b"password ", password)
+        self._token_marks = [self._digest(b"token ", token) for token in tokens]
         self._tries = tries
 
-    def _digest(self, password: str) -> str:
-        given = b"password " + password.encode("utf-8", "surrogateescape")
+    @property
+    def takes_tokens(self) -> bool:
+        """Whether there are tokens. If not, the scheme Bearer says nothing to this app."""
+        return bool(self._token_marks)
+
+    def _digest(self, use: bytes, secret: str) -> str:
+        given = use + secret.encode("utf-8", "surrogateescape")
         return hmac.new(self._key, given, hashlib.sha256).hexdigest()
 
     def accepts(self, password: str) -> bool:
         """Whether this is the password, compared in constant time. Raises TooManyRequests."""
-        counted = self._tries.begin(request.remote_addr or "")
-        right = hmac.compare_digest(self._digest(password), self._mark)
-        if right:
-            self._tries.forgive(counted)
+        return self._counted(hmac.compare_digest(self._digest(b"password ", password), self._mark))
+
+    def accepts_token(self, token: str) -> bool:
+        """Whether this is one of the tokens; the time does not depend on which. Raises
+        TooManyRequests."""
+        given = self._digest(b"token ", token)
+        equal = [hmac.compare_digest(given, each) for each in self._token_marks]
+        return self._counted(any(equal))
+
+    def _counted(self, right: bool) -> bool:
+        """The same, once a wrong password or token has been counted. Raises TooManyRequests."""
+        if not right:
+            self._tries.wrong(request.remote_addr or "")
         return right
 
     def enter(self) -> None:
         """Open a session. Another password makes it invalid."""
         session.clear()
         session[SIGNED_IN] = self._mark
+        session[SESSION_ID] = secrets.token_urlsafe(16)
+
+    def leave(self) -> None:
+        """End the session, also for copies of its cookie. Raises ServiceUnavailable."""
+        if session_id := self._session_id():
+            services().database.ended_sessions.end(session_id)
+        session.clear()
 
     def has_entered(self) -> bool:
-        return hmac.compare_digest(str(session.get(SIGNED_IN, "")).encode(), self._mark.encode())
+        """Whether the request has a session that nobody has ended. Raises ServiceUnavailable, and
+        only the first time for a request: the page that tells it asks again."""
+        if "has_entered" not in g:
+            g.has_entered = False
+            session_id = self._session_id()
+            g.has_entered = bool(session_id) and not (
+                services().database.ended_sessions.has_ended(session_id)
+            )
+        return bool(g.has_entered)
+
+    def _session_id(self) -> str:
+        """The id of the session that was opened with the password; empty without one."""
+        mark = str(session.get(SIGNED_IN, "")).encode("utf-8", "replace")
+        opened = hmac.compare_digest(mark, self._mark.encode())
+        return str(session.get(SESSION_ID, "")) if opened else ""
 
 
 def local_path(text: str) -> str:
@@ -115,11 +181,13 @@ def local_path(text: str) -> str:
 
 
 def require_password(
-    app: Flask, password: str, *, open_paths: Sequence[str], tries: Tries | None = None
+    app: Flask, password: str, *, tokens: Collection[str] = (), open_paths: Sequence[str]
 ) -> None:
-    """Ask for the password on every path that does not begin with one of `open_paths`."""
-    gate = Gate(password, str(app.config["SECRET_KEY"]), tries or Tries())
+    """Ask for the password, or one of the tokens, on every path that does not begin with one of
+    `open_paths`."""
+    gate = Gate(password, str(app.config["SECRET_KEY"]), Tries(), tokens)
     app.extensions[EXTENSION] = gate
+    app.permanent_session_lifetime = LIFETIME
     app.register_blueprint(blueprint)
 
     @app.before_request
@@ -130,8 +198,12 @@ def require_password(
 
 
 def _turned_away(gate: Gate) -> ResponseReturnValue | None:
-    """The answer to a request without the password, None to one with it. Raises Unauthorized,
-    TooManyRequests."""
+    """The answer to a request without the password or a token, None to one with it. Raises
+    Unauthorized, TooManyRequests, ServiceUnavailable."""
+    if sends_token():  # its cookies do not count: nothing has asked which site sent it
+        if gate.accepts_token(_bearer() or ""):
+            return None
+        raise Unauthorized(WRONG_TOKEN, www_authenticate=BAD_TOKEN)
     if request.endpoint in ("login.form", "login.enter") or gate.has_entered():
         return None
     given = request.authorization
@@ -142,6 +214,27 @@ def _turned_away(gate: Gate) -> ResponseReturnValue | None:
     if wants_json():
         raise Unauthorized("Sign in first.", www_authenticate=CHALLENGE)
     return redirect(url_for("login.form", next=_here()), 303)
+
+
+def sends_token() -> bool:
+    """Whether the request has a token, a right or a wrong one, and the app takes tokens."""
+    gate = current_app.extensions.get(EXTENSION)
+    return isinstance(gate, Gate) and gate.takes_tokens and _bearer() is not None
+
+
+def _bearer() -> str | None:
+    """What the request has as a Bearer token (RFC 6750); None without one."""
+    given = request.authorization
+    return (given.token or "") if given is not None and given.type == "bearer" else None
+
+
+def is_let_in() -> bool:
+    """Whether the request has a session, the right password or a token. A wrong one is counted. No
+    session is known while the database is away."""
+    try:
+        return _turned_away(_gate()) is None
+    except (Unauthorized, TooManyRequests, ServiceUnavailable):
+        return False
 
 
 def _gate() -> Gate:
@@ -173,7 +266,7 @@ def enter() -> ResponseReturnValue:
 
 @blueprint.post("/logout")
 def leave() -> ResponseReturnValue:
-    session.clear()
+    _gate().leave()
     return redirect(url_for("login.form"), 303)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, abort, request
@@ -65,17 +65,21 @@ def refuse_other_hosts(app: Flask, names: Collection[str], *, exempt: Sequence[s
             )
 
 
+def is_from_here() -> bool:
+    """Whether the request comes from this machine, as one over a socket file does, which has no
+    address."""
+    return not request.remote_addr or is_loopback(request.remote_addr)
+
+
 def refuse_other_machines(app: Flask, *, exempt: Sequence[str]) -> None:
     """Answer only to this machine, except for paths that begin with one of `exempt`.
 
-    HOST says where the app should listen, but only its server knows where it does. A request
-    over a socket file has no address, and comes from this machine.
+    HOST says where the app should listen, but only its server knows where it does.
     """
 
     @app.before_request
     def check_address() -> None:
-        address = request.remote_addr
-        if address and not is_loopback(address) and not request.path.startswith(tuple(exempt)):
+        if not is_from_here() and not request.path.startswith(tuple(exempt)):
             abort(
                 403,
                 "This app has no password, so it answers only its own machine. Whoever runs it "
@@ -83,17 +87,17 @@ def refuse_other_machines(app: Flask, *, exempt: Sequence[str]) -> None:
             )
 
 
-def protect(app: Flask, *, exempt: str) -> None:
+def protect(app: Flask, *, exempt: str, is_a_script: Callable[[], bool]) -> None:
     """Add HEADERS to every answer, and refuse forms that another site sends.
 
     Paths that begin with `exempt` are not for browsers. A browser says where a request comes
     from, in Sec-Fetch-Site or Origin. A request with neither comes from a script, and carries no
-    person's cookies.
+    person's cookies; nor do cookies count in one for which `is_a_script` is true.
     """
 
     @app.before_request
     def refuse_other_sites() -> None:
-        if request.method in SAFE_METHODS or request.path.startswith(exempt):
+        if request.method in SAFE_METHODS or request.path.startswith(exempt) or is_a_script():
             return
         site = request.headers.get("Sec-Fetch-Site")
         origin = request.headers.get("Origin")

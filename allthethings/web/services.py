@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from flask import Flask, current_app
 
-from allthethings.health import Check
+from allthethings.health import Health
 from allthethings.hookdeck.gateway import Gateway
 from allthethings.mongo import Database
+from allthethings.pipeline.checks import Checks
 from allthethings.pipeline.imports import Imports
 from allthethings.pipeline.pipeline import Pipeline
 from allthethings.pipeline.progress import Watch
+from allthethings.search.answers import Answers
 from allthethings.search.search import Search
 
 if TYPE_CHECKING:
@@ -28,18 +30,22 @@ class Services:
 
     `gateway` is None without a key of the gateway's API. `app_url` is where people know the app,
     empty if nobody has said so. `webhook_secret` is what the gateway signs its deliveries with.
+    `prepare` loads what the first request would otherwise wait for.
     """
 
     database: Database
     pipeline: Pipeline
     imports: Imports
+    checks: Checks
     search: Search
     watch: Watch
+    answers: Answers = field(default_factory=lambda: Answers(None, None))
     gateway: Gateway | None = None
-    health: Mapping[str, Check] = field(default_factory=dict)
+    health: Health = field(default_factory=lambda: Health({}))
     app_url: str = ""
     examples: Sequence[Example] = ()
     webhook_secret: str = field(default="", repr=False)
+    prepare: Callable[[], None] = lambda: None
 
 
 def provide(app: Flask, parts: Services) -> None:
@@ -49,4 +55,8 @@ def provide(app: Flask, parts: Services) -> None:
 
 def services() -> Services:
     """The parts of the app that answers the request."""
-    return cast(Services, current_app.extensions[EXTENSION])
+    return parts_of(current_app)
+
+
+def parts_of(app: Flask) -> Services:
+    return cast(Services, app.extensions[EXTENSION])

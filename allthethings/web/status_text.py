@@ -132,7 +132,7 @@ def _what_to_do(asset: Asset) -> str:
 
 
 def _what_failed(asset: Asset) -> str:
-    reason = asset.error or "no reason was given."
+    reason = asset.error or "unknown reason."
     if asset.cancelled:
         return f"{reason.rstrip('.')}, {BEFORE[asset.status]}."
     return f"{STAGE[asset.status]} {reason}"

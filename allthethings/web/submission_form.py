@@ -9,37 +9,35 @@ from typing import Any
 
 from flask import request
 
-from allthethings.errors import IndexingError
-from allthethings.pipeline.imports import MAX_URLS, Answer, Outcome, lines_of, listed_in
+from allthethings.errors import BadInput, IndexingError
+from allthethings.pipeline.checks import MAX_URLS, Answer, Outcome
+from allthethings.pipeline.lists import listed_in
+from allthethings.pipeline.submission import Links
+from allthethings.sources.lists import lines_of
 from allthethings.web.view_models import listed
 
-# Bytes of a form without a file.
+# Bytes of a form that is no list of URLs.
 MAX_FORM = 1024 * 1024
-# How many times larger a form with a file may be: bookmarks hold pictures.
+# How many times larger a list of URLs may be: bookmarks hold pictures.
 UPLOADS = 8
-# Bytes of all the typed fields of a form.
+# Bytes of all the typed fields of a form, or of a list of URLs.
 MAX_TYPED = 500_000
-# URLs that one form takes. Those that are not looked at stay in the field.
-MAX_LINES = 5_000
+MAX_TYPED_LIST = 4_000_000
 # Characters of the URLs that stay in the field.
-MAX_FIELD = 200_000
-# Outcomes after which a URL does not stay in the field.
-SETTLED = {Outcome.INDEXED, Outcome.KNOWN}
+MAX_FIELD = 1_000_000
 
 
 @dataclass(frozen=True)
 class Sent:
     """What a form held.
 
-    `lines` are those that were typed and those of the file, up to MAX_LINES. `kept` are lines
-    that only stay in the field, among them those beyond MAX_LINES if there were `too_many`.
-    `notes` are sentences about the list as a whole.
+    `lines` are those that were typed and those of the file. `kept` are lines that only stay in the
+    field. `notes` are sentences about the list as a whole.
     """
 
     lines: Sequence[str]
     kept: Sequence[str] = ()
     notes: Sequence[str] = ()
-    too_many: bool = False
 
     @property
     def alone(self) -> bool:
@@ -51,29 +49,40 @@ class Sent:
 class Form:
     """What the form shows.
 
-    `urls` is the text of the field. `answers` tell what became of each URL that was `done`:
-    "checked" or "indexed". `notes` are sentences about the list as a whole. `ready` are the URLs
-    that a check found good, which one click indexes; `others` stay in the field then.
+    `urls` is the text of the field. `answers` tell what a check found of each URL. `notes` are
+    sentences about the list as a whole. `ready` are the URLs that a check found good, which one
+    click indexes; `others` stay in the field then. `import_id` is an import that has just begun.
+    `links` is what a page is to be indexed with.
     """
 
     urls: str = ""
     refused: bool = False
     answers: Sequence[Answer] = ()
-    done: str = ""
     notes: Sequence[str] = ()
     ready: Sequence[str] = ()
     others: Sequence[str] = ()
+    import_id: str = ""
+    links: str = ""
 
 
-def allow_files() -> None:
-    """Allow a larger body if the form can hold a file. Call it before the form is read."""
-    if request.mimetype == "multipart/form-data" and request.max_content_length:
+def allow_lists() -> None:
+    """Allow a body as large as a list of URLs can be. Call it before the form is read."""
+    if request.max_content_length:
         request.max_content_length *= UPLOADS
+    request.max_form_memory_size = MAX_TYPED_LIST
 
 
 def holds_many() -> bool:
     """Whether the form is one for several URLs."""
     return "urls" in request.form or "file" in request.files
+
+
+def asked_links() -> Links:
+    """What the form wants of the links of a page. Raises BadInput."""
+    told = request.form.get("links", "").strip().lower()
+    if told not in frozenset(Links):
+        raise BadInput(f"“links” is host or all, not “{told[:50]}”.")
+    return Links(told)
 
 
 def typed() -> str:
@@ -93,24 +102,27 @@ def sent() -> Sent:
         lines += found.lines
         if found.left_out:
             notes.append(
-                f"{found.left_out:,} of the links are not web addresses and were left out."
+                f"{found.left_out:,} of the entries are not web addresses and were left out."
             )
-    kept = [*lines[MAX_LINES:], *lines_of(request.form.get("keep", ""))]
-    return Sent(lines[:MAX_LINES], kept, notes, len(lines) > MAX_LINES)
+    return Sent(lines, lines_of(request.form.get("keep", "")), notes)
 
 
-def answered(answers: Sequence[Answer], done: str, what: Sent) -> Form:
-    """The form with the answers; the URLs that are not settled stay in its field."""
-    left = [answer.url for answer in answers if answer.outcome not in SETTLED]
-    fitting = _fitting([*left, *what.kept])
-    notes = list(what.notes)
-    if more := len({*left, *what.kept}) - len(fitting):
-        notes.append(f"{more:,} more URLs do not fit in the field. Send them separately.")
+def unsent(what: Sent, notes: Sequence[str] = (), import_id: str = "") -> Form:
+    """The form with the lines that are only kept."""
+    fitting, more = _fitting(what.kept)
+    return Form("\n".join(fitting), notes=[*notes, *more], import_id=import_id)
+
+
+def answered(answers: Sequence[Answer], what: Sent) -> Form:
+    """The form with the answers; URLs that are not indexed already stay in its field."""
+    left = [answer.url for answer in answers if answer.outcome is not Outcome.KNOWN]
+    fitting, more = _fitting([*left, *what.kept])
+    notes = [*what.notes, *more]
     if len(answers) > MAX_URLS:
         notes.append(f"{MAX_URLS} URLs are checked at a time. The rest are in the field above.")
     ready = [answer.url for answer in answers if answer.outcome is Outcome.READY]
     others = [line for line in fitting if line not in set(ready)]
-    return Form("\n".join(fitting), False, answers, done, notes, ready, others)
+    return Form("\n".join(fitting), False, answers, notes, ready, others)
 
 
 def answer_as_json(answer: Answer) -> dict[str, Any]:
@@ -132,8 +144,11 @@ def answer_as_json(answer: Answer) -> dict[str, Any]:
     return entry
 
 
-def _fitting(lines: Sequence[str]) -> Sequence[str]:
-    """The lines that fit into the field, without duplicates."""
+def _fitting(lines: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """The lines that fit into the field, without duplicates, and what is to say of the others."""
     once = list(dict.fromkeys(lines))
     ends = accumulate(len(line) + 1 for line in once)
-    return once[: sum(end <= MAX_FIELD for end in ends)]
+    fitting = once[: sum(end <= MAX_FIELD for end in ends)]
+    more = len(once) - len(fitting)
+    told = [f"{more:,} more URLs do not fit in the field. Send them separately."] if more else []
+    return fitting, told

@@ -78,14 +78,17 @@ def _of_the_app(asset: Asset, rows: Sequence[Mapping[str, Any]]) -> Iterator[Hop
         if status == S.SUBMITTED:
             what, requested = "Retried" if entry.get("again") else "Submitted", False
         elif status == S.PROCESSING:
-            what, requested, details = "Text requested", True, _of_prediction(entry)
+            what, requested, details = "Text requested", True, _of_request(entry)
         elif status == S.PROCESSED and entry.get("again"):
             what = "Vectors retried"
         elif status == S.PROCESSED:
             what = "Text received" if requested else "Fetched and read"
+            if entry.get("taken_over"):
+                what = "Text taken from the tutorial's collection"
             details = (counted(entry.get("passages") or len(rows), "passage") + " cut",)
         elif status == S.GENERATING_EMBEDDINGS:
-            what, details = "Vectors requested", (counted(embedded, "prediction"),)
+            # Passages that have replaced others tell nothing of the first ones.
+            what, details = "Vectors requested", (counted(embedded, "prediction"),) * bool(embedded)
         elif status == S.SEARCHABLE:
             what = "All passages embedded: searchable"
         else:
@@ -205,6 +208,12 @@ def _refusal(request: Request) -> Hop:
 def _attempt(number: int | None, cause: str) -> list[str]:
     said = [f"attempt {number}"] if number is not None else []
     return [*said, cause] if cause else said
+
+
+def _of_request(entry: Mapping[str, Any]) -> tuple[str, ...]:
+    if scanned := entry.get("scanned"):
+        return (counted(scanned, "scanned page"),)
+    return _of_prediction(entry)
 
 
 def _of_prediction(entry: Mapping[str, Any]) -> tuple[str, ...]:

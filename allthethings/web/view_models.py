@@ -7,21 +7,29 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import request
+from flask import request, url_for
 from markupsafe import Markup
 
 from allthethings.assets.asset import Asset
+from allthethings.assets.languages import is_served_badly, name_of
+from allthethings.assets.members import archive_name, is_member
+from allthethings.assets.names import readable_name
 from allthethings.pipeline.attempts import MAX_ATTEMPTS
 from allthethings.processors import processor_class
+from allthethings.search.syntax import FIELDS
 
 # What a link to a moment says before the time, by the HTML element that plays the original.
 PLAY_FROM = {"audio": "Listen from", "video": "Watch from"}
 
 
 def wants_json() -> bool:
-    """Whether the client asks for JSON rather than for a page."""
-    best = request.accept_mimetypes.best_match(["text/html", "application/json"], "text/html")
-    return best == "application/json"
+    """Whether the client asks for JSON rather than for a page. Where it does not say, a script with
+    a token gets JSON, and a browser a page."""
+    given = request.authorization
+    types = ["text/html", "application/json"]
+    if given is not None and given.type == "bearer":
+        types.reverse()
+    return request.accept_mimetypes.best_match(types, types[0]) == "application/json"
 
 
 def base_of(app_url: str) -> str:
@@ -37,12 +45,33 @@ def number_of(name: str, default: int, largest: int) -> int:
     return min(max(1, number), largest)
 
 
+def asked_of_search() -> dict[str, str]:
+    """What the address of this page has of a search: its query, with filters and page number;
+    nothing without a query."""
+    given = {name: request.args.get(name, "").strip() for name in ("query", *FIELDS, "page")}
+    return {name: value for name, value in given.items() if value and given["query"]}
+
+
+def page_at(asset_id: str, position: int) -> str:
+    """The address of a thing's page at a passage. It keeps the search, so that the page marks its
+    words and leads back to its results."""
+    kept: Mapping[str, Any] = asked_of_search()
+    anchor = f"p{position}"
+    return url_for("assets.show", asset_id=asset_id, **kept, at=position, _anchor=anchor)
+
+
 def listed(asset: Asset) -> dict[str, Any]:
     """The thing as JSON, without its text."""
     return {
         "id": asset.id,
         "url": asset.url,
         "title": asset.title,
+        "author": asset.author,
+        "dated": asset.dated,
+        "duration": asset.duration,
+        "language": asset.language,
+        "remark": asset.remark,
+        "picture": url_for("assets.picture", asset_id=asset.id) if asset.picture_size else None,
         "content_type": asset.content_type,
         "content_length": asset.content_length,
         "status": asset.status.value,
@@ -54,25 +83,37 @@ def listed(asset: Asset) -> dict[str, Any]:
         "next_attempt_at": asset.next_attempt_at and asset.next_attempt_at.isoformat(),
         "created_at": asset.created_at.isoformat(),
         "updated_at": asset.updated_at.isoformat(),
+        "looks": _looks(asset),
     }
+
+
+def _looks(asset: Asset) -> dict[str, Any]:
+    """What looks at a thing have found, and when it is looked at next, as JSON."""
+    chosen = {"schedule": asset.schedule or "default", "next_at": asset.look_again_at}
+    return entry_of({**chosen, **asset.looks.stored(), "revision": asset.revision or 0})
 
 
 def shown(asset: Asset) -> dict[str, Any]:
     """The thing as the templates want it."""
     parts = urlsplit(asset.url)
     processor = processor_class(asset.content_type)
-    last_part = parts.path.rstrip("/").rpartition("/")[2]
     return {
         **listed(asset),
         "created_at": asset.created_at,
         "updated_at": asset.updated_at,
         "host": parts.netloc,
-        "name": asset.title or last_part or parts.netloc,
+        "picture_size": asset.picture_size,
+        "name": asset.title or readable_name(asset.url),
         "kind": processor.kind,
         "mark": Markup(processor.mark),  # noqa: S704 - an SVG of our own
-        "player": processor.player,
+        "player": None if is_member(asset.url) else processor.player,
+        "member": is_member(asset.url),
+        "archive_name": archive_name(asset.url),
+        "has_members": processor.has_members,
         "play_from": PLAY_FROM.get(processor.player or "", "From"),
         "text_name": processor.words.text,
+        "language_name": name_of(asset.language) if asset.language else None,
+        "served_badly": is_served_badly(asset.language),
         "finished": asset.finished,
         "failed": asset.failed,
         "text": asset.text,

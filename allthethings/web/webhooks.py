@@ -22,15 +22,15 @@ from allthethings.errors import (
     ServiceUnavailable,
 )
 from allthethings.hookdeck.deliveries import noted
-from allthethings.hookdeck.signatures import verify_hookdeck
+from allthethings.hookdeck.signatures import require_signature, verify_hookdeck
 from allthethings.processors import webhooks
 from allthethings.web.services import services
 
 # Seconds until the gateway tries again. Hookdeck honours it in place of its rule's interval, and
 # counts the attempt all the same: a short one would use up the attempts before a service is back.
 RETRY_AFTER = 30
-# Bytes of a callback's body. The transcript of a long day with its words is far smaller.
-MAX_BODY = 64 * 1024 * 1024
+# Bytes of a callback's body. Hookdeck takes no larger one from Replicate.
+MAX_BODY = 10 * 1024 * 1024
 
 blueprint = Blueprint("webhooks", __name__, url_prefix="/webhooks")
 
@@ -38,6 +38,7 @@ blueprint = Blueprint("webhooks", __name__, url_prefix="/webhooks")
 @blueprint.before_request
 def verify() -> None:
     request.max_content_length = MAX_BODY
+    require_signature(request.headers)
     verify_hookdeck(request.get_data(), request.headers, services().webhook_secret)
 
 
@@ -50,14 +51,14 @@ def add_text_routes(state: BlueprintSetupState) -> None:
 
 def text(asset_id: str) -> tuple[Response, int]:
     pipeline = services().pipeline
-    return _record(asset_id, lambda payload: pipeline.text.record(asset_id, payload))
+    return _record(asset_id, lambda payload: pipeline.record_text(asset_id, payload))
 
 
 @blueprint.post("/embedding/<asset_id>/<int:first>-<int:last>")
 def embedding(asset_id: str, first: int, last: int) -> tuple[Response, int]:
     pipeline = services().pipeline
     return _record(
-        asset_id, lambda payload: pipeline.embeddings.record(asset_id, first, last, payload)
+        asset_id, lambda payload: pipeline.record_vectors(asset_id, first, last, payload)
     )
 
 

@@ -13,13 +13,19 @@ import sys
 import threading
 from pathlib import Path
 
+from localcloud.atlas.index.follower import Pace
 from localcloud.atlas.index.indexes import Indexes
 from localcloud.atlas.wire.commands import Services
 from localcloud.atlas.wire.proxy import Proxy
 from localcloud.atlas.wire.searching import Searches
 from localcloud.atlas.wire.upstream import Upstream, WriteClock
+from localcloud.logs import log_to_stdout
 
 log = logging.getLogger("atlas")
+
+# Seconds after which a thread that computes lets another one run. With Python's own 5 ms, each
+# message of one search may wait so long for the highlights of another.
+SWITCH_SECONDS = 0.0005
 
 
 def main() -> None:
@@ -28,9 +34,31 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True, help="the port for drivers")
     parser.add_argument("--upstream-port", type=int, required=True, help="SecantusDB's port")
     parser.add_argument("--data-dir", type=Path, required=True, help="the folder for the indexes")
+    parser.add_argument(
+        "--search-wait",
+        type=float,
+        default=Pace.wait,
+        metavar="SECONDS",
+        help="how long a search waits for an index that is behind its collection",
+    )
+    parser.add_argument(
+        "--search-lag",
+        type=float,
+        default=Pace.lag,
+        metavar="SECONDS",
+        help="how long after a write searches answer without it, as Atlas' do",
+    )
+    parser.add_argument(
+        "--index-build",
+        type=float,
+        default=Pace.build,
+        metavar="SECONDS",
+        help="how long a new index is built at least",
+    )
     arguments = parser.parse_args()
-    logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(name)s %(message)s")
+    log_to_stdout("%(name)s %(message)s")
     threading.excepthook = _die
+    sys.setswitchinterval(SWITCH_SECONDS)
     _allow_connections()
     arguments.data_dir.mkdir(parents=True, exist_ok=True)
     with (arguments.data_dir / "lock").open("w") as lock:
@@ -38,7 +66,7 @@ def main() -> None:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             parser.error(f"another process uses {arguments.data_dir}")
-        asyncio.run(_serve(arguments.port, arguments.upstream_port, arguments.data_dir))
+        asyncio.run(_serve(arguments))
 
 
 def _allow_connections() -> None:
@@ -56,16 +84,18 @@ def _die(arguments: threading.ExceptHookArgs) -> None:
     os._exit(1)
 
 
-async def _serve(port: int, upstream_port: int, data_dir: Path) -> None:
+async def _serve(arguments: argparse.Namespace) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stopping.set)
-    upstream, clock = Upstream(upstream_port), WriteClock()
-    indexes = Indexes(data_dir, upstream, clock)
-    proxy = Proxy(upstream_port, Services(indexes, Searches(indexes, upstream)), clock)
-    await proxy.start(port)
-    log.info("listening on 127.0.0.1:%d for the server on port %d", port, upstream_port)
+    port = arguments.upstream_port
+    upstream, clock = Upstream(port), WriteClock()
+    pace = Pace(arguments.search_wait, arguments.search_lag, arguments.index_build)
+    indexes = Indexes(arguments.data_dir, upstream, clock, pace)
+    proxy = Proxy(port, Services(indexes, Searches(indexes)), clock)
+    await proxy.start(arguments.port)
+    log.info("listening on 127.0.0.1:%d for the server on port %d", arguments.port, port)
     await stopping.wait()
     await proxy.stop()
     await asyncio.to_thread(indexes.stop)

@@ -1,8 +1,7 @@
 """Reads the options of a stage or an index definition, and complains about the wrong ones.
 
 The complaints are worded as mongot, the search engine behind Atlas, words them: the path of the
-option in quotes, then what it must be. MongoDB's server words its own differently, so a subclass
-can replace `unknown`, `missing` and `mistyped`.
+option in quotes, then what it must be.
 """
 
 from __future__ import annotations
@@ -37,11 +36,6 @@ class Options:
         """Refuse the whole document."""
         raise self.error(f'"{self.where}" {complaint}' if self.where else complaint)
 
-    # Three complaints that are worded differently elsewhere
-
-    def unknown(self, key: str) -> NoReturn:
-        self.fail_here(f'unrecognized field "{key}"')
-
     def missing(self, key: str) -> NoReturn:
         self.fail(key, "is required")
 
@@ -55,7 +49,7 @@ class Options:
         """Refuse every option that is not known."""
         for key in self.document:
             if key not in known:
-                self.unknown(key)
+                self.fail_here(f'unrecognized field "{key}"')
 
     def unsupported(self, *keys: str) -> None:
         """Refuse options that Atlas has and this server does not."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import logging
 import os
 import sys
 from collections.abc import Mapping
@@ -13,8 +12,12 @@ from pathlib import Path
 import uvicorn
 
 from localcloud.hookdeck.server import Gateway, Settings, create_app
+from localcloud.logs import log_to_stdout
+from localcloud.sqlite import Damaged
 
 _HOST = "127.0.0.1"
+# Requests are kept for a week, and so are their bodies at most.
+_MAX_HOURS = 7 * 24
 
 
 def _settings(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Settings:
@@ -22,22 +25,30 @@ def _settings(arguments: argparse.Namespace, environment: Mapping[str, str]) -> 
     missing = [name for name in names if not environment.get(name, "").strip()]
     if missing:
         sys.exit(f"localcloud.hookdeck: not set: {', '.join(missing)}")
-    secrets = environment["HOOKDECK_WEBHOOK_SECRET"].split(",")
-    base_url = arguments.public_url or f"http://{_HOST}:{arguments.port}"
     return Settings(
         data_dir=arguments.data_dir,
-        base_url=base_url.rstrip("/"),
+        base_url=f"http://{_HOST}:{arguments.port}",
         api_key=environment["HOOKDECK_PROJECT_API_KEY"],
-        secrets=[secret.strip() for secret in secrets if secret.strip()][:2],
+        secret=environment["HOOKDECK_WEBHOOK_SECRET"],
         time_scale=arguments.time_scale,
+        keep_bodies=3600 * _hours(environment.get("KEEP_BODIES_HOURS") or "24"),
     )
+
+
+def _hours(text: str) -> float:
+    try:
+        hours = float(text)
+    except ValueError:
+        hours = -1.0
+    if not 0 <= hours <= _MAX_HOURS:
+        sys.exit(f"KEEP_BODIES_HOURS has to be a number from 0 to {_MAX_HOURS}.")
+    return hours
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m localcloud.hookdeck", description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--data-dir", type=Path, required=True)
-    parser.add_argument("--public-url", help="the URL of the sources, if it is not the port's")
     parser.add_argument(
         "--time-scale",
         type=float,
@@ -48,11 +59,15 @@ def _arguments() -> argparse.Namespace:
 
 
 async def _serve(settings: Settings, port: int) -> bool:
-    gateway = Gateway(settings)
+    try:
+        gateway = Gateway(settings)
+    except Damaged as error:
+        sys.exit(str(error))
     config = uvicorn.Config(
         create_app(gateway),
         host=_HOST,
         port=port,
+        log_config=None,
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -66,10 +81,7 @@ async def _serve(settings: Settings, port: int) -> bool:
 def main() -> None:
     """Serve until SIGTERM or SIGINT."""
     arguments = _arguments()
-    logging.basicConfig(
-        stream=sys.stdout, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
-    )
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    log_to_stdout("%(asctime)s %(levelname)s %(message)s")
     settings = _settings(arguments, os.environ)
     if not asyncio.run(_serve(settings, arguments.port)):
         sys.exit(1)

@@ -1,4 +1,4 @@
-"""The queue: delivers every event that is due, within the limits of its destination.
+"""The queue: delivers every event that is due, some at once to each destination.
 
 The schedule in memory mirrors `events.due_at`, from which it is filled at the start. The commit
 that stores the result of an attempt also clears or moves `due_at`, so an attempt that a crash
@@ -12,41 +12,23 @@ import contextlib
 import heapq
 import logging
 import sqlite3
-from collections import deque
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Iterable
+from functools import partial
 
 from localcloud.hookdeck import signing
 from localcloud.hookdeck.catalog import Catalog
+from localcloud.hookdeck.cli import CliSessions
 from localcloud.hookdeck.journal import Journal
-from localcloud.hookdeck.models import (
-    Answer,
-    Attempt,
-    Connection,
-    Endpoint,
-    Event,
-    new_id,
-    now_ms,
-)
-from localcloud.hookdeck.rules import RetryRule, next_retry_ms
-from localcloud.hookdeck.sending import Clients, send
-from localcloud.hookdeck.writes import Due
+from localcloud.hookdeck.models import Answer, Attempt, Connection, Due, Event, new_id, now_ms
+from localcloud.hookdeck.rules import next_retry_ms
+from localcloud.hookdeck.sending import UNKNOWN, error_code, new_client, send
 
-# Concurrent deliveries to a destination without a limit of its own. The app answers as many.
-DEFAULT_CONCURRENCY = 16
-_PERIODS_MS = {"second": 1000, "minute": 60_000, "hour": 3_600_000}
+# Concurrent deliveries to a destination. The app answers as many.
+CONCURRENCY = 16
 # Milliseconds before an attempt is repeated whose result could not be stored.
 _STORE_ERROR_PAUSE_MS = 1000
 _log = logging.getLogger("hookdeck")
-
-
-@dataclass
-class _Lane:
-    """The queue of one destination. `next_slot` is when its rate limit allows the next start."""
-
-    waiting: deque[str] = field(default_factory=deque)
-    in_progress: int = 0
-    next_slot: float = 0.0
 
 
 class Courier:
@@ -56,24 +38,27 @@ class Courier:
         self,
         catalog: Catalog,
         journal: Journal,
-        secrets: Sequence[str],
+        secret: str,
+        sessions: CliSessions,
         time_scale: float = 1.0,
     ) -> None:
         self._catalog = catalog
         self._journal = journal
-        self._secrets = secrets
+        self._secret = secret
+        self._sessions = sessions
         self._time_scale = time_scale
-        self._heap: list[tuple[int, str, str]] = []
-        self._lanes: dict[str, _Lane] = {}
-        self._in_progress: set[str] = set()
+        self._heap: list[Due] = journal.pending()
+        heapq.heapify(self._heap)
+        self._slots = defaultdict[str, asyncio.Semaphore](partial(asyncio.Semaphore, CONCURRENCY))
+        self._under_way: set[str] = set()
         self._wake = asyncio.Event()
         self._stopping = False
-        self._clients = Clients()
+        self._client = new_client()
 
     def schedule(self, due: Iterable[Due]) -> None:
         """Schedule attempts."""
         for item in due:
-            heapq.heappush(self._heap, (item.at, item.event_id, item.destination_id))
+            heapq.heappush(self._heap, item)
         self._wake.set()
 
     async def run(self) -> None:
@@ -81,11 +66,10 @@ class Courier:
 
         A cancellation interrupts them; they are made again after the next start.
         """
-        self.schedule(self._journal.pending())
-        async with contextlib.aclosing(self._clients), asyncio.TaskGroup() as tasks:
+        async with self._client, asyncio.TaskGroup() as tasks:
             while not self._stopping:
                 self._wake.clear()
-                pause = self._dispatch(tasks)
+                pause = self._start_due(tasks)
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(pause):
                         await self._wake.wait()
@@ -95,138 +79,86 @@ class Courier:
         self._stopping = True
         self._wake.set()
 
-    def _dispatch(self, tasks: asyncio.TaskGroup) -> float | None:
-        """Start the attempts that can start now. Returns the seconds until the next can."""
+    def _start_due(self, tasks: asyncio.TaskGroup) -> float | None:
+        """Start what is due. Returns the seconds until the next attempt is."""
         now = now_ms()
-        while self._heap and self._heap[0][0] <= now:
-            _, event_id, destination_id = heapq.heappop(self._heap)
-            self._lanes.setdefault(destination_id, _Lane()).waiting.append(event_id)
-        moments = [float(self._heap[0][0])] if self._heap else []
-        for destination_id, lane in self._lanes.items():
-            slot = self._drain(tasks, lane, self._catalog.destinations[destination_id], now)
-            if slot is not None:
-                moments.append(slot)
-        return max(0.0, min(moments) - now) / 1000 if moments else None
+        while self._heap and self._heap[0].at <= now:
+            due = heapq.heappop(self._heap)
+            if due.event_id not in self._under_way:  # else the attempt under way schedules it
+                self._under_way.add(due.event_id)
+                tasks.create_task(self._work(due))
+        return (self._heap[0].at - now) / 1000 if self._heap else None
 
-    def _drain(
-        self, tasks: asyncio.TaskGroup, lane: _Lane, destination: Endpoint, now: int
-    ) -> float | None:
-        concurrency, spacing = limits(destination)
-        while lane.waiting and lane.in_progress < concurrency:
-            if lane.next_slot > now:
-                return lane.next_slot
-            event_id = lane.waiting.popleft()
-            if event_id in self._in_progress:
-                continue  # the attempt in progress schedules the next one
-            lane.next_slot = max(lane.next_slot, now) + spacing
-            lane.in_progress += 1
-            self._in_progress.add(event_id)
-            tasks.create_task(self._work(lane, event_id))
-        return None
-
-    async def _work(self, lane: _Lane, event_id: str) -> None:
-        earliest = 0
+    async def _work(self, due: Due) -> None:
+        """Make an attempt that is due. No fault of it may end the other deliveries."""
         try:
-            await self._attempt(event_id)
+            async with self._slots[due.destination_id]:
+                if not self._stopping:
+                    await self._attempt(due.event_id)
+            self._under_way.discard(due.event_id)
+            self.schedule(self._journal.due(due.event_id))  # the row may have changed meanwhile
         except sqlite3.Error:
-            _log.exception("could not store the attempt of %s; it will be repeated", event_id)
-            earliest = now_ms() + _STORE_ERROR_PAUSE_MS
-        finally:
-            lane.in_progress -= 1
-            self._in_progress.discard(event_id)
-        # The row may have changed during the attempt.
-        event = self._journal.event(event_id)
-        if event is not None and event.due_at is not None:
-            at = max(event.due_at, earliest)
-            self.schedule([Due(at, event_id, event.destination_id)])
-        self._wake.set()
+            _log.exception("could not store the attempt of %s; it will be repeated", due.event_id)
+            self._under_way.discard(due.event_id)
+            later = now_ms() + _STORE_ERROR_PAUSE_MS
+            self.schedule([Due(later, due.event_id, due.destination_id)])
+        except Exception:  # noqa: BLE001 - no fault may end the other deliveries
+            _log.exception("event %s will not be attempted before the next start", due.event_id)
 
     async def _attempt(self, event_id: str) -> None:
         """Make the attempt of an event if it is still due."""
         event = self._journal.event(event_id)
         if event is None or event.due_at is None or event.due_at > now_ms():
             return
-        connection = self._catalog.connections.get(event.webhook_id)
-        if connection is None:
-            await self._journal.cancel(event_id)
-        elif connection.paused_at is not None:
-            await self._journal.hold(event_id)
-        else:
-            attempt = await self._deliver(event, connection)
-            retry_in = self._retry_in(event, attempt)
-            _report(await self._journal.record(event, attempt, retry_in), attempt)
+        attempt = await self._deliver(event)
+        after = await self._journal.record(event, attempt, self._retry_in(event, attempt))
+        _report(after, attempt)
 
-    async def _deliver(self, event: Event, connection: Connection) -> Attempt:
-        request = self._journal.request(event.request_id)
-        if request is None:
-            raise LookupError(event.request_id)
-        destination = self._catalog.destinations[event.destination_id]
-        if destination.type == "CLI":
-            url, method = destination.config["path"], request.received.method
-            now = now_ms()
-            answer = Answer(now, now, error_code="CLI_UNAVAILABLE")
-        else:
-            delivery = signing.build(
-                event,
-                request,
-                connection,
-                destination,
-                self._secrets,
-                will_retry_after(event, connection.ruleset.retry, now_ms()),
-            )
+    async def _deliver(self, event: Event) -> Attempt:
+        """Deliver an event once. Whatever goes wrong is the answer of the attempt."""
+        began, url, method, attempt_id = now_ms(), "", "POST", new_id("atm")
+        try:
+            connection = self._catalog.connections[event.webhook_id]
+            url = str(signing.target(connection.destination))
+            delivery = await self._build(event, connection)
             url, method = delivery.url, delivery.method
-            async with self._clients.lease(destination.id) as client:
-                answer = await send(client, delivery)
+            if connection.destination.type == "CLI":
+                answer = await self._sessions.deliver(attempt_id, connection.id, delivery)
+            else:
+                answer = await send(self._client, delivery)
+        except sqlite3.Error:
+            raise
+        except Exception as error:  # noqa: BLE001 - it has a code, or is logged
+            answer = Answer(began, now_ms(), error_code=error_code(error))
+            if answer.error_code == UNKNOWN:
+                _log.exception("event %s cannot be delivered", event.id)
         return Attempt(
-            id=new_id("atm"),
+            id=attempt_id,
             event_id=event.id,
             destination_id=event.destination_id,
             number=event.attempts + 1,
             trigger=event.trigger,
             requested_url=url,
             http_method=method,
-            bulk_retry_id=event.bulk_retry_id,
             answer=answer,
         )
 
+    async def _build(self, event: Event, connection: Connection) -> signing.Delivery:
+        request = self._journal.request(event.request_id)
+        if request is None:
+            raise LookupError(event.request_id)
+        body = await self._journal.body(request.id)
+        return signing.build(event, request, body, connection, self._secret)
+
     def _retry_in(self, event: Event, attempt: Attempt) -> int | None:
         answer = attempt.answer
-        # The connection may have been changed or deleted during the attempt.
         connection = self._catalog.connections.get(event.webhook_id)
         if answer.successful or connection is None:
             return None
-        rule, number = connection.ruleset.retry, next_number(event)
+        number = event.automatic_retries + (2 if event.trigger == "AUTOMATIC" else 1)
         status, asked = answer.response_status, answer.retry_after
-        pause = next_retry_ms(rule, number, status, asked, now_ms())
+        pause = next_retry_ms(connection.retry, number, status, asked, now_ms())
         return None if pause is None else round(pause * self._time_scale)
-
-
-def next_number(event: Event) -> int:
-    """The number, from 1, of the automatic retry after the attempt that is due now."""
-    automatic = event.trigger in {"AUTOMATIC", "UNPAUSE"} and event.attempts > 0
-    return event.automatic_retries + (2 if automatic else 1)
-
-
-def will_retry_after(event: Event, rule: RetryRule | None, now: int) -> int | None:
-    """The seconds after which a failure of this attempt would be retried; None for never.
-
-    --time-scale does not change this number.
-    """
-    if event.trigger in {"MANUAL", "BULK_RETRY"}:
-        pause = None if event.next_attempt_at is None else max(0, event.next_attempt_at - now)
-    else:
-        pause = None if rule is None else rule.delay_ms(next_number(event))
-    return None if pause is None else round(pause / 1000)
-
-
-def limits(destination: Endpoint) -> tuple[int, float]:
-    """The number of concurrent deliveries, and the milliseconds between the starts of two."""
-    rate, period = destination.config.get("rate_limit"), destination.config.get("rate_limit_period")
-    if not rate:
-        return DEFAULT_CONCURRENCY, 0.0
-    if period == "concurrent":
-        return max(1, int(rate)), 0.0
-    return DEFAULT_CONCURRENCY, _PERIODS_MS[period or "second"] / rate
 
 
 def _report(event: Event, attempt: Attempt) -> None:

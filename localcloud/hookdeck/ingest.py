@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+from dataclasses import replace
 
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
@@ -14,8 +15,7 @@ from localcloud.hookdeck import signing
 from localcloud.hookdeck.catalog import Catalog
 from localcloud.hookdeck.delivery import Courier
 from localcloud.hookdeck.journal import Journal
-from localcloud.hookdeck.models import Endpoint, Plan, Received, Request, new_id, now_ms
-from localcloud.hookdeck.planning import plan
+from localcloud.hookdeck.models import Endpoint, Request, new_id, now_ms
 from localcloud.hookdeck.verification import verify
 
 # Bytes of the largest body that a source accepts.
@@ -27,19 +27,17 @@ _MAX_READ = 4 * MAX_BODY
 # authentication, and none of the others.
 _STATUSES = {
     "VERIFICATION_FAILED": 403,
-    "SOURCE_DISABLED": 403,
     "NO_CONNECTION": 404,
     "UNSUPPORTED_HTTP_METHOD": 405,
     "PAYLOAD_TOO_LARGE": 413,
 }
 _MESSAGES = {
     "VERIFICATION_FAILED": "The request's signature or credentials are not the source's",
-    "SOURCE_DISABLED": "The source is disabled",
     "NO_CONNECTION": "The source has no connection",
     "UNSUPPORTED_HTTP_METHOD": "The source does not accept this HTTP method",
     "PAYLOAD_TOO_LARGE": f"The body is larger than {MAX_BODY} bytes",
 }
-# The methods that a source accepts unless it is configured otherwise.
+# The methods that a source accepts.
 _METHODS = ("PUT", "POST", "PATCH", "DELETE")
 # Seconds after which a provider should send a request again that could not be stored.
 _RETRY_AFTER = "5"
@@ -53,13 +51,10 @@ class TooLarge(Exception):
 class Ingest:
     """The ASGI application under /e/."""
 
-    def __init__(
-        self, catalog: Catalog, journal: Journal, courier: Courier, time_scale: float
-    ) -> None:
+    def __init__(self, catalog: Catalog, journal: Journal, courier: Courier) -> None:
         self._catalog = catalog
         self._journal = journal
         self._courier = courier
-        self._time_scale = time_scale
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -74,58 +69,35 @@ class Ingest:
         if signing.climbs(path):
             return _refusal(400, "The path has dot segments")
         try:
-            received = await _receive(http, path)
+            body, cause = await _body(http), None
         except ClientDisconnect:
             return _refusal(400, "The request is incomplete")
         except TooLarge:
-            received = _received(http, path, b"")
-            return await self._reject(source, received, "PAYLOAD_TOO_LARGE", None)
-        return await self._take(source, received)
+            body, cause = b"", "PAYLOAD_TOO_LARGE"
+        if http.method not in _METHODS:
+            cause = "UNSUPPORTED_HTTP_METHOD"
+        request = _request(http, source, path, cause)
+        return await self._take(source, request, body)
 
-    async def _take(self, source: Endpoint, received: Received) -> Response:
-        cause = self._cause(source, received)
-        if cause is not None:
-            return await self._reject(source, received, cause, None)
-        verified = verify(source, received)
-        if verified is False:
-            return await self._reject(source, received, "VERIFICATION_FAILED", verified=False)
+    async def _take(self, source: Endpoint, request: Request, body: bytes) -> Response:
         connections = self._catalog.connections_of(source.id)
-        if not connections:
-            return await self._reject(source, received, "NO_CONNECTION", verified)
-        request = _request(source, received, verified, None)
-        planned = plan(connections, request.created_at, time_scale=self._time_scale)
-        return await self._accept(request, planned)
-
-    @staticmethod
-    def _cause(source: Endpoint, received: Received) -> str | None:
-        if source.disabled_at is not None:
-            return "SOURCE_DISABLED"
-        if received.method not in (source.config.get("allowed_http_methods") or _METHODS):
-            return "UNSUPPORTED_HTTP_METHOD"
-        return None
-
-    async def _accept(self, request: Request, planned: Plan) -> Response:
+        if request.rejection_cause is None:
+            verified = verify(source, request.headers, body)
+            cause = "VERIFICATION_FAILED" if verified is False else None
+            cause = cause or (None if connections else "NO_CONNECTION")
+            request = replace(request, verified=verified, rejection_cause=cause)
+        cause = request.rejection_cause
         try:
-            due = await self._journal.accept(request, planned)
+            due = await self._journal.accept(request, body, [] if cause else connections)
         except sqlite3.Error:
-            return _not_stored()
+            _log.exception("could not store the request")
+            return _refusal(503, "The request could not be stored; send it again")
+        if cause is not None:
+            _log.info("request %s rejected at source %s: %s", request.id, source.name, cause)
+            return _refusal(_STATUSES[cause], _MESSAGES[cause], code=cause, request_id=request.id)
         self._courier.schedule(due)
-        for ignored in planned.ignored:
-            name = ignored.connection.full_name
-            _log.info("request %s ignored by %s: %s", request.id, name, ignored.cause)
         message = "Request accepted; its events are stored and queued"
         return JSONResponse({"status": "SUCCESS", "message": message, "request_id": request.id})
-
-    async def _reject(
-        self, source: Endpoint, received: Received, cause: str, verified: bool | None
-    ) -> Response:
-        request = _request(source, received, verified, cause)
-        try:
-            await self._journal.accept(request, Plan())
-        except sqlite3.Error:
-            return _not_stored()
-        _log.info("request %s rejected at source %s: %s", request.id, source.name, cause)
-        return _refusal(_STATUSES[cause], _MESSAGES[cause], code=cause, request_id=request.id)
 
 
 def _split(http: HttpRequest) -> tuple[str, str]:
@@ -135,7 +107,7 @@ def _split(http: HttpRequest) -> tuple[str, str]:
     return identifier, slash + rest
 
 
-async def _receive(http: HttpRequest, path: str) -> Received:
+async def _body(http: HttpRequest) -> bytes:
     chunks: list[bytes] = []
     size = 0
     async for chunk in http.stream():
@@ -146,42 +118,27 @@ async def _receive(http: HttpRequest, path: str) -> Received:
             raise TooLarge
     if size > MAX_BODY:
         raise TooLarge
-    return _received(http, path, b"".join(chunks))
+    return b"".join(chunks)
 
 
-def _received(http: HttpRequest, path: str, body: bytes) -> Received:
-    return Received(
+def _request(http: HttpRequest, source: Endpoint, path: str, cause: str | None) -> Request:
+    now = now_ms()
+    return Request(
+        id=new_id("req"),
+        source_id=source.id,
+        data_id=new_id("edt"),
         method=http.method,
         path=path,
         query=http.scope["query_string"].decode("latin-1"),
         headers=tuple(
             (name.decode("latin-1"), value.decode("latin-1")) for name, value in http.headers.raw
         ),
-        body=body,
-    )
-
-
-def _request(
-    source: Endpoint, received: Received, verified: bool | None, cause: str | None
-) -> Request:
-    now = now_ms()
-    return Request(
-        id=new_id("req"),
-        source_id=source.id,
-        data_id=new_id("edt"),
-        received=received,
-        verified=verified,
+        verified=None,
         rejection_cause=cause,
         events_count=0,
-        ignored_count=0,
         created_at=now,
         updated_at=now,
     )
-
-
-def _not_stored() -> Response:
-    _log.exception("could not store the request")
-    return _refusal(503, "The request could not be stored; send it again")
 
 
 def _refusal(status: int, message: str, **more: str) -> Response:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import secrets
 import string
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from localcloud.hookdeck.rules import Ruleset
+from localcloud.hookdeck.rules import RetryRule
 
 # The id of the only team, which Hookdeck's objects name.
 TEAM_ID = "tm_local"
@@ -38,9 +38,7 @@ class Endpoint:
     id: str
     name: str
     type: str
-    description: str | None
     config: Json
-    disabled_at: int | None
     created_at: int
     updated_at: int
 
@@ -52,57 +50,36 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Connection:
-    """A source connected to a destination. `ruleset` is the parsed form of `rules`."""
+    """A source connected to a destination. `retry` is the parsed form of `rules`."""
 
     id: str
-    name: str | None
-    description: str | None
+    name: str
     source: Endpoint
     destination: Endpoint
     rules: list[Json]
-    ruleset: Ruleset
-    disabled_at: int | None
-    paused_at: int | None
+    retry: RetryRule | None
     created_at: int
     updated_at: int
 
-    @property
-    def full_name(self) -> str:
-        """The name in lists: the source, then the connection (or the destination)."""
-        return f"{self.source.name} -> {self.name or self.destination.name}"
-
 
 @dataclass(frozen=True)
-class Received:
-    """One HTTP request at a source's URL.
+class Request:
+    """One HTTP request at a source's URL, without its body.
 
     `path` and `query` are the percent-encoded rest of the URL after the source's; `path` is empty
     or begins with a slash. Header values are decoded as Latin-1.
     """
 
+    id: str
+    source_id: str
+    data_id: str
     method: str
     path: str
     query: str
     headers: Headers
-    body: bytes
-
-    def header(self, name: str) -> str | None:
-        """The first value of the header with the lower-case name, if it was sent."""
-        return next((value for key, value in self.headers if key.lower() == name), None)
-
-
-@dataclass(frozen=True)
-class Request:
-    """A stored request."""
-
-    id: str
-    source_id: str
-    data_id: str
-    received: Received
     verified: bool | None
     rejection_cause: str | None
     events_count: int
-    ignored_count: int
     created_at: int
     updated_at: int
 
@@ -134,20 +111,18 @@ class Event:
     next_attempt_at: int | None
     last_attempt_at: int | None
     successful_at: int | None
-    bulk_retry_id: str | None
     created_at: int
     updated_at: int
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The result of one attempt: the destination's response, or an error code without one."""
+    """The result of one attempt: the destination's status, or an error code without one."""
 
     requested_at: int
     responded_at: int
     response_status: int | None = None
     error_code: str | None = None
-    body: str | None = None
     retry_after: str | None = None
 
     @property
@@ -167,31 +142,13 @@ class Attempt:
     trigger: str
     requested_url: str
     http_method: str
-    bulk_retry_id: str | None
     answer: Answer
 
 
-@dataclass(frozen=True)
-class Planned:
-    """An event to create."""
+@dataclass(frozen=True, order=True)
+class Due:
+    """An event whose next attempt is due at `at`."""
 
-    connection: Connection
-    status: str
-    due_at: int | None
-    next_attempt_at: int | None = None
-
-
-@dataclass(frozen=True)
-class Ignored:
-    """A connection that creates no event for a request, and the cause."""
-
-    connection: Connection
-    cause: str
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The outcome of a request for each connection of its source."""
-
-    events: list[Planned] = field(default_factory=list)
-    ignored: list[Ignored] = field(default_factory=list)
+    at: int
+    event_id: str
+    destination_id: str

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
 from collections.abc import Mapping
 
-from localcloud.hookdeck.models import Answer, Attempt, Endpoint, Event, Received, Request
+from localcloud.hookdeck.models import Endpoint, Event, Request
 
+_log = logging.getLogger("hookdeck")
+# SQLite's number for auto_vacuum = INCREMENTAL.
+_INCREMENTAL = 2
 _ENDPOINT = """(
     seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, name TEXT NOT NULL UNIQUE,
-    type TEXT NOT NULL, description TEXT, config TEXT NOT NULL, disabled_at INTEGER,
+    type TEXT NOT NULL, config TEXT NOT NULL,
     created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL
 );"""
 
+# Bodies stand in a table of their own, so that a list of requests reads none, and are deleted
+# before their requests are.
 SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS sources {_ENDPOINT}
 CREATE TABLE IF NOT EXISTS destinations {_ENDPOINT}
 CREATE TABLE IF NOT EXISTS connections (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, name TEXT, description TEXT,
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, name TEXT,
     source_id TEXT NOT NULL, destination_id TEXT NOT NULL, rules TEXT NOT NULL,
-    disabled_at INTEGER, paused_at INTEGER,
     created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
     UNIQUE (source_id, name)
 );
@@ -28,99 +33,87 @@ CREATE TABLE IF NOT EXISTS requests (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, source_id TEXT NOT NULL,
     data_id TEXT NOT NULL, method TEXT NOT NULL, path TEXT NOT NULL, query TEXT NOT NULL,
     headers TEXT NOT NULL, verified INTEGER, rejection_cause TEXT,
-    events_count INTEGER NOT NULL, ignored_count INTEGER NOT NULL,
-    created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, body BLOB NOT NULL
+    events_count INTEGER NOT NULL, ignored_count INTEGER NOT NULL DEFAULT 0,
+    created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL
 );
 CREATE INDEX IF NOT EXISTS requests_by_age ON requests (created_at);
+CREATE TABLE IF NOT EXISTS bodies (
+    seq INTEGER PRIMARY KEY, request_id TEXT NOT NULL UNIQUE, created_at INTEGER NOT NULL,
+    body BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS bodies_by_age ON bodies (created_at);
 CREATE TABLE IF NOT EXISTS events (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, request_id TEXT NOT NULL,
     data_id TEXT NOT NULL, webhook_id TEXT NOT NULL, source_id TEXT NOT NULL,
     destination_id TEXT NOT NULL, status TEXT NOT NULL, attempts INTEGER NOT NULL,
     automatic_retries INTEGER NOT NULL, response_status INTEGER, error_code TEXT,
     trigger TEXT NOT NULL, turn INTEGER NOT NULL, due_at INTEGER, next_attempt_at INTEGER,
-    last_attempt_at INTEGER, successful_at INTEGER, bulk_retry_id TEXT,
+    last_attempt_at INTEGER, successful_at INTEGER,
     created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL
 );
+CREATE INDEX IF NOT EXISTS events_by_age ON events (created_at);
 CREATE INDEX IF NOT EXISTS events_by_request ON events (request_id);
-CREATE INDEX IF NOT EXISTS events_by_status ON events (status, webhook_id);
-CREATE INDEX IF NOT EXISTS events_by_bulk ON events (bulk_retry_id) WHERE bulk_retry_id NOT NULL;
+CREATE INDEX IF NOT EXISTS events_by_outcome ON events (status, created_at);
 CREATE INDEX IF NOT EXISTS events_due ON events (due_at) WHERE due_at NOT NULL;
 CREATE TABLE IF NOT EXISTS attempts (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, event_id TEXT NOT NULL,
     destination_id TEXT NOT NULL, number INTEGER NOT NULL, trigger TEXT NOT NULL,
-    requested_url TEXT NOT NULL, http_method TEXT NOT NULL, bulk_retry_id TEXT,
-    successful INTEGER NOT NULL, response_status INTEGER, error_code TEXT, body TEXT,
-    retry_after TEXT, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL
-);
-CREATE INDEX IF NOT EXISTS attempts_by_event ON attempts (event_id);
-CREATE INDEX IF NOT EXISTS attempts_by_bulk ON attempts (bulk_retry_id)
-    WHERE bulk_retry_id NOT NULL;
-CREATE TABLE IF NOT EXISTS ignored_events (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, webhook_id TEXT NOT NULL,
-    request_id TEXT NOT NULL, cause TEXT NOT NULL, meta TEXT, created_at INTEGER NOT NULL
-);
-CREATE INDEX IF NOT EXISTS ignored_by_request ON ignored_events (request_id);
-
-CREATE TABLE IF NOT EXISTS bulk_retries (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, query TEXT NOT NULL,
-    estimated_count INTEGER NOT NULL, cancelled_at INTEGER,
+    requested_url TEXT NOT NULL, http_method TEXT NOT NULL,
+    successful INTEGER NOT NULL, response_status INTEGER, error_code TEXT,
     created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL
 );
+CREATE INDEX IF NOT EXISTS attempts_by_age ON attempts (created_at);
+CREATE INDEX IF NOT EXISTS attempts_by_event ON attempts (event_id);
+"""
+# Brings the file of an earlier version, whose requests contain their bodies, to SCHEMA. Its
+# columns that are gone hold no value that a row needs.
+MIGRATION = """
+INSERT INTO bodies (request_id, created_at, body)
+    SELECT id, created_at, body FROM requests WHERE rejection_cause IS NULL ORDER BY seq;
+ALTER TABLE requests DROP COLUMN body;
+DROP INDEX IF EXISTS events_by_status;
+DROP INDEX IF EXISTS events_by_bulk;
+DROP INDEX IF EXISTS attempts_by_bulk;
+DROP TABLE IF EXISTS ignored_events;
+DROP TABLE IF EXISTS bulk_retries;
+UPDATE attempts SET body = NULL;
 """
 
-EVENT_COLUMNS = (
-    "id, request_id, data_id, webhook_id, source_id, destination_id, status, attempts,"
-    " automatic_retries, response_status, error_code, trigger, turn, due_at, next_attempt_at,"
-    " last_attempt_at, successful_at, bulk_retry_id, created_at, updated_at"
-)
+
+def prepare(connection: sqlite3.Connection) -> None:
+    """Create what is missing, and change what an earlier version made.
+
+    Only a file whose pages can be freed one by one becomes smaller without being written anew.
+    """
+    connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} COMMIT;")
+    columns = {row["name"] for row in connection.execute("PRAGMA table_info (requests)")}
+    if "body" in columns:
+        connection.executescript(f"BEGIN IMMEDIATE; {MIGRATION} COMMIT;")
+    if connection.execute("PRAGMA auto_vacuum").fetchone()[0] != _INCREMENTAL:
+        connection.execute(f"PRAGMA auto_vacuum = {_INCREMENTAL}")
+        try:
+            connection.execute("VACUUM")
+        except sqlite3.OperationalError as error:  # no room for a second file, for example
+            _log.warning("the file cannot become smaller before a later start: %s", error)
 
 
 def to_event(row: sqlite3.Row) -> Event:
-    """An event from a row of EVENT_COLUMNS."""
+    """An event from its row."""
     return Event(**{name: row[name] for name in Event.__dataclass_fields__})
 
 
 def to_endpoint(row: sqlite3.Row) -> Endpoint:
-    """A source or a destination from a row of all columns."""
+    """A source or a destination from its row."""
     values = {name: row[name] for name in Endpoint.__dataclass_fields__}
     return Endpoint(**{**values, "config": json.loads(row["config"])})
 
 
 def to_request(row: sqlite3.Row) -> Request:
-    """A request from a row of all columns."""
-    headers = tuple((name, value) for name, value in json.loads(row["headers"]))
-    received = Received(row["method"], row["path"], row["query"], headers, row["body"])
-    return Request(
-        id=row["id"],
-        source_id=row["source_id"],
-        data_id=row["data_id"],
-        received=received,
-        verified=None if row["verified"] is None else bool(row["verified"]),
-        rejection_cause=row["rejection_cause"],
-        events_count=row["events_count"],
-        ignored_count=row["ignored_count"],
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-    )
-
-
-def to_attempt(row: sqlite3.Row) -> Attempt:
-    """An attempt from a row of all columns."""
-    answer = Answer(
-        requested_at=row["created_at"],
-        responded_at=row["updated_at"],
-        response_status=row["response_status"],
-        error_code=row["error_code"],
-        body=row["body"],
-        retry_after=row["retry_after"],
-    )
-    names = ("id", "event_id", "destination_id", "number", "trigger", "requested_url")
-    return Attempt(
-        **{name: row[name] for name in names},
-        http_method=row["http_method"],
-        bulk_retry_id=row["bulk_retry_id"],
-        answer=answer,
-    )
+    """A request from its row."""
+    values = {name: row[name] for name in Request.__dataclass_fields__}
+    values["headers"] = tuple((name, value) for name, value in json.loads(row["headers"]))
+    values["verified"] = None if row["verified"] is None else bool(row["verified"])
+    return Request(**values)
 
 
 def insert(connection: sqlite3.Connection, table: str, values: Mapping[str, object]) -> None:

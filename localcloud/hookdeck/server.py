@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import AsyncIterator, Sequence
+import sqlite3
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,39 +15,45 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Mount, Route
+from starlette.routing import Mount, Route, WebSocketRoute
 
 from localcloud.hookdeck import web
+from localcloud.hookdeck.admin_api import AdminApi
 from localcloud.hookdeck.catalog import Catalog
-from localcloud.hookdeck.configuration_api import ConfigurationApi
+from localcloud.hookdeck.cli import CliSessions
+from localcloud.hookdeck.database import Database
 from localcloud.hookdeck.delivery import Courier
-from localcloud.hookdeck.group_commit import Database
-from localcloud.hookdeck.history_api import HistoryApi
 from localcloud.hookdeck.ingest import Ingest
 from localcloud.hookdeck.journal import Journal
 from localcloud.hookdeck.models import now_ms
-from localcloud.hookdeck.schema import SCHEMA
+from localcloud.hookdeck.schema import prepare
+from localcloud.sqlite import damage_named
 
-# The version of Hookdeck's API, which is part of its paths.
-VERSION = "2025-07-01"
+# The versions of Hookdeck's API, which are part of its paths: the app's, and that of its CLI 2.6.
+# What is answered here is the same in both.
+VERSIONS = ("2025-07-01", "2026-09-01")
 # Seconds that a shutdown waits for the attempts in progress.
 _SHUTDOWN_SECONDS = 3.0
 # Milliseconds that finished requests are kept.
 _RETENTION_MS = 7 * 24 * 3_600_000
-# Seconds between two deletions of older requests.
-_PRUNE_SECONDS = 3600.0
+# Seconds between two deletions of what is no longer needed.
+_HOUSEKEEPING_SECONDS = 3600.0
 _log = logging.getLogger("hookdeck")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings of a gateway. `secrets` sign deliveries, newest first."""
+    """The settings of a gateway. `secret` signs deliveries.
+
+    `keep_bodies` is how many seconds the body of a delivered request is kept.
+    """
 
     data_dir: Path
     base_url: str
     api_key: str
-    secrets: Sequence[str]
+    secret: str
     time_scale: float = 1.0
+    keep_bodies: float = 24 * 3600.0
 
 
 class Gateway:
@@ -54,10 +61,14 @@ class Gateway:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.database = Database(settings.data_dir / "hookdeck.sqlite3", SCHEMA)
-        self.catalog = Catalog(self.database)
-        self.journal = Journal(self.database)
-        self.courier = Courier(self.catalog, self.journal, settings.secrets, settings.time_scale)
+        path = settings.data_dir / "hookdeck.sqlite3"
+        with damage_named(path):
+            self.database = Database(path, prepare)
+            self.catalog = Catalog(self.database)
+            self.journal = Journal(self.database)
+            self.sessions = CliSessions(self.catalog, settings.api_key)
+            parts = self.catalog, self.journal, settings.secret, self.sessions
+            self.courier = Courier(*parts, settings.time_scale)
         self._delivering: asyncio.Task[None] | None = None
 
     @contextlib.asynccontextmanager
@@ -65,9 +76,9 @@ class Gateway:
         """Deliver while the server runs."""
         self._delivering = asyncio.create_task(self.courier.run())
         self._delivering.add_done_callback(_stop_if_failed)
-        pruning = asyncio.create_task(self._prune_forever())
+        housekeeping = asyncio.create_task(self._keep_house())
         yield
-        pruning.cancel()
+        housekeeping.cancel()
         self.courier.stop()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._delivering, _SHUTDOWN_SECONDS)
@@ -75,21 +86,29 @@ class Gateway:
 
     async def health(self, _request: Request) -> Response:
         """GET /healthz."""
-        parts = {
-            "store": self.database.alive,
-            "delivery": self._delivering is not None and not self._delivering.done(),
-        }
-        down = [name for name, up in parts.items() if not up]
+        down = [] if self._delivering and not self._delivering.done() else ["delivery"]
+        try:
+            await self.database.write(lambda db: db.execute("SELECT 1").fetchone())
+        except sqlite3.Error:
+            down.append("store")
         if down:
             return web.JsonAnswer({"status": "unavailable", "down": down}, status_code=503)
         return web.JsonAnswer({"status": "ok"})
 
-    async def _prune_forever(self) -> None:
+    async def _keep_house(self) -> None:
+        """Delete what is no longer needed, in small commits, and make the file smaller."""
         while True:
-            pruned = await self.journal.prune(now_ms() - _RETENTION_MS)
-            if pruned:
-                _log.info("deleted %d requests past their retention", pruned)
-            await asyncio.sleep(_PRUNE_SECONDS)
+            now = now_ms()
+            try:
+                while await self.journal.drop_bodies(now - round(self.settings.keep_bodies * 1000)):
+                    pass
+                while await self.journal.prune(now - _RETENTION_MS):
+                    pass
+                while await self.journal.shrink():
+                    pass
+            except sqlite3.Error:
+                _log.exception("could not delete what is no longer needed; tried again in an hour")
+            await asyncio.sleep(_HOUSEKEEPING_SECONDS)
 
 
 def _stop_if_failed(task: asyncio.Task[None]) -> None:
@@ -100,68 +119,44 @@ def _stop_if_failed(task: asyncio.Task[None]) -> None:
 
 
 def create_app(gateway: Gateway) -> Starlette:
-    """The application: sources under /e, the admin API under its version, /healthz."""
-    settings = gateway.settings
-    ingest = Ingest(gateway.catalog, gateway.journal, gateway.courier, settings.time_scale)
+    """The application: sources under /e, the admin API under its versions, /healthz, and the
+    websocket of the CLI."""
+    ingest = Ingest(gateway.catalog, gateway.journal, gateway.courier)
     return Starlette(
         routes=[
             Route("/healthz", gateway.health),
             Route("/e/{source}", ingest),
             Route("/e/{source}/{path:path}", ingest),
-            Mount(f"/{VERSION}", routes=_configuration(gateway) + _history(gateway)),
+            *(Mount(f"/{version}", routes=_admin(gateway)) for version in VERSIONS),
+            WebSocketRoute("/", gateway.sessions.serve),
         ],
         lifespan=gateway.lifespan,
         exception_handlers={HTTPException: web.http_exception},
     )
 
 
-def _route(gateway: Gateway, method: str, path: str, handler: web.Handler) -> Route:
-    return Route(path, web.guarded(gateway.settings.api_key, handler), methods=[method])
-
-
-def _configuration(gateway: Gateway) -> list[Route]:
+def _admin(gateway: Gateway) -> list[Route]:
     parts = gateway.database, gateway.catalog, gateway.journal, gateway.courier
-    api = ConfigurationApi(*parts, gateway.settings.base_url)
+    api = AdminApi(*parts, gateway.settings.base_url)
     table: list[tuple[str, str, web.Handler]] = [
-        ("GET", "/connections", api.list_connections),
         ("PUT", "/connections", api.upsert_connection),
-        ("GET", "/connections/{id}", api.get_connection),
-        ("PUT", "/connections/{id}", api.update_connection),
-        ("DELETE", "/connections/{id}", api.delete_connection),
-        ("PUT", "/connections/{id}/pause", api.marking("connections", "paused_at", on=True)),
-        ("PUT", "/connections/{id}/unpause", api.marking("connections", "paused_at", on=False)),
-    ]
-    for name in ("sources", "destinations"):
-        table += [
-            ("GET", f"/{name}", api.listing(name)),
-            ("PUT", f"/{name}", api.upserting(name)),
-            ("GET", f"/{name}/{{id}}", api.getting(name)),
-        ]
-    for name in ("connections", "sources", "destinations"):
-        for verb, on in (("disable", True), ("enable", False)):
-            handler = api.marking(name, "disabled_at", on=on)
-            table.append(("PUT", f"/{name}/{{id}}/{verb}", handler))
-    return [_route(gateway, *entry) for entry in table]
-
-
-def _history(gateway: Gateway) -> list[Route]:
-    parts = gateway.database, gateway.catalog, gateway.journal, gateway.courier
-    api = HistoryApi(*parts, gateway.settings.time_scale)
-    table: list[tuple[str, str, web.Handler]] = [
+        ("GET", "/connections", api.list_connections),
+        ("GET", "/sources", api.list_sources),
+        ("POST", "/cli-auth/ci", gateway.sessions.identify),
+        ("GET", "/cli-auth/validate", gateway.sessions.identify),
+        ("POST", "/cli-sessions", gateway.sessions.create),
         ("GET", "/events", api.list_events),
         ("GET", "/events/{id}", api.get_event),
-        ("GET", "/events/{id}/raw_body", api.get_event_body),
         ("POST", "/events/{id}/retry", api.retry_event),
-        ("PUT", "/events/{id}/cancel", api.cancel_event),
+        ("POST", "/bulk/events/retry", api.retry_events),
         ("GET", "/attempts", api.list_attempts),
-        ("GET", "/attempts/{id}", api.get_attempt),
         ("GET", "/requests", api.list_requests),
         ("GET", "/requests/{id}", api.get_request),
         ("GET", "/requests/{id}/raw_body", api.get_request_body),
         ("GET", "/requests/{id}/events", api.list_request_events),
-        ("GET", "/requests/{id}/ignored_events", api.list_ignored_events),
         ("POST", "/requests/{id}/retry", api.retry_request),
-        ("POST", "/bulk/events/retry", api.create_bulk_retry),
-        ("GET", "/bulk/events/retry/{id}", api.get_bulk_retry),
     ]
-    return [_route(gateway, *entry) for entry in table]
+    return [
+        Route(path, web.guarded(gateway.settings.api_key, handler), methods=[method])
+        for method, path, handler in table
+    ]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
-from localcloud.hookdeck.models import Connection, Endpoint, Event, Headers, Json, Request
+import httpx
+
+from localcloud.hookdeck.models import Connection, Endpoint, Event, Headers, Request
 
 # Headers of one hop, and the one that a delivery sets itself.
 _NOT_FORWARDED = frozenset(
@@ -42,47 +43,43 @@ def climbs(path: str) -> bool:
     return any(segment in {".", ".."} for segment in unquote(path).replace("\\", "/").split("/"))
 
 
+def target(destination: Endpoint) -> str:
+    """The URL of an HTTP destination, the path of a CLI."""
+    found: str = destination.config["path" if destination.type == "CLI" else "url"]
+    return found
+
+
 def destination_url(destination: Endpoint, path: str, query: str) -> str:
-    """The destination's URL with the request's path and query appended."""
-    parts = urlsplit(destination.config["url"])
-    joined = parts.path
-    if path and not destination.config.get("path_forwarding_disabled"):
-        joined = parts.path.rstrip("/") + path
+    """The destination's URL, or its path if it is a CLI, with the request's path and query
+    appended. Raises InvalidURL."""
+    try:
+        parts = urlsplit(target(destination))
+    except ValueError as error:
+        raise httpx.InvalidURL(str(error)) from error
+    joined = parts.path.rstrip("/") + path if path else parts.path
     queries = "&".join(part for part in (parts.query, query) if part)
     return urlunsplit((parts.scheme, parts.netloc, joined or "/", queries, ""))
 
 
 def build(
-    event: Event,
-    request: Request,
-    connection: Connection,
-    destination: Endpoint,
-    secrets: Sequence[str],
-    will_retry_after: int | None,
+    event: Event, request: Request, body: bytes, connection: Connection, secret: str
 ) -> Delivery:
-    """The delivery of an event.
-
-    `secrets` are those that sign, newest first. `will_retry_after` is in seconds.
-    """
-    received = request.received
+    """The delivery of an event, signed with the project's secret."""
     added = {
         "idempotency-key": event.id,
         f"{_PREFIX}eventid": event.id,
         f"{_PREFIX}requestid": request.id,
         f"{_PREFIX}source-name": connection.source.name,
-        f"{_PREFIX}destination-name": destination.name,
-        f"{_PREFIX}connection-name": connection.name or "",
+        f"{_PREFIX}destination-name": connection.destination.name,
+        f"{_PREFIX}connection-name": connection.name,
         f"{_PREFIX}verified": "true" if request.verified else "false",
         f"{_PREFIX}attempt-count": str(event.attempts + 1),
         f"{_PREFIX}attempt-trigger": event.trigger,
-        **_signatures(secrets, received.body),
+        f"{_PREFIX}signature": signature(secret, body),
     }
-    if will_retry_after is not None:
-        added[f"{_PREFIX}will-retry-after"] = str(will_retry_after)
-    url = destination_url(destination, received.path, received.query)
-    method = destination.config.get("http_method") or received.method
-    headers = (*forwarded(received.headers), *added.items())
-    return Delivery(method, url, headers, received.body)
+    url = destination_url(connection.destination, request.path, request.query)
+    headers = (*forwarded(request.headers), *added.items())
+    return Delivery(request.method, url, headers, body)
 
 
 def forwarded(headers: Headers) -> Headers:
@@ -96,13 +93,3 @@ def forwarded(headers: Headers) -> Headers:
         for name, value in headers
         if name.lower() not in dropped and not name.lower().startswith(_PREFIX)
     )
-
-
-def _signatures(secrets: Sequence[str], body: bytes) -> dict[str, str]:
-    names = (f"{_PREFIX}signature", f"{_PREFIX}signature-2")
-    return {name: signature(secret, body) for name, secret in zip(names, secrets, strict=False)}
-
-
-def parsed_query(query: str) -> Json:
-    """The query string as an object, with the last of several values of a name."""
-    return dict(parse_qsl(query, keep_blank_values=True))

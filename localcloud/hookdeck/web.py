@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
 import json
 import sqlite3
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -35,12 +35,12 @@ def guarded(api_key: str, handler: Handler) -> Answering:
 
     async def answer(request: Request) -> Response:
         try:
-            if not _has_key(request, api_key):
+            if not has_key(request.headers, api_key):
                 raise ApiError(401, "The API key is missing or wrong")
             return JsonAnswer(await handler(request))
         except ApiError as error:
             return error_response(error)
-        except sqlite3.OperationalError as error:
+        except sqlite3.DatabaseError as error:
             return error_response(ApiError(503, f"The database did not answer: {error}"))
 
     return answer
@@ -60,17 +60,12 @@ async def http_exception(_request: Request, error: Exception) -> Response:
     return error_response(ApiError(error.status_code, message))
 
 
-def _has_key(request: Request, api_key: str) -> bool:
-    scheme, _, value = request.headers.get("authorization", "").partition(" ")
-    given = value.strip()
-    if scheme.lower() == "basic":
-        try:
-            given = base64.b64decode(given, validate=True).decode("latin-1").partition(":")[0]
-        except binascii.Error:
-            return False
-    elif scheme.lower() != "bearer":
-        return False
-    return hmac.compare_digest(given.encode(), api_key.encode())
+def has_key(headers: Headers, api_key: str) -> bool:
+    """Whether the headers have the API key, as Bearer or as the user of Basic: so the CLI does."""
+    scheme, _, given = headers.get("authorization", "").partition(" ")
+    expected = {"bearer": api_key.encode(), "basic": base64.b64encode(f"{api_key}:".encode())}
+    known = expected.get(scheme.lower())
+    return known is not None and hmac.compare_digest(given.strip().encode(), known)
 
 
 async def json_body(request: Request, *, default: Any = None) -> Any:

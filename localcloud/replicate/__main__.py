@@ -19,23 +19,32 @@ from pathlib import Path
 
 import uvicorn
 
+from localcloud.logs import log_to_stdout
 from localcloud.replicate.app import create_app
+from localcloud.replicate.memory import GIBIBYTE, default_limit
 from localcloud.replicate.registry import BadManifest
-from localcloud.replicate.service import MEBIBYTE, Service, Settings, stage_models
+from localcloud.replicate.service import (
+    INPUT_DEADLINE,
+    MAX_INPUT_BYTES,
+    MEBIBYTE,
+    Service,
+    Settings,
+    stage_models,
+)
 from localcloud.replicate.staging import BrokenModel
 from localcloud.replicate.webhook_sender import BadSecret, Signer
+from localcloud.sqlite import Damaged
 
 log = logging.getLogger("localcloud.replicate")
 _MODELS = Path(__file__).resolve().parents[1] / "models"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    logging.basicConfig(stream=sys.stdout, format="%(asctime)s %(message)s", level=logging.INFO)
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # its lines hold the models' URLs
+    log_to_stdout("%(asctime)s %(message)s")
     try:
         settings = read_settings(arguments, os.environ)
         asyncio.run(serve(settings))
-    except (BadManifest, BadSecret, BrokenModel) as error:
+    except (BadManifest, BadSecret, BrokenModel, Damaged) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0
@@ -48,8 +57,13 @@ def read_settings(arguments: Sequence[str] | None, environment: Mapping[str, str
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--models-dir", type=Path, default=_MODELS)
     parser.add_argument("--keep-data", type=float, default=3600.0, metavar="SECONDS")
-    parser.add_argument("--max-input", type=float, default=512.0, metavar="MIB")
-    parser.add_argument("--input-deadline", type=float, default=900.0, metavar="SECONDS")
+    parser.add_argument(
+        "--max-input", type=float, default=MAX_INPUT_BYTES / MEBIBYTE, metavar="MIB"
+    )
+    parser.add_argument("--input-deadline", type=float, default=INPUT_DEADLINE, metavar="SECONDS")
+    parser.add_argument(
+        "--model-memory", type=float, default=default_limit() / GIBIBYTE, metavar="GIB"
+    )
     parser.add_argument("--webhook-pause", type=float, default=1.0, metavar="SECONDS")
     given = parser.parse_args(arguments)
     for name in ("REPLICATE_API_TOKEN", "REPLICATE_WEBHOOKS_SECRET"):
@@ -66,6 +80,7 @@ def read_settings(arguments: Sequence[str] | None, environment: Mapping[str, str
         fetch_allow=environment.get("FETCH_ALLOW", ""),
         max_input_bytes=int(given.max_input * MEBIBYTE),
         input_deadline=given.input_deadline,
+        max_memory=int(given.model_memory * GIBIBYTE),
         keep_data=timedelta(seconds=given.keep_data),
         webhook_pause=given.webhook_pause,
     )

@@ -43,7 +43,11 @@ class RequireToken:
 
 
 def create_app(service: Service) -> Starlette:
-    """The whole server: the API below /v1, its health, and the routes for models."""
+    """The whole server: the API, its health, and the routes for models.
+
+    The API is below /v1. It is at the root too: version 1 of the SDK adds /v1 to
+    REPLICATE_BASE_URL, version 2 does not.
+    """
     api = Starlette(
         routes=[
             Route("/account", _account),
@@ -60,6 +64,7 @@ def create_app(service: Service) -> Starlette:
             Mount("/v1", RequireToken(api, service.settings.token)),
             Route(INTERNAL + "{token}", _report, methods=["POST"]),
             Route(INTERNAL + "{token}/{name:path}", _input_file),
+            Mount("/", RequireToken(api, service.settings.token)),
         ],
         exception_handlers=_HANDLERS,
     )

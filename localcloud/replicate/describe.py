@@ -4,7 +4,8 @@ Cog's runtime reads `.cog/openapi_schema.json` to check inputs and to tell list 
 ones. Only Cog's command line, which is written in Go, creates that file. This program, run in the
 model's folder as `python -m localcloud.replicate.describe predict.py:Predictor`, imports the
 predictor and prints the schemas of its input and output, after pkg/schema/openapi_spec.go of Cog
-0.23. The routes of Cog's server are left out, since they are the same for all models.
+0.23, and how many predictions it runs at once. The routes of Cog's server are left out, since they
+are the same for all models.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from typing import Any
 
 import cog
 from cog.input import FieldInfo
+
+from localcloud.replicate.schemas import CONCURRENCY
 
 Json = dict[str, Any]
 
@@ -80,6 +83,7 @@ def document(predict: Callable[..., Any]) -> Json:
         "info": {"title": "Cog", "version": cog.__version__},
         "paths": {},
         "components": {"schemas": {"Input": inputs, "Output": output, **choices}},
+        CONCURRENCY: getattr(predict, "__cog_concurrent_max__", 1),
     }
 
 

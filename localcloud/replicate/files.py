@@ -86,35 +86,35 @@ class FileStore:
         row = self._db.execute("SELECT * FROM files WHERE id = ?", (file_id,)).fetchone()
         return self._file(row) if row else None
 
+    def newest(self, limit: int) -> list[StoredFile]:
+        """The files that were uploaded last, newest first."""
+        rows = self._db.execute("SELECT * FROM files ORDER BY seq DESC LIMIT ?", (limit,))
+        return [self._file(row) for row in rows]
+
     def by_url(self, url: str) -> StoredFile | None:
         """The file with that URL in `urls.get`."""
         prefix = f"{self.base}/v1/files/"
         return self.get(url.removeprefix(prefix)) if url.startswith(prefix) else None
 
-    def list(self) -> list[StoredFile]:
-        """All files, newest first."""
-        return [
-            self._file(row) for row in self._db.execute("SELECT * FROM files ORDER BY seq DESC")
-        ]
-
     def delete(self, file_id: str) -> bool:
-        """Delete a file. False if it does not exist."""
-        deleted = self._db.execute("DELETE FROM files WHERE id = ?", (file_id,)).rowcount == 1
-        if deleted:
-            (self._folder / file_id).unlink(missing_ok=True)
-        return deleted
+        """Delete a file; whether it was there."""
+        query = "DELETE FROM files WHERE id = ? RETURNING id"
+        rows = self._db.execute(query, (file_id,)).fetchall()
+        for row in rows:
+            (self._folder / row["id"]).unlink(missing_ok=True)
+        return bool(rows)
 
     def expire(self, now: datetime) -> None:
         """Delete the files that are too old."""
-        for row in self._db.execute(
-            "SELECT id FROM files WHERE expires_at < ?", (timestamp(now),)
-        ).fetchall():
-            self.delete(row["id"])
+        query = "DELETE FROM files WHERE expires_at < ? RETURNING id"
+        for row in self._db.execute(query, (timestamp(now),)).fetchall():
+            (self._folder / row["id"]).unlink(missing_ok=True)
 
     def _file(self, row: sqlite3.Row) -> StoredFile:
-        fields = {key: row[key] for key in row.keys() if key not in {"seq", "metadata"}}  # noqa: SIM118
-        path = self._folder / row["id"]
-        return StoredFile(**fields, metadata=json.loads(row["metadata"]), path=path)
+        names = [name for name in StoredFile.__dataclass_fields__ if name != "path"]
+        fields = {name: row[name] for name in names}
+        fields["metadata"] = json.loads(fields["metadata"])
+        return StoredFile(**fields, path=self._folder / row["id"])
 
 
 def _copy(source: BinaryIO, path: Path) -> tuple[int, str]:

@@ -9,6 +9,7 @@ secret token.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http
 import secrets
 import shutil
@@ -54,7 +55,10 @@ class InputFiles:
         folder.mkdir(parents=True)
 
     async def fetch(self, prediction: Prediction, document: dict[str, Any]) -> None:
-        """Fetch every file of the input. Raises InputFailed. Cancelling stops the download."""
+        """Fetch every file of the input. Cancelling stops the download.
+
+        Raises InputFailed, and OSError for a file that could not be stored.
+        """
         tokens: dict[str, str] = {}
         for url in _remote(document, prediction.input):
             file = await self._get(url, self._folder / prediction.id)
@@ -83,6 +87,14 @@ class InputFiles:
         file = self._by_token.get(token)
         return file.path if file else None
 
+    def size(self, prediction_id: str | None = None) -> int:
+        """Bytes of the files of a prediction, or of all, as far as they have been fetched."""
+        count = 0
+        for path in (self._folder / (prediction_id or "")).rglob("*"):
+            with contextlib.suppress(FileNotFoundError):  # released meanwhile
+                count += path.stat().st_size if path.is_file() else 0
+        return count
+
     def release(self, prediction_id: str) -> None:
         """Delete the fetched files of a prediction. Uploaded files stay."""
         for token in self._tokens.pop(prediction_id, {}).values():
@@ -105,8 +117,9 @@ class InputFiles:
                 answer = self._fetcher.download(url, cast("BinaryIO", _Stoppable(file, stop)))
         except FetchError as error:
             raise InputFailed(f"could not download {url}: {error}") from error
-        except OSError as error:
-            raise InputFailed(f"could not store {url}: {error.strerror}") from error
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
         if not 200 <= answer.status < 300:
             phrase = _phrase(answer.status)
             raise InputFailed(f"could not download {url}: {answer.status}{phrase}")
@@ -133,6 +146,12 @@ def _remote(document: dict[str, Any], given: dict[str, Any]) -> list[str]:
 def has_remote(document: dict[str, Any], given: dict[str, Any]) -> bool:
     """Whether the input has files to fetch."""
     return bool(_remote(document, given))
+
+
+def host_of(document: dict[str, Any], given: dict[str, Any]) -> str:
+    """The host and port of the first file to fetch; "" if there is none."""
+    urls = _remote(document, given)
+    return urls[0].lower().split("/")[2] if urls else ""
 
 
 async def _in_thread(work: Callable[[threading.Event], None]) -> None:

@@ -25,16 +25,17 @@ def find_model(service: Service, full_name: str) -> CogModel | None:
 
 async def _list(request: Request) -> Response:
     service: Service = request.app.state.service
-    return _page([_payload(service, model) for model in service.models.values()])
-
-
-async def _get(request: Request) -> Response:
-    return JSONResponse(_payload(request.app.state.service, _model(request)))
+    payloads = [_payload(service, model) for model in service.models.values()]
+    return JSONResponse(page_payload(payloads, None))
 
 
 async def _versions(request: Request) -> Response:
     model = _model(request)
-    return _page([version_payload(model.staged, _since(model))])
+    return JSONResponse(page_payload([version_payload(model.staged, _since(model))], None))
+
+
+async def _get(request: Request) -> Response:
+    return JSONResponse(_payload(request.app.state.service, _model(request)))
 
 
 async def _version(request: Request) -> Response:
@@ -60,10 +61,6 @@ def _payload(service: Service, model: CogModel) -> dict[str, Any]:
 def _since(model: CogModel) -> str:
     changed = (model.model.folder / MANIFEST).stat().st_mtime
     return timestamp(datetime.fromtimestamp(changed, UTC))
-
-
-def _page(results: list[dict[str, Any]]) -> Response:
-    return JSONResponse(page_payload(results, None, None))
 
 
 _ONE = "/models/{owner}/{name}"

@@ -37,10 +37,11 @@ def prediction_payload(prediction: Prediction, base: str) -> Json:
     }
     if prediction.finished:
         payload["metrics"] = prediction.metrics
-
+    if prediction.deadline:
+        payload["deadline"] = prediction.deadline
     if prediction.webhook:
         payload["webhook"] = prediction.webhook
-        payload["webhook_events_filter"] = prediction.events
+        payload["webhook_events_filter"] = ["completed"]
     return payload
 
 
@@ -73,5 +74,5 @@ def model_payload(staged: Staged, since: str, run_count: int, base: str) -> Json
     }
 
 
-def page_payload(results: list[Json], following: str | None, previous: str | None) -> Json:
-    return {"next": following, "previous": previous, "results": results}
+def page_payload(results: list[Json], following: str | None) -> Json:
+    return {"next": following, "previous": None, "results": results}

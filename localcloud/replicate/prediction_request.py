@@ -6,33 +6,35 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from localcloud.replicate.prediction_states import DEFAULT_EVENTS
 from localcloud.replicate.problems import unprocessable
 
-# The events that webhook_events_filter may name.
-EVENTS = ["start", "output", "logs", "completed"]
 # The most seconds, and the default, for which Prefer: wait holds an answer back.
 MAX_WAIT = 60
+# Seconds that Cancel-After gives a prediction, at least.
+MIN_LIFETIME = 5
+_LIFETIME = re.compile(r"(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s?)?")
 
 
 @dataclass(frozen=True)
 class PredictionRequest:
-    """A checked request. `wait` is the number of seconds of Prefer: wait, None without it."""
+    """A checked request. `wait` is the number of seconds of Prefer: wait, None without it.
+
+    `lifetime` is how long the prediction may take. The webhook is sent once, at its end.
+    """
 
     input: dict[str, Any]
     version: str | None
     webhook: str | None
-    events: list[str]
     wait: int | None
+    lifetime: timedelta | None
 
 
 def read_request(body: Any, headers: Mapping[str, str]) -> PredictionRequest:
     """Raises Problem."""
-    if "cancel-after" in headers:
-        raise unprocessable("This local stand-in does not support the header Cancel-After.")
     if not isinstance(body, dict):
         raise unprocessable("The request body must be a JSON object.")
     given = body.get("input", {})
@@ -41,27 +43,20 @@ def read_request(body: Any, headers: Mapping[str, str]) -> PredictionRequest:
     version = body.get("version")
     if version is not None and not isinstance(version, str):
         raise unprocessable("version must be a string")
-    return PredictionRequest(given, version, *_webhook(body), _wait(headers.get("prefer", "")))
+    wait, lifetime = _wait(headers.get("prefer", "")), _lifetime(headers.get("cancel-after"))
+    return PredictionRequest(given, version, _webhook(body), wait, lifetime)
 
 
-def _webhook(body: dict[str, Any]) -> tuple[str | None, list[str]]:
-    """The URL of the webhook, and the events for which it is sent.
-
-    `webhook_completed` is an older option of the SDK for the last event alone.
-    """
-    url, default = body.get("webhook"), DEFAULT_EVENTS
-    if url is None and (url := body.get("webhook_completed")) is not None:
-        default = ["completed"]
+def _webhook(body: dict[str, Any]) -> str | None:
+    url, events = body.get("webhook"), body.get("webhook_events_filter")
     if url is None:
-        return None, []
+        return None
     if not isinstance(url, str) or not _acceptable(url):
         raise unprocessable("webhook must be an HTTPS URL")
-    events = body.get("webhook_events_filter")
-    if events is None:
-        return url, default
-    if not isinstance(events, list) or any(event not in EVENTS for event in events):
-        raise unprocessable(f"webhook_events_filter must hold only {', '.join(EVENTS)}")
-    return url, events
+    if events not in (None, ["completed"]):
+        message = "This local stand-in sends webhooks of the event completed alone."
+        raise unprocessable(f"webhook_events_filter: {message}")
+    return url
 
 
 def _acceptable(url: str) -> bool:
@@ -92,3 +87,16 @@ def _wait(prefer: str) -> int | None:
             seconds = int(value) if re.fullmatch(r"\d{1,6}", value.strip()) else MAX_WAIT
             return min(max(seconds, 1), MAX_WAIT)
     return None
+
+
+def _lifetime(cancel_after: str | None) -> timedelta | None:
+    if cancel_after is None:
+        return None
+    parts = _LIFETIME.fullmatch(cancel_after.strip())
+    hours, minutes, seconds = (int(part or 0) for part in parts.groups()) if parts else (0, 0, 0)
+    lifetime = timedelta(hours=hours, minutes=minutes, seconds=seconds)
+    if lifetime < timedelta(seconds=MIN_LIFETIME):
+        raise unprocessable(
+            f"Cancel-After must be a duration of at least {MIN_LIFETIME} seconds, such as 1h30m45s"
+        )
+    return lifetime

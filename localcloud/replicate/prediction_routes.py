@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
+import re
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -21,11 +19,13 @@ from localcloud.replicate.prediction_request import PredictionRequest, read_requ
 from localcloud.replicate.prediction_store import Prediction
 from localcloud.replicate.problems import Problem, not_found, unprocessable
 from localcloud.replicate.runner import CogModel
-from localcloud.replicate.schemas import check_input
+from localcloud.replicate.schemas import check_files
 from localcloud.replicate.service import Service
 
 # Predictions on a page of the list.
 PAGE = 100
+# SQLite's greatest integer.
+MAX_POSITION = 2**63 - 1
 
 
 async def _create(request: Request) -> Response:
@@ -57,52 +57,32 @@ async def _cancel(request: Request) -> Response:
 
 
 async def _list(request: Request) -> Response:
+    """A page of predictions, newest first. Only `next` leads on, as the SDK's own paging does."""
     service: Service = request.app.state.service
-    query = request.query_params
-    before, after = _read_cursor(query.get("cursor"))
-    spans = {
-        "created_from": _moment(query.get("created_after")),
-        "created_until": _moment(query.get("created_before")),
-    }
-    store = service.predictions.store
-    found = (
-        []
-        if query.get("source") == "web"
-        else store.page(PAGE + 1, before=before, after=after, **spans)
-    )
-    more = len(found) > PAGE
-    shown = (found[:PAGE] if after is None else found[-PAGE:]) if more else found
-    kept = {key: query[key] for key in ("created_after", "created_before") if key in query}
-
-    def link(kind: str, position: int) -> str:
-        cursor = base64.urlsafe_b64encode(f"{kind}={position}".encode()).decode()
-        return f"{service.settings.base}/v1/predictions?{urlencode({**kept, 'cursor': cursor})}"
-
-    older = shown and (more or after is not None)
-    newer = shown and (before is not None or (after is not None and more))
-    return JSONResponse(
-        page_payload(
-            [prediction_payload(one, service.settings.base) for one in shown],
-            link("before", shown[-1].seq) if older else None,
-            link("after", shown[0].seq) if newer else None,
-        )
-    )
+    found = service.predictions.store.page(PAGE + 1, _position(request.query_params.get("cursor")))
+    shown = found[:PAGE]
+    following = None
+    if len(found) > PAGE:
+        following = f"{service.settings.base}/v1/predictions?cursor={shown[-1].seq}"
+    payloads = [prediction_payload(one, service.settings.base) for one in shown]
+    return JSONResponse(page_payload(payloads, following))
 
 
 async def _predict(service: Service, model: CogModel, wanted: PredictionRequest) -> Response:
     """Accept a prediction. With Prefer: wait, answer at its end or when the time is over."""
     document = model.staged.document
-    check_input(document, wanted.input)
+    check_files(document, wanted.input)
+    now = datetime.now(UTC)
     prediction = Prediction(
         id=new_id(),
         model=model.model.full_name,
         version=model.model.version,
         input=wanted.input,
-        created_at=timestamp(),
+        created_at=timestamp(now),
         webhook=wanted.webhook,
-        events=wanted.events,
         urgent=wanted.wait is not None,
         fetches=has_remote(document, wanted.input),
+        deadline=timestamp(now + wanted.lifetime) if wanted.lifetime else None,
     )
     service.predictions.create(prediction)
     if wanted.wait is None:
@@ -140,28 +120,13 @@ def _by_version(service: Service, named: str) -> CogModel:
     return model
 
 
-def _read_cursor(cursor: str | None) -> tuple[int | None, int | None]:
-    """The positions before and after which the page lies. At most one is not None."""
+def _position(cursor: str | None) -> int:
+    """The position before which the page begins."""
     if cursor is None:
-        return None, None
-    try:
-        kind, _, position = base64.urlsafe_b64decode(cursor).decode().partition("=")
-        seq = int(position)
-    except (binascii.Error, ValueError) as error:
-        raise not_found("Invalid cursor") from error
-    if not 0 <= seq < 2**63:
+        return MAX_POSITION
+    if not re.fullmatch("[0-9]{1,18}", cursor):
         raise not_found("Invalid cursor")
-    return (seq, None) if kind == "before" else (None, seq)
-
-
-def _moment(text: str | None) -> str | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-        return timestamp(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
-    except (ValueError, OverflowError) as error:
-        raise unprocessable(f"{text} is not an ISO 8601 date-time") from error
+    return int(cursor)
 
 
 ROUTES: list[Any] = [

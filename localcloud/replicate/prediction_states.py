@@ -20,8 +20,6 @@ log = logging.getLogger("localcloud.replicate")
 
 # Runs of a prediction whose model keeps dying, including the first.
 MAX_RUNS = 4
-# The events for which a webhook is sent unless webhook_events_filter is given.
-DEFAULT_EVENTS = ["output", "completed"]
 
 
 class Predictions:
@@ -44,19 +42,11 @@ class Predictions:
 
     def start(self, prediction_id: str) -> bool:
         """Mark a prediction as running. False if it has already ended."""
-        if not self.store.start(prediction_id):
-            return False
-        self._send("start", prediction_id)
-        return True
+        return self.store.start(prediction_id)
 
     def progress(self, prediction_id: str, logs: str, output: Any) -> None:
         """Store the logs and the output of a running prediction so far."""
-        before = self.store.get(prediction_id)
-        if before is None or not self.store.progress(prediction_id, logs, output):
-            return
-        event = "output" if output != before.output else "logs"
-        if event in before.events and not self._courier.throttled(prediction_id):
-            self._send(event, prediction_id)
+        self.store.progress(prediction_id, logs, output)
 
     def finish(self, prediction_id: str, result: Result) -> bool:
         """End a prediction, and store its final webhook with it. False if it has already ended."""
@@ -64,10 +54,9 @@ class Predictions:
             if not self.store.finish(prediction_id, _timed(result, self.get(prediction_id))):
                 return False
             ended = self.get(prediction_id)
-            if ended.webhook and "completed" in ended.events:
+            if ended.webhook:
                 self._courier.store(ended.webhook, self._body(ended))
         log.info("prediction %s %s", prediction_id, ended.status)
-        self._courier.forget(prediction_id)
         self._courier.wake()
         for event in self._waiting.get(prediction_id, ()):
             event.set()
@@ -91,6 +80,13 @@ class Predictions:
         """Cancel a prediction unless it has ended. `on_ended` stops its model."""
         self.finish(prediction_id, Result("canceled"))
 
+    def end_overdue(self, now: datetime) -> None:
+        """End the predictions whose deadline has passed: Replicate calls it `aborted` if the model
+        had not begun."""
+        for prediction in self.store.overdue(now):
+            begun = prediction.status == "processing"
+            self.finish(prediction.id, Result("canceled" if begun else "aborted"))
+
     def get(self, prediction_id: str) -> Prediction:
         """A prediction that must exist."""
         prediction = self.store.get(prediction_id)
@@ -112,11 +108,6 @@ class Predictions:
             if not self._waiting[prediction_id]:
                 del self._waiting[prediction_id]
         return self.get(prediction_id)
-
-    def _send(self, event: str, prediction_id: str) -> None:
-        prediction = self.get(prediction_id)
-        if prediction.webhook and event in prediction.events:
-            self._courier.send_once(prediction.webhook, self._body(prediction))
 
     def _body(self, prediction: Prediction) -> bytes:
         return json.dumps(prediction_payload(prediction, self.base)).encode()

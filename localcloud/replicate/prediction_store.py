@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from localcloud.replicate.identifiers import timestamp
 
-TERMINAL = frozenset({"succeeded", "failed", "canceled"})
+TERMINAL = frozenset({"succeeded", "failed", "canceled", "aborted"})
 
 
 @dataclass(frozen=True)
 class Prediction:
     """One prediction. Times are ISO 8601 text.
 
-    `events` are those for which the webhook is sent. An `urgent` prediction goes before others.
+    An `urgent` prediction goes before others.
     `fetches` says whether its input has files to fetch, `deaths` how often its model died.
     """
 
@@ -34,11 +35,11 @@ class Prediction:
     started_at: str | None = None
     completed_at: str | None = None
     webhook: str | None = None
-    events: list[str] = field(default_factory=list)
     urgent: bool = False
     fetches: bool = False
     deaths: int = 0
     data_removed: bool = False
+    deadline: str | None = None
     seq: int = 0
 
     @property
@@ -48,13 +49,21 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Result:
-    """How a prediction ended: `status` is succeeded, failed or canceled."""
+    """How a prediction ended: `status` is succeeded, failed, canceled or aborted."""
 
     status: str
     output: Any = None
     error: str | None = None
     logs: str = ""
     metrics: dict[str, Any] = field(default_factory=dict)
+
+
+class Following(NamedTuple):
+    """A prediction that can run next."""
+
+    id: str
+    urgent: bool
+    deaths: int
 
 
 class PredictionStore:
@@ -66,10 +75,10 @@ class PredictionStore:
     def add(self, new: Prediction) -> None:
         self._db.execute(
             "INSERT INTO predictions (id, model, version, status, input, created_at,"
-            " webhook, events, urgent, fetches) VALUES (?,?,?,?,?,?,?,?,?,?)",
+            " webhook, urgent, fetches, deadline) VALUES (?,?,?,?,?,?,?,?,?,?)",
             (
                 *(new.id, new.model, new.version, new.status, json.dumps(new.input)),
-                *(new.created_at, new.webhook, json.dumps(new.events), new.urgent, new.fetches),
+                *(new.created_at, new.webhook, new.urgent, new.fetches, new.deadline),
             ),
         )
 
@@ -78,17 +87,29 @@ class PredictionStore:
         row = rows.fetchone()
         return _prediction(row) if row else None
 
-    def queued(self, version: str, limit: int) -> list[tuple[str, bool]]:
-        """The predictions that wait for a model: urgent ones first, then the oldest.
+    def following(self, version: str, fetched: Collection[str]) -> Following | None:
+        """The prediction that a model runs next: an urgent one, then the oldest.
 
-        Each id comes with whether the prediction has files to fetch.
+        One with files to fetch has to be among `fetched`.
         """
+        marks = ",".join("?" * len(fetched))
+        ready = f"(NOT fetches OR id IN ({marks}))"
         rows = self._db.execute(
-            "SELECT id, fetches FROM predictions WHERE version = ? AND status = 'starting'"
-            " ORDER BY urgent DESC, seq LIMIT ?",
-            (version, limit),
+            f"SELECT id, urgent, deaths FROM predictions WHERE version = ? AND {ready}"  # noqa: S608 - question marks
+            " AND status = 'starting' ORDER BY urgent DESC, seq LIMIT 1",
+            (version, *fetched),
         )
-        return [(row["id"], bool(row["fetches"])) for row in rows]
+        row = rows.fetchone()
+        return Following(row["id"], bool(row["urgent"]), row["deaths"]) if row else None
+
+    def to_fetch(self, version: str) -> list[Prediction]:
+        """The predictions that wait for a model and have files to fetch, in their order."""
+        rows = self._db.execute(
+            "SELECT * FROM predictions WHERE version = ? AND status = 'starting' AND fetches"
+            " ORDER BY urgent DESC, seq",
+            (version,),
+        )
+        return [_prediction(row) for row in rows]
 
     def start(self, prediction_id: str) -> bool:
         """Change a prediction from starting to processing. False if it is not starting."""
@@ -141,6 +162,14 @@ class PredictionStore:
         )
         return [row["id"] for row in rows]
 
+    def overdue(self, now: datetime) -> list[Prediction]:
+        """The unfinished predictions whose deadline has passed."""
+        rows = self._db.execute(
+            "SELECT * FROM predictions WHERE completed_at IS NULL AND deadline < ?",
+            (timestamp(now),),
+        )
+        return [_prediction(row) for row in rows]
+
     def remove_data(self, completed_before: datetime) -> int:
         """Delete the inputs, outputs and logs of predictions that ended before that time.
 
@@ -152,34 +181,12 @@ class PredictionStore:
             (timestamp(completed_before),),
         ).rowcount
 
-    def page(
-        self,
-        limit: int,
-        *,
-        before: int | None = None,
-        after: int | None = None,
-        created_from: str | None = None,
-        created_until: str | None = None,
-    ) -> list[Prediction]:
-        """Predictions with a `seq` below `before`, or next above `after`. The newest is first."""
-        where, values = ["1"], list[Any]()
-        for condition, value in (
-            ("seq < ?", before),
-            ("seq > ?", after),
-            ("created_at >= ?", created_from),
-            ("created_at < ?", created_until),
-        ):
-            if value is not None:
-                where.append(condition)
-                values.append(value)
-        order = "DESC" if after is None else "ASC"
+    def page(self, limit: int, before: int) -> list[Prediction]:
+        """Predictions with a `seq` below `before`. The newest is first."""
         rows = self._db.execute(
-            f"SELECT * FROM predictions WHERE {' AND '.join(where)}"  # noqa: S608 - own words
-            f" ORDER BY seq {order} LIMIT ?",
-            (*values, limit),
+            "SELECT * FROM predictions WHERE seq < ? ORDER BY seq DESC LIMIT ?", (before, limit)
         )
-        found = [_prediction(row) for row in rows]
-        return found if after is None else found[::-1]
+        return [_prediction(row) for row in rows]
 
     def run_count(self, version: str) -> int:
         rows = self._db.execute("SELECT count(*) FROM predictions WHERE version = ?", (version,))
@@ -191,7 +198,7 @@ class PredictionStore:
 
 def _prediction(row: sqlite3.Row) -> Prediction:
     fields = {key: row[key] for key in Prediction.__dataclass_fields__}
-    for key in ("input", "output", "metrics", "events"):
+    for key in ("input", "output", "metrics"):
         fields[key] = json.loads(fields[key])
     for key in ("urgent", "fetches", "data_removed"):
         fields[key] = bool(fields[key])

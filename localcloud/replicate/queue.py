@@ -1,32 +1,37 @@
-"""The queue of one model, which runs its predictions one at a time.
+"""The queue of one model, which runs as many predictions at once as the model takes.
 
 Predictions with `Prefer: wait` run before those without, so that a search does not wait behind a
-long document. They do not interrupt the prediction that runs.
+long document. They do not interrupt the predictions that run.
 """
 
 from __future__ import annotations
 
 import asyncio
-import functools
 import logging
+import sqlite3
 
-from localcloud.replicate.input_files import InputFailed, InputFiles
+from localcloud.replicate.downloads import Downloads
+from localcloud.replicate.input_files import InputFailed, InputFiles, host_of
 from localcloud.replicate.prediction_states import Predictions
-from localcloud.replicate.prediction_store import Prediction, Result
-from localcloud.replicate.runner import CogModel, ModelAway, ModelDied
+from localcloud.replicate.prediction_store import Following, Prediction, Result
+from localcloud.replicate.runner import CogModel, ModelAway, ModelDied, OutOfMemory
+from localcloud.sqlite import is_disk_full
 
 log = logging.getLogger("localcloud.replicate")
 
-# Predictions of a model whose files may be fetched at a time, including the running one.
-MAX_FETCHED = 4
 # Seconds after which a model that does not stop a cancelled prediction is killed.
 CANCEL_SECONDS = 10.0
-# Predictions at the front of the queue that are considered to be run or fetched.
-_LOOK_AHEAD = 64
+# Seconds between two attempts to write to a full disk.
+ROOM_SECONDS = 1.0
+# Seconds for which the files of a prediction wait for room. They may be larger than the disk.
+ROOM_PATIENCE = 600.0
 
 
 class ModelQueue:
-    """Runs a model's predictions, one at a time."""
+    """Runs a model's predictions.
+
+    One whose model died runs alone, so that it can end no other.
+    """
 
     def __init__(self, model: CogModel, predictions: Predictions, inputs: InputFiles) -> None:
         self.model = model
@@ -34,62 +39,110 @@ class ModelQueue:
         self._inputs = inputs
         self._document = model.staged.document
         self._changed = asyncio.Event()
-        self._fetching: dict[str, asyncio.Task[None]] = {}
-        self._fetched: set[str] = set()
-        self._running: str | None = None
-        self._stopping: asyncio.Task[None] | None = None
+        self._downloads = Downloads(self._fetch, inputs.size, self._download_changed)
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._alone = False  # whether the running one may have no other beside it
+        self._stopping: set[asyncio.Task[None]] = set()
         model.on_broken = self.wake
 
     def wake(self) -> None:
         """Look for something new to do."""
-        self._fetch_ahead()
+        self._begin_downloads()
         self._changed.set()
+
+    def queued(self, prediction: Prediction) -> None:
+        """Run a new prediction when it is its turn, after its files have been fetched."""
+        if prediction.fetches:
+            self._downloads.add(prediction.id, self._host_of(prediction))
+        self.wake()
 
     def ended(self, prediction: Prediction) -> None:
         """Release everything that an ended prediction holds. Stop the model if it was cancelled."""
-        if task := self._fetching.get(prediction.id):
-            task.cancel()
-        if prediction.id == self._running:
+        if prediction.id in self._running:
             if prediction.status == "canceled":
-                stop = self.model.cancel(prediction.id, CANCEL_SECONDS)
-                self._stopping = asyncio.create_task(stop)
+                stop = asyncio.create_task(self.model.cancel(prediction.id, CANCEL_SECONDS))
+                self._stopping.add(stop)
+                stop.add_done_callback(self._stopping.discard)
         else:
-            self._release(prediction.id)
+            self._release(prediction)
         self.wake()
 
     async def run(self) -> None:
         """Work until cancelled."""
-        self.wake()
+        for prediction in self._predictions.store.to_fetch(self.model.model.version):
+            self._downloads.add(prediction.id, self._host_of(prediction))
         try:
             while True:
                 self._changed.clear()
-                ready = [
-                    name for name, fetch in self._queued() if not fetch or name in self._fetched
-                ]
-                if ready and self.model.ready.is_set():
-                    await self._run_guarded(ready[0])
-                elif ready and self.model.broken:
-                    self._predictions.finish(ready[0], Result("failed", error=self.model.broken))
-                elif ready:
-                    await self._wait_for_model()
-                else:
+                self._begin_downloads()
+                following = self._following()
+                if following is None or not self._has_room(following):
                     await self._changed.wait()
+                elif self.model.ready.is_set():
+                    await self._begin(following)
+                elif self.model.broken:
+                    self._predictions.finish(
+                        following.id, Result("failed", error=self.model.broken)
+                    )
+                else:
+                    await self._wait_for_model()
         finally:
-            for task in self._fetching.values():
+            self._downloads.stop()
+            for task in self._running.values():
                 task.cancel()
 
-    async def _run_guarded(self, prediction_id: str) -> None:
-        task = asyncio.create_task(self._run_one(prediction_id))
-        try:
-            await asyncio.wait([task])
-        finally:
-            task.cancel()
-        self._blame(prediction_id, task)
+    def _begin_downloads(self) -> None:
+        if self._downloads.waiting:
+            self._downloads.begin(idle=not self._running and self._following() is None)
 
-    def _blame(self, prediction_id: str, task: asyncio.Task[None]) -> None:
+    def _following(self) -> Following | None:
+        """The prediction that can run next."""
+        fetched = self._downloads.fetched
+        return self._predictions.store.following(self.model.model.version, fetched)
+
+    def _has_room(self, following: Following) -> bool:
+        """Whether the prediction may run beside those that run."""
+        if following.id in self._running:  # its start waits for room on the disk
+            return False
+        if following.deaths or self._alone:
+            return not self._running
+        # The last place is kept for a prediction that somebody waits for.
+        kept = 1 if self.model.concurrency > 1 and not following.urgent else 0
+        return len(self._running) < self.model.concurrency - kept
+
+    async def _begin(self, following: Following) -> None:
+        self._alone = following.deaths > 0
+        task = asyncio.create_task(self._run_guarded(following.id))
+        self._running[following.id] = task
+        await asyncio.sleep(0)  # until the prediction is no longer the one that follows
+
+    async def _run_guarded(self, prediction_id: str) -> None:
+        """Run a prediction to its end. A fault of this server ends no other one."""
+        try:
+            await self._run_one(prediction_id)
+        except Exception as bug:  # noqa: BLE001 - logged, and told in the prediction
+            if is_disk_full(bug):
+                await self._run_later(prediction_id, bug)
+            else:
+                self._blame(prediction_id, bug)
+        finally:
+            del self._running[prediction_id]
+            self._release_finished(prediction_id)
+            self.wake()
+
+    async def _run_later(self, prediction_id: str, full: BaseException) -> None:
+        """Return a prediction whose change could not be stored to the queue, when there is room."""
+        log.error("prediction %s waits for room on the disk: %s", prediction_id, full)
+        while True:
+            try:
+                self._predictions.put_back(prediction_id)
+            except sqlite3.OperationalError:
+                await asyncio.sleep(ROOM_SECONDS)
+            else:
+                return
+
+    def _blame(self, prediction_id: str, bug: BaseException) -> None:
         """Fail the prediction in which a bug of this server showed, and go on with the queue."""
-        if task.cancelled() or (bug := task.exception()) is None:
-            return
         log.error("prediction %s failed by a bug of this server", prediction_id, exc_info=bug)
         error = f"The server failed: {type(bug).__name__}"
         self._predictions.finish(prediction_id, Result("failed", error=error))
@@ -109,55 +162,67 @@ class ModelQueue:
     async def _run_one(self, prediction_id: str) -> None:
         if not self._predictions.start(prediction_id):
             return
-        self._running = prediction_id
         try:
             result = await self._predict(self._predictions.get(prediction_id))
         except ModelDied as death:
             self._predictions.died(prediction_id, str(death))
+        except OutOfMemory as error:
+            self._predictions.finish(prediction_id, Result("failed", error=str(error)))
         except ModelAway:
             self.model.ready.clear()
             self._predictions.put_back(prediction_id)
         else:
             self._predictions.finish(prediction_id, result)
-        finally:
-            self._running = None
-            if self._predictions.get(prediction_id).finished:
-                self._release(prediction_id)
 
     async def _predict(self, prediction: Prediction) -> Result:
         def progress(logs: str, output: object) -> None:
             self._predictions.progress(prediction.id, logs, output)
 
         given = self._inputs.for_cog(prediction, self._document)
-        quick = prediction.urgent and not prediction.webhook
+        # A model that runs several at once is asked in the cheaper way.
+        several = self.model.concurrency > 1
+        quick = several or (prediction.urgent and not prediction.webhook)
         return await self.model.predict(prediction.id, given, quick=quick, progress=progress)
 
-    def _queued(self) -> list[tuple[str, bool]]:
-        return self._predictions.store.queued(self.model.model.version, _LOOK_AHEAD)
-
-    def _fetch_ahead(self) -> None:
-        for name, fetches in self._queued():
-            if len(self._fetching) + len(self._fetched) >= MAX_FETCHED:
+    async def _fetch(self, prediction_id: str) -> None:
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + ROOM_PATIENCE
+        while True:
+            try:
+                await self._fetch_or_fail(prediction_id, patient=clock() < deadline)
                 return
-            if fetches and name not in self._fetching and name not in self._fetched:
-                self._fetching[name] = task = asyncio.create_task(self._fetch(name))
-                task.add_done_callback(functools.partial(self._fetch_ended, name))
+            except Exception as bug:  # noqa: BLE001 - logged, and told in the prediction
+                if not is_disk_full(bug):
+                    self._blame(prediction_id, bug)
+                    return
+                log.error("prediction %s waits for room on the disk: %s", prediction_id, bug)
+            await asyncio.sleep(ROOM_SECONDS)
 
-    async def _fetch(self, name: str) -> None:
+    async def _fetch_or_fail(self, prediction_id: str, *, patient: bool) -> None:
+        """Fetch the files, or fail the prediction. Raises OSError if patient with a full disk."""
         try:
-            await self._inputs.fetch(self._predictions.get(name), self._document)
+            await self._inputs.fetch(self._predictions.get(prediction_id), self._document)
         except InputFailed as failure:
-            self._predictions.finish(name, Result("failed", error=str(failure)))
-        else:
-            self._fetched.add(name)
+            self._predictions.finish(prediction_id, Result("failed", error=str(failure)))
+        except OSError as error:
+            if patient and is_disk_full(error):
+                raise
+            told = f"could not store the input: {error.strerror}"
+            self._predictions.finish(prediction_id, Result("failed", error=told))
 
-    def _fetch_ended(self, name: str, task: asyncio.Task[None]) -> None:
-        del self._fetching[name]
-        self._blame(name, task)
-        if self._predictions.get(name).finished:
-            self._release(name)
+    def _download_changed(self, prediction_id: str | None) -> None:
+        if prediction_id is not None:
+            self._release_finished(prediction_id)
         self.wake()
 
-    def _release(self, prediction_id: str) -> None:
-        self._fetched.discard(prediction_id)
-        self._inputs.release(prediction_id)
+    def _release_finished(self, prediction_id: str) -> None:
+        prediction = self._predictions.get(prediction_id)
+        if prediction.finished:
+            self._release(prediction)
+
+    def _release(self, prediction: Prediction) -> None:
+        self._downloads.drop(prediction.id, self._host_of(prediction))
+        self._inputs.release(prediction.id)
+
+    def _host_of(self, prediction: Prediction) -> str:
+        return host_of(self._document, prediction.input)

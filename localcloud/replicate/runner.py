@@ -1,4 +1,4 @@
-"""One Cog model: its process, its health, and its predictions, one at a time."""
+"""One Cog model: its process, its health, and the predictions that run in it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import re
 import secrets
 import signal
 import sys
@@ -16,8 +17,9 @@ from typing import Any
 import httpx
 
 from localcloud.processes import Program, Supervisor
+from localcloud.replicate.memory import GIBIBYTE, oom_kills, resident
 from localcloud.replicate.prediction_store import Result
-from localcloud.replicate.schemas import iterates
+from localcloud.replicate.schemas import concurrency, iterates
 from localcloud.replicate.staging import Staged, cog_environment
 
 log = logging.getLogger("localcloud.replicate")
@@ -29,14 +31,26 @@ Progress = Callable[[str, Any], None]
 _POLL_SECONDS = 0.1
 # Seconds between two looks at the health of a ready model.
 _READY_POLL_SECONDS = 1.0
+# Seconds between two looks at the memory of a model that runs a prediction.
+_MEMORY_POLL_SECONDS = 0.25
 # Cog's words for a model that can take or is running a prediction.
 _HEALTHY = {"READY", "BUSY"}
+# What Cog puts before the message of an exception: words of each of its layers, and the class.
+_COGS_WORDS = re.compile(r"(?:Prediction failed: )*(?:[A-Z]\w*(?:Error|Exception): )?")
 # Failed setups in a row after which a model counts as broken. It is still started again.
 _MAX_SETUPS = 3
 
 
 class ModelDied(Exception):
     """The model's process ended during the prediction. Another run can succeed."""
+
+
+class OutOfMemory(Exception):
+    """The prediction took all the memory that the model may use. Another run would do the same."""
+
+    def __init__(self, reason: str) -> None:
+        # E1001 is Replicate's code: https://replicate.com/docs/reference/error-codes
+        super().__init__(f"The model ran out of memory: {reason} (E1001)")
 
 
 class ModelAway(Exception):
@@ -46,10 +60,19 @@ class ModelAway(Exception):
 class CogModel:
     """A model in Cog's runtime. `status` is Cog's word for its health, or DEAD.
 
-    Cog reports to `callback`, a URL of this server, with the token of the run appended.
+    Cog reports to `callback`, a URL of this server, with the token of the run appended. A
+    prediction that makes the model use more than `max_memory` bytes is stopped; of several that
+    run, nobody knows which one it is, so that they count as those of a model that died.
     """
 
-    def __init__(self, staged: Staged, callback: str, client: httpx.AsyncClient, port: int) -> None:
+    def __init__(
+        self,
+        staged: Staged,
+        callback: str,
+        client: httpx.AsyncClient,
+        port: int,
+        max_memory: int,
+    ) -> None:
         self.staged = staged
         self.model = staged.model
         self.status = "DEAD"
@@ -57,9 +80,12 @@ class CogModel:
         self._callback = callback
         self._client = client
         self._iterates = iterates(staged.document)
+        self.concurrency = concurrency(staged.document)
         self._port = port
-        self._kill: Callable[[], None] = lambda: None
-        self._run: _Run | None = None
+        self._max_memory = max_memory
+        self._pid: Callable[[], int | None] = lambda: None
+        self._runs: dict[str, _Run] = {}
+        self._watching: asyncio.Task[None] | None = None
         self._look = asyncio.Event()
         self.broken: str | None = None
         self.on_broken: Callable[[], None] = lambda: None
@@ -71,11 +97,14 @@ class CogModel:
         environment = {
             **cog_environment(environment),
             "COG_PREDICT_TYPE_STUB": self.model.predictor,
+            "COG_MAX_CONCURRENCY": str(self.concurrency),
             "PORT": str(self._port),
         }
         argv = [sys.executable, "-m", "cog.server.http", "--host", "127.0.0.1"]
-        self._kill = lambda: _kill(supervisor.pids().get(name))
-        supervisor.add(Program(name, argv, logs / f"{name}.log", environment, self.staged.folder))
+        self._pid = lambda: supervisor.pids().get(name)
+        log = logs / f"{name}.log"
+        program = Program(name, argv, log, environment, self.staged.folder, background=True)
+        supervisor.add(program)
 
     async def watch(self) -> None:
         """Keep `status` and `ready` up to date with Cog's answers, until cancelled."""
@@ -93,7 +122,7 @@ class CogModel:
             if status == "SETUP_FAILED":
                 await self._setup_failed()
             # An UNHEALTHY model that runs a prediction may just be slow to answer.
-            if status in {"SETUP_FAILED", "DEFUNCT"} or (status == "UNHEALTHY" and not self._run):
+            if status in {"SETUP_FAILED", "DEFUNCT"} or (status == "UNHEALTHY" and not self._runs):
                 self._kill()
             await asyncio.sleep(_POLL_SECONDS)
 
@@ -119,18 +148,20 @@ class CogModel:
         self.status = "DEAD"
         self.ready.clear()
         self._look.set()
-        if self._run is not None:
-            self._run.fail(ModelDied("the model's process ended"))
+        for run in self._runs.values():
+            run.died("the model's process ended")
 
     async def predict(
         self, prediction_id: str, given: dict[str, Any], *, quick: bool, progress: Progress
     ) -> Result:
-        """Run one prediction to its end. Raises ModelDied and ModelAway.
+        """Run one prediction to its end. Raises ModelDied, OutOfMemory and ModelAway.
 
         A `quick` one reports no progress and, if it fails, no logs. That saves about 45 ms, in
         which Cog would create an HTTP client for its reports.
         """
-        self._run = run = _Run(progress)
+        self._runs[prediction_id] = run = _Run(progress)
+        for each in self._runs.values():
+            each.alone = each.alone and len(self._runs) == 1
         events = ["logs", "completed", *(["output"] if self._iterates else [])]
         body: dict[str, Any] = {"input": given}
         headers = {}
@@ -140,19 +171,39 @@ class CogModel:
         url = self._url(f"/predictions/{prediction_id}")
         asking = asyncio.create_task(self._ask(run, url, body, headers))
         asking.add_done_callback(run.check)
+        if self._watching is None or self._watching.done():
+            self._watching = asyncio.create_task(self._watch_memory())
         try:
             result = await run.done
         finally:
             asking.cancel()
-            self._run = None
+            del self._runs[prediction_id]
         if result.status == "failed" and await self._health() not in _HEALTHY:
             self.died()
-            raise ModelDied("the model's worker ended")
+            raise run.death("the model's worker ended")
         return result
 
+    async def _watch_memory(self) -> None:
+        """Kill the model if it uses too much memory, before the whole machine has none left."""
+        while self._runs:
+            if resident(self._pid() or 0) > self._max_memory:
+                reason = f"it used more than {self._max_memory / GIBIBYTE:.3g} GiB."
+                for run in self._runs.values():
+                    run.out_of_memory(reason)
+                self.ready.clear()
+                self._look.set()
+                self._kill()
+                return
+            await asyncio.sleep(_MEMORY_POLL_SECONDS)
+
+    def _kill(self) -> None:
+        if (pid := self._pid()) is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
     async def cancel(self, prediction_id: str, grace: float) -> None:
-        """Stop the running prediction. After `grace` seconds the model is killed."""
-        run = self._run
+        """Stop a running prediction. After `grace` seconds the model is killed."""
+        run = self._runs.get(prediction_id)
         if run is None:
             return
         end = asyncio.get_running_loop().time() + grace
@@ -165,9 +216,11 @@ class CogModel:
             self._kill()
 
     def report(self, token: str, payload: dict[str, Any]) -> bool:
-        """Handle a report from Cog. False if its token is not that of the current run."""
-        run = self._run
-        if run is None or not secrets.compare_digest(run.token.encode(), token.encode()):
+        """Handle a report from Cog. False if its token is not that of a run."""
+        given = token.encode()
+        runs = self._runs.values()
+        run = next((r for r in runs if secrets.compare_digest(r.token.encode(), given)), None)
+        if run is None:
             return False
         if payload.get("status") in {"succeeded", "failed", "canceled"}:
             run.finish(_result(payload))
@@ -191,7 +244,7 @@ class CogModel:
             run.fail(ModelAway(f"the model does not listen: {error}"))
             return
         except httpx.HTTPError as error:
-            run.fail(ModelDied(f"the model closed the connection: {type(error).__name__}"))
+            run.died(f"the model closed the connection: {type(error).__name__}")
             return
         if answer.status_code == 200:
             run.finish(_result(answer.json()))
@@ -219,11 +272,17 @@ class CogModel:
 
 
 class _Run:
-    """A prediction in the model: the token of its reports and its future result."""
+    """A prediction in the model: the token of its reports and its future result.
+
+    `alone` says whether no other one has run in the model meanwhile. Only then is a lack of memory
+    its own doing.
+    """
 
     def __init__(self, progress: Progress) -> None:
         self.token = secrets.token_urlsafe(24)
         self.progress = progress
+        self.alone = True
+        self._oom_kills = oom_kills()
         self.done: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
 
     def finish(self, result: Result) -> None:
@@ -236,7 +295,19 @@ class _Run:
             log.error("the input could not be sent to the model", exc_info=bug)
             self.finish(Result("failed", error="The input could not be sent to the model"))
 
-    def fail(self, error: ModelDied | ModelAway) -> None:
+    def death(self, reason: str) -> ModelDied | OutOfMemory:
+        """The error for a model that ended during the run."""
+        if self.alone and oom_kills() > self._oom_kills:
+            return OutOfMemory("the machine had no more.")
+        return ModelDied(reason)
+
+    def died(self, reason: str) -> None:
+        self.fail(self.death(reason))
+
+    def out_of_memory(self, reason: str) -> None:
+        self.fail(OutOfMemory(reason) if self.alone else ModelDied(reason))
+
+    def fail(self, error: ModelDied | OutOfMemory | ModelAway) -> None:
         if not self.done.done():
             self.done.set_exception(error)
 
@@ -245,8 +316,7 @@ def _result(payload: dict[str, Any]) -> Result:
     error = payload.get("error")
     if error is not None:
         error = str(error)
-        while error.startswith("Prediction failed: "):  # added by each layer of Cog
-            error = error.removeprefix("Prediction failed: ")
+        error = _COGS_WORDS.sub("", error, count=1)
     return Result(
         payload["status"],
         payload.get("output") if payload["status"] == "succeeded" else None,
@@ -264,9 +334,3 @@ def _refusal(answer: httpx.Response) -> str:
     if isinstance(body.get("detail"), list):
         return "; ".join(f"{'.'.join(part['loc'][1:])}: {part['msg']}" for part in body["detail"])
     return str(body.get("error") or f"the model answered {answer.status_code}")
-
-
-def _kill(pid: int | None) -> None:
-    if pid is not None:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,21 +17,26 @@ from localcloud.ports import choose_ports
 from localcloud.processes import Supervisor
 from localcloud.replicate.files import FileStore
 from localcloud.replicate.input_files import InputFiles
+from localcloud.replicate.memory import default_limit
 from localcloud.replicate.prediction_states import Predictions
 from localcloud.replicate.prediction_store import Prediction, Result
 from localcloud.replicate.queue import ModelQueue
 from localcloud.replicate.registry import load_models
 from localcloud.replicate.runner import CogModel
 from localcloud.replicate.staging import Staged, stage
-from localcloud.replicate.tables import SCHEMA
+from localcloud.replicate.tables import SCHEMA, upgrade
 from localcloud.replicate.webhook_sender import FIRST_PAUSE, Courier, Signer
-from localcloud.sqlite import connect
+from localcloud.sqlite import check, connect
 
 log = logging.getLogger("localcloud.replicate")
 
 # The path at which models report and get their files. Each URL below it contains a secret.
 INTERNAL = "/_cog/"
 MEBIBYTE = 1024 * 1024
+# Bytes of the largest file of an input: an hour or two of video.
+MAX_INPUT_BYTES = 2_000_000_000
+# Seconds for the download of an input.
+INPUT_DEADLINE = 3600.0
 # Seconds without a byte after which the download of an input fails.
 INPUT_STALL = 30.0
 # Seconds between two looks for expired data.
@@ -48,8 +54,9 @@ class Settings:
     webhook_secret: str
     environment: Mapping[str, str] = field(repr=False)
     fetch_allow: str = ""
-    max_input_bytes: int = 512 * MEBIBYTE
-    input_deadline: float = 900.0
+    max_input_bytes: int = MAX_INPUT_BYTES
+    input_deadline: float = INPUT_DEADLINE
+    max_memory: int = field(default_factory=default_limit)
     keep_data: timedelta = timedelta(hours=1)
     webhook_pause: float = FIRST_PAUSE
 
@@ -65,7 +72,10 @@ class Service:
     def __init__(self, settings: Settings, staged: list[Staged]) -> None:
         self.settings = settings
         self.signer = Signer(settings.webhook_secret)
-        db = connect(settings.data_dir / "replicate.sqlite3", schema=SCHEMA)
+        path = settings.data_dir / "replicate.sqlite3"
+        db = connect(path, schema=SCHEMA)
+        check(db, path)
+        upgrade(db)
         self.courier = Courier(db, self.signer, settings.webhook_pause)
         self.predictions = Predictions(db, self.courier, settings.base)
         self.files = FileStore(db, settings.data_dir / "files", settings.base)
@@ -75,14 +85,16 @@ class Service:
         self.http = httpx.AsyncClient(trust_env=False)
         ports = choose_ports([one.model.version for one in staged], {})
         self.models = {
-            one.model.version: CogModel(one, callback, self.http, ports[one.model.version])
+            one.model.version: CogModel(
+                one, callback, self.http, ports[one.model.version], settings.max_memory
+            )
             for one in staged
         }
         self.queues = {
             version: ModelQueue(model, self.predictions, self.inputs)
             for version, model in self.models.items()
         }
-        self.predictions.on_queued = lambda new: self.queues[new.version].wake()
+        self.predictions.on_queued = lambda new: self.queues[new.version].queued(new)
         self.predictions.on_ended = self._ended
 
     async def run(self) -> None:
@@ -126,11 +138,15 @@ class Service:
             queue.ended(prediction)
 
     async def _keep_house(self) -> None:
-        """Delete data after its time, until cancelled."""
+        """End predictions at their deadlines and delete data after its time, until cancelled."""
         while True:
             now = datetime.now(UTC)
-            self.predictions.store.remove_data(now - self.settings.keep_data)
-            self.files.expire(now)
+            try:
+                self.predictions.end_overdue(now)
+                self.predictions.store.remove_data(now - self.settings.keep_data)
+                self.files.expire(now)
+            except sqlite3.OperationalError as error:
+                log.error("nothing is ended or deleted while the disk is full: %s", error)
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
 
 

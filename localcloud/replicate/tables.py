@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS predictions (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -18,11 +20,11 @@ CREATE TABLE IF NOT EXISTS predictions (
     started_at TEXT,
     completed_at TEXT,
     webhook TEXT,
-    events TEXT NOT NULL DEFAULT '[]',
     urgent INTEGER NOT NULL DEFAULT 0,
     fetches INTEGER NOT NULL DEFAULT 0,
     deaths INTEGER NOT NULL DEFAULT 0,
-    data_removed INTEGER NOT NULL DEFAULT 0
+    data_removed INTEGER NOT NULL DEFAULT 0,
+    deadline TEXT
 );
 CREATE INDEX IF NOT EXISTS queued ON predictions (version, urgent DESC, seq)
     WHERE status = 'starting';
@@ -44,8 +46,19 @@ CREATE TABLE IF NOT EXISTS files (
     content_type TEXT NOT NULL,
     size INTEGER NOT NULL,
     sha256 TEXT NOT NULL,
-    metadata TEXT NOT NULL,
+    metadata TEXT NOT NULL DEFAULT '{}',
     created_at TEXT NOT NULL,
     expires_at TEXT NOT NULL
 );
 """
+
+
+def upgrade(connection: sqlite3.Connection) -> None:
+    """Add what a file of an older version lacks."""
+    columns = {row["name"] for row in connection.execute("PRAGMA table_info (predictions)")}
+    if "deadline" not in columns:
+        connection.execute("ALTER TABLE predictions ADD COLUMN deadline TEXT")
+    connection.execute(
+        "CREATE INDEX IF NOT EXISTS limited ON predictions (deadline)"
+        " WHERE completed_at IS NULL AND deadline IS NOT NULL"
+    )

@@ -1,8 +1,7 @@
 """Sends webhooks, signed as Standard Webhooks describes.
 
 The final webhook of a prediction waits in the database until it is delivered or given up after
-seven attempts over about a minute. Network errors, 429 and 5xx lead to another attempt. All other
-webhooks are sent once.
+seven attempts over about a minute. Network errors, 429 and 5xx lead to another attempt.
 """
 
 from __future__ import annotations
@@ -13,9 +12,8 @@ import binascii
 import logging
 import sqlite3
 import time
-from collections.abc import Coroutine
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import httpx
@@ -29,8 +27,6 @@ log = logging.getLogger("localcloud.replicate")
 ATTEMPTS = 7
 # Seconds before the second attempt. Each following pause is twice as long, 63 s in all.
 FIRST_PAUSE = 1.0
-# The least seconds between two `output` or `logs` webhooks of a prediction.
-THROTTLE = 0.5
 # Final webhooks that are sent at the same time.
 _CONCURRENCY = 8
 # Seconds for each step of an attempt: to connect, to send, to receive.
@@ -77,7 +73,6 @@ class Courier:
         self._new = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._in_progress: set[str] = set()
-        self._last_sent: dict[str, float] = {}
 
     def store(self, url: str, body: bytes) -> None:
         """Store a final webhook. Call `wake` after the commit."""
@@ -90,29 +85,15 @@ class Courier:
         """Look for new final webhooks now."""
         self._new.set()
 
-    def send_once(self, url: str, body: bytes) -> None:
-        """Send a webhook that may be lost."""
-        self._spawn(self._send_once(url, body))
-
-    def throttled(self, prediction_id: str) -> bool:
-        """Whether the prediction had a webhook within THROTTLE; if not, one is counted now."""
-        now = time.monotonic()
-        if now - self._last_sent.get(prediction_id, -THROTTLE) < THROTTLE:
-            return True
-        self._last_sent[prediction_id] = now
-        return False
-
-    def forget(self, prediction_id: str) -> None:
-        """Forget the last webhook of a prediction, which has ended."""
-        self._last_sent.pop(prediction_id, None)
-
     async def run(self) -> None:
         """Deliver what is due, until cancelled."""
         while True:
             self._new.clear()
             for row in self._due():
                 self._in_progress.add(row["id"])
-                self._spawn(self._deliver(row))
+                task = asyncio.create_task(self._deliver(row))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
             try:
                 await asyncio.wait_for(self._new.wait(), self._seconds_to_next())
             except TimeoutError:
@@ -148,23 +129,33 @@ class Courier:
     async def _deliver(self, row: sqlite3.Row) -> None:
         try:
             outcome = await self._post(row["url"], row["id"], row["body"])
-            attempts = row["attempts"] + 1
-            if outcome.retryable and attempts < ATTEMPTS:
-                pause = self._first_pause * 2 ** (attempts - 1)
-                self._db.execute(
-                    "UPDATE deliveries SET attempts = ?, due = ? WHERE id = ?",
-                    (attempts, time.time() + pause, row["id"]),
-                )
-            else:
-                self._db.execute("DELETE FROM deliveries WHERE id = ?", (row["id"],))
+            await self._note(row, outcome)
         finally:
             self._in_progress.discard(row["id"])
             self._new.set()
-        _log_outcome(row["id"], row["url"], outcome)
+        log.info("webhook %s to %s: %s", row["id"], urlsplit(row["url"]).netloc, outcome.word)
 
-    async def _send_once(self, url: str, body: bytes) -> None:
-        message_id = f"msg_{new_id()}"
-        _log_outcome(message_id, url, await self._post(url, message_id, body))
+    async def _note(self, row: sqlite3.Row, outcome: _Outcome) -> None:
+        """Store the outcome of an attempt, when there is room for it."""
+        while True:
+            try:
+                self._store_outcome(row, outcome)
+            except sqlite3.OperationalError as error:
+                log.error("webhook %s waits for room on the disk: %s", row["id"], error)
+                await asyncio.sleep(self._first_pause)
+            else:
+                return
+
+    def _store_outcome(self, row: sqlite3.Row, outcome: _Outcome) -> None:
+        attempts = row["attempts"] + 1
+        if outcome.retryable and attempts < ATTEMPTS:
+            pause = self._first_pause * 2 ** (attempts - 1)
+            self._db.execute(
+                "UPDATE deliveries SET attempts = ?, due = ? WHERE id = ?",
+                (attempts, time.time() + pause, row["id"]),
+            )
+        else:
+            self._db.execute("DELETE FROM deliveries WHERE id = ?", (row["id"],))
 
     async def _post(self, url: str, message_id: str, body: bytes) -> _Outcome:
         headers = self._signer.headers(message_id, datetime.now(UTC), body.decode())
@@ -172,14 +163,9 @@ class Courier:
         try:
             async with self._client.stream("POST", url, content=body, headers=headers) as answer:
                 status = answer.status_code  # the body of the response is not read
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except Exception as error:  # noqa: BLE001 - whatever the network or the URL causes
             return _Outcome(True, type(error).__name__)
         return _Outcome(status == 429 or status >= 500, str(status))
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
 
 class _Outcome(NamedTuple):
@@ -187,7 +173,3 @@ class _Outcome(NamedTuple):
 
     retryable: bool
     word: str
-
-
-def _log_outcome(message_id: str, url: str, outcome: _Outcome) -> None:
-    log.info("webhook %s to %s: %s", message_id, urlsplit(url).netloc, outcome.word)

@@ -140,9 +140,9 @@ def _seal(folder: Path) -> None:
 
 def _complete(folder: Path) -> Path | None:
     try:
-        sizes = json.loads((folder / MANIFEST).read_text())
+        sizes = dict(json.loads((folder / MANIFEST).read_text()))
         whole = all((folder / name).stat().st_size == size for name, size in sizes.items())
-    except (FileNotFoundError, json.JSONDecodeError):
+    except (FileNotFoundError, ValueError, TypeError):  # never written, or damaged
         return None
     return folder if whole else None
 

@@ -14,7 +14,7 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from tests.faults.stock import Stocked
-from tests.faults.things import Document, goes_forward, predictions, unlike_its_text
+from tests.faults.things import Document, each_attempt_goes_forward, predictions, unlike_its_text
 from tools.harness.cloud import Cloud
 from tools.harness.person import FINISHED, Person
 from tools.harness.waiting import wait_for
@@ -100,7 +100,7 @@ def _wrongs_of(
     found = []
     if asset["status"] != stocked.end or stocked.error not in (asset["error"] or ""):
         found.append(f"{asset['status']} {asset['error']!r}, not {stocked.end} {stocked.error!r}")
-    if not goes_forward([entry["status"] for entry in asset["history"]]):
+    if not each_attempt_goes_forward(asset["history"]):
         found.append(_story(asset))
     if asset["status"] == "SEARCHABLE":
         unlike = unlike_its_text(database, asset_id, stocked.thing)

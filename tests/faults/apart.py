@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any
 
 from bson import ObjectId
@@ -16,14 +15,17 @@ from allthethings.assets.passages import Passage, Shape
 from allthethings.generators import AsyncEmbeddingsGenerator
 from allthethings.mongo import Database
 from allthethings.pipeline.attempts import INTERVALS
+from allthethings.pipeline.members import Sources
 from allthethings.pipeline.pipeline import Pipeline, create_pipeline
 from allthethings.processors import Tools, about
 from allthethings.replicate.client import ReplicateClient
-from allthethings.sources.fetch import download
+from allthethings.replicate.predictions import Prediction
 from guardedfetch import Fetcher, parse_allow
 from tools.harness.cloud import Cloud
 
 PATIENCE = timedelta(seconds=30)
+# Where callbacks go that no test waits for.
+NOWHERE = "http://127.0.0.1:9/nobody"
 
 
 class OwnReplicate(ReplicateClient):
@@ -34,8 +36,42 @@ class OwnReplicate(ReplicateClient):
             cloud.endpoints["REPLICATE_API_TOKEN"], cloud.endpoints["REPLICATE_BASE_URL"]
         )
 
+
+def nothing(*_: object) -> None:
+    """Nothing happens in between."""
+
+
+def as_it_is(prediction: Prediction) -> Prediction:
+    return prediction
+
+
+class Watched(OwnReplicate):
+    """Something happens when a prediction was created, or was looked at; all end with the test."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        super().__init__(cloud)
+        self.created: list[str] = []
+        self.after_create: Callable[[int], object] = nothing
+        self.seen: Callable[[Prediction], Prediction] = as_it_is
+
+    def create(self, version: str, values: Any, webhook: str) -> Prediction:
+        prediction = super().create(version, values, webhook)
+        self.created.append(prediction.id)
+        self.after_create(len(self.created))
+        return prediction
+
+    def get(self, prediction_id: str) -> Prediction | None:
+        prediction = super().get(prediction_id)
+        return self.seen(prediction) if prediction else None
+
+    def status(self, prediction_id: str) -> str:
+        prediction = super().get(prediction_id)
+        return prediction.status if prediction else "unknown"
+
     def close(self) -> None:
-        self._sdk._client.close()  # the SDK has no other way
+        for prediction_id in self.created:
+            self.cancel(prediction_id)
+        super().close()
 
 
 @contextmanager
@@ -61,10 +97,19 @@ def pipeline_of(
     fetched, `intervals` the waits before each further attempt, `patience` how late a callback may
     be."""
     fetcher = Fetcher(parse_allow(allow))
+    sources = Sources(database, fetcher, replicate)
     return create_pipeline(
         database,
         fetcher,
-        Tools(replicate, partial(download, fetcher), {"audio": callbacks}),
+        Tools(
+            replicate,
+            sources.download,
+            sources.part,
+            dict.fromkeys(("audio", "image"), callbacks),
+            sources.unpack,
+            sources.lend,
+            sources.forget,
+        ),
         AsyncEmbeddingsGenerator(replicate, callbacks),
         lambda texts: [len(text.split()) for text in texts],
         patience,
@@ -94,11 +139,14 @@ def left(database: Database, status: str, ago: timedelta, **fields: Any) -> str:
     return str(key)
 
 
-def in_parts(database: Database, number: int, url: str = "http://127.0.0.1/parts") -> str:
-    """A thing whose text is there, in so many passages; the model waits with their vectors."""
+def in_parts(
+    database: Database, number: int, url: str = "http://127.0.0.1/parts", ending: str = "wait"
+) -> str:
+    """A thing whose text is there, in so many passages. The model waits with their vectors, or does
+    what else is told behind `vectors:`."""
     ago = timedelta(minutes=1)
     asset_id = left(database, "PROCESSED", ago, url=url, url_key=url, text="vectors:wait")
-    parts = [Passage(position, f"vectors:wait {position}", WHOLE) for position in range(number)]
+    parts = [Passage(position, f"vectors:{ending} {position}", WHOLE) for position in range(number)]
     database.passages.put(asset_id, about(existing(database, asset_id), None), parts)
     return asset_id
 

@@ -8,7 +8,9 @@ import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
 
+from allthethings.mongo import Database as AppDatabase
 from tests.faults.aftermath import database_of
+from tests.faults.apart import own_database
 from tests.faults.things import Document
 from tools.harness.cloud import Cloud
 from tools.harness.person import Person
@@ -61,8 +63,17 @@ def site() -> Iterator[Site]:
 @pytest.fixture(scope="session")
 def database(cloud: Cloud) -> Iterator[Database[Document]]:
     client: MongoClient[Document]
-    with MongoClient(cloud.endpoints["MONGODB_CONNECTION_URI"]) as client:
+    uri = cloud.endpoints["MONGODB_CONNECTION_URI"]
+    # The copy may stop first, and the client looks for it as it closes.
+    with MongoClient(uri, serverSelectionTimeoutMS=5_000) as client:
         yield client["iaat"]
+
+
+@pytest.fixture
+def apart(cloud: Cloud) -> Iterator[AppDatabase]:
+    """The app's stores over a database that the copy's own processes do not look at."""
+    with own_database(cloud, "apart") as database:
+        yield database
 
 
 @pytest.fixture(scope="module")

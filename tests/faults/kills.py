@@ -19,8 +19,8 @@ from tools.harness.cloud import Cloud
 from tools.harness.waiting import PATIENCE, wait_for
 
 PARTS = {
-    "the app": "gunicorn",
-    "the reconciler": "reconcile --every",
+    "the app": "-m serve",
+    "the worker": "app worker",
     "the gateway": "localcloud.hookdeck",
     "Replicate": "localcloud.replicate",
     "a model": "cog.server.http",
@@ -110,7 +110,7 @@ def strays(cloud: Cloud) -> list[str]:
     part that started them was killed."""
     tree = cloud.pids()
     zombies = [f"zombie {pid}" for pid in tree if processes.is_zombie(pid)]
-    loose = set(leftovers.find(cloud.data_dir)) - set(tree) - {cloud.process.pid}
+    loose = set(leftovers.find(cloud.own_data_dir)) - set(tree) - {cloud.process.pid}
     return [*zombies, *(line for pid in loose if (line := processes.command_line(pid)))]
 
 

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,6 +22,7 @@ from allthethings.hookdeck.connections import (
 )
 from tests.support.sizes import SIZES
 from tools.harness.cloud import Cloud
+from tools.harness.servers import QuietHandler, http_server
 
 FAULTS = ("repeated", "reordered", "delayed", "500", "503", "acknowledgement lost")
 # The share of each fault among the delivery attempts.
@@ -120,7 +120,7 @@ class FaultyLine:
 def faulty_line(cloud: Cloud, seed: int) -> Iterator[FaultyLine]:
     """The gateway delivers over such a line for the length of a `with` block."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             headers = {
@@ -135,22 +135,13 @@ def faulty_line(cloud: Cloud, seed: int) -> Iterator[FaultyLine]:
                 self.end_headers()
             self.close_connection = True
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Keeps the tests' output quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    line = FaultyLine(f"http://127.0.0.1:{server.server_address[1]}", cloud.address, seed)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        _lead(cloud, line.address, _RetriedSoon)
-        yield line
-    finally:
-        _lead(cloud, cloud.address)
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with http_server(Handler) as address:
+        line = FaultyLine(address, cloud.address, seed)
+        try:
+            _lead(cloud, line.address, _RetriedSoon)
+            yield line
+        finally:
+            _lead(cloud, cloud.address)
 
 
 class _RetriedSoon(Connection):

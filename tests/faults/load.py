@@ -19,7 +19,6 @@ import httpx
 
 from tests.faults.stock import Stock, Stocked
 from tests.faults.things import rank
-from tools.harness.cloud import Cloud
 from tools.harness.person import JSON
 from tools.harness.waiting import PATIENCE
 
@@ -53,6 +52,10 @@ class Load:
     def accepted_before(self, moment: float) -> Mapping[str, Stocked]:
         """The things accepted before that Unix time, by the asset's id."""
         return {one.asset_id: one.thing for one in list(self.accepted) if one.at <= moment}
+
+    def told(self) -> str:
+        """How often which route gave which answer."""
+        return ", ".join(f"{what}: {times}" for what, times in sorted(self.answers.items()))
 
     def submit(self, http: httpx.Client, thing: Stocked) -> None:
         """Submit until it is accepted, or until the load ends."""
@@ -126,9 +129,10 @@ class Load:
 
 
 @contextmanager
-def under_load(cloud: Cloud, stock: Stock, pause: float = 1.0) -> Iterator[Load]:
-    """People who work for the length of a `with` block; two of them submit, with a `pause`."""
-    load = Load(cloud.address)
+def under_load(address: str, stock: Stock, pause: float = 1.0) -> Iterator[Load]:
+    """People who use the app at that address for the length of a `with` block; two of them
+    submit, with a `pause`."""
+    load = Load(address)
     work: list[tuple[Callable[..., None], tuple[Any, ...]]] = [
         (load.submit_all_the_time, (pause, stock)),
         (load.submit_all_the_time, (pause, stock)),

@@ -61,7 +61,7 @@ def test_a_service_that_is_away_loses_nothing(
 ) -> None:
     name = f"{'-and-'.join(parts)}-{outage.__name__}".replace(" ", "-").replace("_", "-").lower()
     convergence = Convergence()
-    with under_load(victim_copy, Stock(site, name)) as load:
+    with under_load(victim_copy.address, Stock(site, name)) as load:
         for _ in range(SIZES.outages):
             before = len(load.accepted)
             wait_for(
@@ -77,8 +77,7 @@ def test_a_service_that_is_away_loses_nothing(
     converge(kept, dict.fromkeys(things, time.time()))
 
     figure(f"{name}, {SIZES.outages} times {OUTAGE:.0f} s: convergence", str(convergence))
-    told = ", ".join(f"{what}: {times}" for what, times in sorted(load.answers.items()))
-    figure("things submitted meanwhile, answers", f"{len(things)}, {told}")
+    figure("things submitted meanwhile, answers", f"{len(things)}, {load.told()}")
     figure("the slowest answer", f"{load.slowest:.1f} s")
     figure("callbacks not delivered", str(dict(undelivered(victim_copy))))
     assert load.wrong == []
@@ -110,7 +109,7 @@ def waiting(stock: Stock, *, audio: bool) -> Stocked:
 
 
 @pytest.mark.slow(
-    "starts a copy of its own; tests/faults/test_tries.py has its reconciler give up by itself"
+    "starts a copy of its own; steps/test_tries.py has its reconciler give up by itself"
 )
 def test_a_prediction_that_is_stuck_is_given_up_with_the_reason(
     hasty: Cloud, people: Person, site: Site

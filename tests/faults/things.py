@@ -98,6 +98,16 @@ def goes_forward(statuses: Sequence[str]) -> bool:
     return all(before < after for before, after in pairwise(ranks))
 
 
+def each_attempt_goes_forward(history: Sequence[Document]) -> bool:
+    """Whether, in each attempt of a history, every status is further than the one before."""
+    attempts: list[list[str]] = [[]]
+    for entry in history:
+        if entry.get("again"):
+            attempts.append([])
+        attempts[-1].append(entry["status"])
+    return all(map(goes_forward, attempts))
+
+
 def passages(database: Database[Document], asset_id: str) -> list[Document]:
     """What is kept of a thing for the search, in reading order."""
     found = database["passages"].find({"asset_id": ObjectId(asset_id)})

@@ -1,7 +1,7 @@
 """Spellings of hosts that nobody may be led to; most of them mean this machine."""
 
 # The look-alike digits and the wildcard address are what is being tested:
-# ruff: noqa: RUF001, S104
+# ruff: noqa: S104
 
 from __future__ import annotations
 

@@ -96,6 +96,23 @@ def test_the_same_content_type_twice_is_one(fetcher: Fetcher, serve: Serve) -> N
     assert fetcher.get(server.url()).headers["content-type"] == "text/html"
 
 
+def test_what_is_behind_a_temporary_redirect_is_not_permanent(
+    fetcher: Fetcher, serve: Serve
+) -> None:
+    hops = {b"/a ": ("/b", 301), b"/b ": ("/c", 302), b"/c ": ("/d", 308)}
+
+    def script(connection: socket.socket, head: bytes) -> None:
+        for path, (target, status) in hops.items():
+            if path in head.partition(b"\r\n")[0]:
+                answer(b"", f"Location: {target}", status=f"{status} R")(connection, head)
+                return
+        answer(b"arrived")(connection, head)
+
+    server = serve(script)
+    fetched = fetcher.get(server.url("/a"))
+    assert (fetched.url, fetched.permanent_url) == (server.url("/d"), server.url("/b"))
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_redirects_are_followed(status: int, fetcher: Fetcher, serve: Serve) -> None:
     def script(connection: socket.socket, head: bytes) -> None:
@@ -108,6 +125,8 @@ def test_redirects_are_followed(status: int, fetcher: Fetcher, serve: Serve) -> 
     assert fetcher.get(server.url("/x/y")).body == b"arrived"
     fetched = fetcher.head(server.url("/x/y"))
     assert (fetched.url, fetched.headers["content-type"]) == (server.url("/there"), "a/b")
+    lasting = status in (301, 308)
+    assert fetched.permanent_url == server.url("/there" if lasting else "/x/y")
     assert [request[:4] for request in server.requests] == [b"GET ", b"GET ", b"HEAD", b"HEAD"]
 
 

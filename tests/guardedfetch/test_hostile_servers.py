@@ -140,6 +140,28 @@ def test_a_server_that_thinks_and_then_sends_has_not_stalled(
     assert len(short.get(server.url(), limits=STALL).body) == 15_000
 
 
+@pytest.mark.parametrize("told", [None, 6_000_000])
+def test_the_more_is_to_come_the_faster_it_has_to(
+    told: int | None, short: Fetcher, serve: Callable[[Script], Server]
+) -> None:
+    """10 kB a second are enough for a page, and hopeless for 6 MB within a minute."""
+
+    def script(connection: socket.socket, _head: bytes) -> None:
+        length = b"Content-Length: %d\r\n" % told if told else b""
+        connection.sendall(OK + length + b"\r\n")
+        for _ in range(15 if told is None else 600):
+            connection.sendall(bytes(1000))
+            if server.stopping.wait(0.1):
+                return
+
+    server = serve(script)
+    if told is None:
+        assert len(short.get(server.url(), limits=STALL).body) == 15_000
+    else:
+        with measured(), pytest.raises(TooSlow, match=r"too little came within 0\.5 s"):
+            short.get(server.url(), limits=STALL)
+
+
 def test_a_name_server_that_never_answers() -> None:
     release = threading.Event()
 

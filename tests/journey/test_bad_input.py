@@ -7,6 +7,8 @@ import pytest
 from tools.harness.person import Person
 from tools.harness.site import Page, Site
 
+SVG = b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script><text>Words.</text></svg>"
+
 
 @pytest.mark.parametrize(
     ("url", "word"),
@@ -40,7 +42,8 @@ def test_a_url_that_cannot_be_fetched(person: Person, url: str, word: str) -> No
         (Page(status=404), "404"),
         (Page(status=500), "500"),
         (Page(b"\x00\x01\x02", content_type=None), "Content-Type"),
-        (Page(b"x", "application/zip"), "application/zip"),
+        (Page(b"x", "application/vnd.rar"), "application/vnd.rar"),
+        (Page(SVG, "image/svg+xml"), "image/svg+xml"),
         (Page(b"x", '"><script>alert(1)</script>'), "&lt;script&gt;"),
         (Page(status=302, headers={"Location": "/bad"}), "redirects"),
         (Page(status=302, headers={"Location": "file:///etc/passwd"}), "http"),

@@ -213,4 +213,5 @@ def test_the_pages_in_a_narrow_browser(tab: Tab, person: Person, cloud: Cloud, s
     ).to_be_visible()
     assert person.finished(asset_id)["status"] == "SEARCHABLE"
     tab.goto(f"{cloud.address}/assets/{asset_id}")
+    tab.get_by_text("How it got here").click()
     expect(tab.get_by_text("Callback received: text")).to_be_visible()

@@ -1,4 +1,4 @@
-"""Many URLs at once, checked and indexed over real sockets, and the list they come into."""
+"""Many URLs at once, checked and imported over real sockets, and the list they come into."""
 
 from __future__ import annotations
 
@@ -34,10 +34,37 @@ def pages(site: Site, *names: str) -> list[str]:
     return [site.add(thing.path, thing.page()) for thing in things]
 
 
-def send(person: Person, path: str, urls: Sequence[str]) -> list[dict[str, Any]]:
-    answer = person.http.post(path, data={"urls": "\n".join(urls)})
+def check(person: Person, urls: Sequence[str]) -> list[dict[str, Any]]:
+    answer = person.http.post("/check", data={"urls": "\n".join(urls)})
     assert answer.status_code == 200, answer.text
     return list(answer.json())
+
+
+def send(person: Person, urls: Sequence[str]) -> str:
+    """The address of the import that a list becomes."""
+    answer = person.http.post("/process", data={"urls": "\n".join(urls)})
+    assert answer.status_code == 202, answer.text
+    assert answer.headers["Location"] == answer.json()["import"]["address"]
+    return str(answer.headers["Location"])
+
+
+def done(person: Person, address: str, state: str = "done") -> list[dict[str, Any]]:
+    """The lines of an import, at its end."""
+
+    def told() -> Any:
+        return person.http.get(address).json()["import"]
+
+    wait_for(lambda: told()["state"] == state, f"{address} {state}", pause=0.1, moved=told)
+    return list(person.http.get(address).json()["lines"])
+
+
+def imported(person: Person, urls: Sequence[str]) -> list[dict[str, Any]]:
+    return done(person, send(person, urls))
+
+
+def quiet(person: Person) -> None:
+    """Wait until nothing is under way."""
+    wait_for(lambda: not person.http.get("/").json()["under_way"], "quiet", moved=person.moved)
 
 
 def outcomes(entries: Sequence[dict[str, Any]]) -> list[str]:
@@ -47,50 +74,79 @@ def outcomes(entries: Sequence[dict[str, Any]]) -> list[str]:
 def mixed(site: Site, name: str) -> list[str]:
     """Two good ones, with what people paste between them."""
     one, two = pages(site, f"{name}-one", f"{name}-two")
-    archive = site.add(f"/{name}.zip", Served(b"x", "application/zip"))
-    return ["# to read", one, "", "not a URL", archive, site.url(f"/{name}-none"), two, f"{one}#x"]
+    program = site.add(f"/{name}.exe", Served(b"x", "application/x-msdownload"))
+    return ["# to read", one, "", "not a URL", program, site.url(f"/{name}-none"), two, f"{one}#x"]
 
 
 MIXED = ["refused", "refused", "refused"]
 
 
 def test_a_list_is_indexed_line_by_line(person: Person, site: Site) -> None:
-    entries = send(person, "/process", mixed(site, "list"))
-    assert outcomes(entries) == ["indexed", *MIXED, "indexed"]
-    assert [entry["code"] for entry in entries] == [201, 422, 422, 422, 201]
-    assert [entry["times"] for entry in entries] == [2, 1, 1, 1, 1]
-    for entry, words in zip(entries[1:4], ["spaces", "application/zip", "404"], strict=True):
-        assert words in entry["message"]
-    for entry in (entries[0], entries[4]):
-        assert person.finished(entry["asset"]["id"])["status"] == "SEARCHABLE"
-    again = send(person, "/process", [entries[0]["url"], entries[4]["url"]])
+    sent = mixed(site, "list")
+    lines = imported(person, sent)
+    assert [line["url"] for line in lines] == [line for line in sent if line and line[0] != "#"]
+    assert outcomes(lines) == ["indexed", *MIXED, "indexed", "already indexed"]
+    for line, words in zip(lines[1:4], ["spaces", "application/x-msdownload", "404"], strict=True):
+        assert words in line["message"]
+        assert line["asset_id"] is None
+    for line in (lines[0], lines[4]):
+        assert person.finished(line["asset_id"])["status"] == "SEARCHABLE"
+    again = imported(person, [lines[0]["url"], lines[4]["url"]])
     assert outcomes(again) == ["already indexed"] * 2
-    assert [entry["asset"]["id"] for entry in again] == [
-        entries[0]["asset"]["id"],
-        entries[4]["asset"]["id"],
-    ]
+    assert [line["asset_id"] for line in again] == [lines[0]["asset_id"], lines[4]["asset_id"]]
 
 
 def test_fifty_at_once(person: Person, site: Site) -> None:
-    entries = send(person, "/process", pages(site, *[f"many-{number}" for number in range(50)]))
-    left = [entry["url"] for entry in entries if entry["outcome"] == "not looked at yet"]
-    assert set(outcomes(entries)) <= {"indexed", "not looked at yet"}
-    assert len(left) < 50
-    while left:  # a busy machine does not come to all of them in one request
-        rest = send(person, "/process", left)
-        assert outcomes(rest) != ["not looked at yet"] * len(rest)
-        left = [entry["url"] for entry in rest if entry["outcome"] == "not looked at yet"]
-
-    def under_way() -> bool:
-        return bool(person.http.get("/").json()["under_way"])
-
-    wait_for(lambda: not under_way(), "all of them at their ends", pause=0.5, moved=person.moved)
+    lines = imported(person, pages(site, *[f"many-{number}" for number in range(50)]))
+    assert outcomes(lines) == ["indexed"] * 50
+    quiet(person)
+    statuses = {person.asset(line["asset_id"])["status"] for line in lines}
+    assert statuses == {"SEARCHABLE"}
 
 
 def test_a_silent_server_holds_up_nobody_else(person: Person, site: Site) -> None:
     good, dead = pages(site, "beside")[0], "http://127.0.0.1:1/a.mp3"
-    entries = send(person, "/process", [dead, good])
-    assert outcomes(entries) == ["refused", "indexed"]
+    address = send(person, [dead, good])
+
+    def good_one() -> bool:
+        return bool(person.http.get(address).json()["lines"][1]["outcome"] == "indexed")
+
+    wait_for(good_one, "the good one", pause=0.1)
+    dead_one = person.http.get(address).json()["lines"][0]
+    assert dead_one["outcome"] == "waiting"
+    assert dead_one["error_code"] in (None, "unreachable")
+    assert person.http.post(f"{address}/undo").status_code == 202
+    done(person, address, "undone")
+
+
+def test_an_import_is_paused_and_goes_on(person: Person, site: Site) -> None:
+    urls = pages(site, *[f"paused-{number}" for number in range(40)])
+    address = send(person, urls)
+    assert person.http.post(f"{address}/pause").json()["import"]["state"] == "paused"
+    assert person.http.post(f"{address}/pause").status_code == 409
+    assert person.http.post(f"{address}/resume").json()["import"]["state"] == "running"
+    assert outcomes(done(person, address)) == ["indexed"] * 40
+    assert person.http.post(f"{address}/resume").status_code == 409
+
+
+def test_an_undo_deletes_what_the_import_added_and_no_more(person: Person, site: Site) -> None:
+    urls = pages(site, "undone-old", *[f"undone-{number}" for number in range(20)])
+    old = person.submit(urls[0])
+    person.finished(old)
+    address = send(person, urls)
+
+    def some() -> bool:
+        return bool(person.http.get(address).json()["import"]["counts"]["indexed"])
+
+    wait_for(some, "some indexed", pause=0.05)
+    assert person.http.post(f"{address}/undo").status_code == 202
+    lines = done(person, address, "undone")
+    assert set(outcomes(lines)) <= {"undone", "already indexed"}
+    assert {line["asset_id"] for line in lines if line["outcome"] == "undone"} == {None}
+    left = [asset["url"] for asset in person.assets() if "/undone-" in asset["url"]]
+    assert left == [urls[0]]
+    assert person.asset(old)["status"] == "SEARCHABLE"
+    assert person.http.post(f"{address}/undo").status_code == 409
 
 
 def test_a_check_keeps_nothing(person: Person, site: Site, cloud: Cloud) -> None:
@@ -102,23 +158,23 @@ def test_a_check_keeps_nothing(person: Person, site: Site, cloud: Cloud) -> None
             names = sorted(database.list_collection_names())
             return sum(database[name].count_documents({}) for name in names)
 
-        wait_for(lambda: not person.http.get("/").json()["under_way"], "quiet", moved=person.moved)
+        quiet(person)
         before = kept()
         sent = mixed(site, "check")
-        entries = send(person, "/check", sent)
+        entries = check(person, sent)
         assert kept() == before
     assert outcomes(entries) == ["can be indexed", *MIXED, "can be indexed"]
     first = entries[0]
     assert (first["kind"], first["title"]) == ("web page", "check-one")
     assert first["content_length"] == len(site.pages["/check-one"].body)
-    assert outcomes(send(person, "/process", sent)) == ["indexed", *MIXED, "indexed"]
-    checked = send(person, "/check", sent)
+    imported(person, sent)
+    checked = check(person, sent)
     assert outcomes(checked) == ["already indexed", *MIXED, "already indexed"]
 
 
 def test_the_list_in_its_addresses(person: Person, site: Site) -> None:
-    send(person, "/process", pages(site, *[f"address-{number}" for number in range(7)]))
-    wait_for(lambda: not person.http.get("/").json()["under_way"], "quiet", moved=person.moved)
+    imported(person, pages(site, *[f"address-{number}" for number in range(7)]))
+    quiet(person)
     seen: list[str] = []
     address: str | None = "/?status=searchable&kind=web+page&sort=oldest&per_page=3"
     while address:
@@ -135,7 +191,7 @@ def test_the_list_in_its_addresses(person: Person, site: Site) -> None:
 
 
 def test_what_is_deleted_leaves_the_counts(person: Person, site: Site) -> None:
-    asset_id = send(person, "/process", pages(site, "brief"))[0]["asset"]["id"]
+    asset_id = person.submit(pages(site, "brief")[0])
     person.finished(asset_id)
     before = person.http.get("/").json()["total"]
     assert person.http.post(f"/assets/{asset_id}/delete").status_code == 200
@@ -172,13 +228,20 @@ def test_several_lines_are_pasted_checked_and_indexed(
     expect(answers.first).to_contain_text(f"pasted-{script}-one")
     expect(answers.first).to_contain_text("web page")
     expect(page.locator("[data-answer=refused]")).to_have_count(3)
-    total = person.http.get("/").json()["total"]
     page.get_by_role("button", name="Index these 2").click()
-    expect(page.locator("[data-answer=indexed]")).to_have_count(2)
-    refused = [lines[3], lines[4], lines[5]]
-    expect(field).to_have_value("\n".join(refused))
-    assert person.http.get("/").json()["total"] == total + 2
-    page.locator("[data-answer=indexed] a").first.click()
+    expect(field).to_have_value("\n".join([lines[3], lines[4], lines[5]]))
+    page.get_by_role("link", name="See how far they are").click()
+    page.wait_for_url("**/imports/*")
+    done(person, page.url.removeprefix(cloud.address))
+    if not script:
+        page.reload()
+    expect(page.locator("[data-outcome=indexed]")).to_have_count(2)
+    expect(page.locator("[data-state]")).to_have_text("Done")
+    urls = [asset["url"] for asset in person.http.get("/?per_page=200").json()["assets"]]
+    assert sorted(url for url in urls if f"/pasted-{script}-" in url) == sorted(
+        [lines[1], lines[6]]
+    )
+    page.locator("[data-outcome=indexed] a").first.click()
     page.wait_for_url("**/assets/*")
     context.close()
 
@@ -211,6 +274,10 @@ def test_a_file_of_bookmarks_is_chosen(
     file = tmp_path / "bookmarks.html"
     file.write_text(f"<!DOCTYPE NETSCAPE-Bookmark-file-1>\n<DL><p>{links}</DL>")
     page.goto(cloud.address)
-    page.get_by_label("or a list").set_input_files(file)
+    page.get_by_label("or a file with a list").set_input_files(file)
     page.get_by_role("button", name="Index it").click()
-    expect(page.locator("[data-answer=indexed]")).to_have_count(2)
+    page.wait_for_url("**/imports/*")
+    expect(page.locator("[data-outcome=indexed]")).to_have_count(2)
+    expect(page.locator("[data-status=SEARCHABLE]")).to_have_count(2)
+    page.get_by_role("link", name="Refused").click()
+    expect(page.get_by_text("There are no lines here.")).to_be_visible()

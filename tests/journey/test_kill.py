@@ -11,19 +11,20 @@ import httpx
 import pytest
 
 from tests.journey.examples import EXAMPLES
+from tests.support.copies import CURRENT
 from tools.harness.cloud import Cloud, running_cloud
 from tools.harness.person import Person
 from tools.harness.site import Page, Site
 from tools.harness.waiting import wait_for
 
 PARTS = {
-    "the app": "gunicorn",
+    "the app": "-m serve",
     "the gateway": "localcloud.hookdeck",
     "Replicate": "localcloud.replicate",
     "a model": "cog.server.http",
     "MongoDB": "secantus --host",
     "the search proxy": "localcloud.atlas",
-    "the reconciler": "reconcile --every",
+    "the worker": "app worker",
 }
 pytestmark = pytest.mark.slow(
     "kills each part at two stages with the real models: minutes. tests/faults/test_kills.py kills"
@@ -42,7 +43,7 @@ fresh = count()
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """A copy of this module's own, whose parts die."""
-    env = {"FETCH_ALLOW": "127.0.0.1", "RECONCILE_AFTER": "5"}
+    env = {**CURRENT, "FETCH_ALLOW": "127.0.0.1", "RECONCILE_AFTER": "5"}
     with running_cloud(tmp_path_factory.mktemp("cloud") / "var", env) as cloud:
         yield cloud
 

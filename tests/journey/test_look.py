@@ -45,6 +45,8 @@ def paths(person: Person, site: Site) -> dict[str, str]:
         person.submit(site.add("/broken.mp3", Served(b"no recording", "audio/mpeg")))
     )
     assert failed["status"] == "PROCESSING_ERROR"
+    lines = [page["url"], site.url("/nothing-here"), "no url", f"http://{LONG}.test/"]
+    sent = person.http.post("/process", data={"urls": "\n".join(lines)}).json()
     return {
         "home": "/",
         "filtered": "/?status=failed",
@@ -52,7 +54,10 @@ def paths(person: Person, site: Site) -> dict[str, str]:
         "prefilled": f"/?url={site.address}/more.mp3",
         "recording": f"/assets/{spoken['id']}",
         "page": f"/assets/{page['id']}",
+        "marked": f"/assets/{page['id']}?query=the+cooper&at=1",
         "failed": f"/assets/{failed['id']}",
+        "import": sent["import"]["address"],
+        "imports": "/imports",
         "search": "/search",
         "found": "/search?query=the+shop+of+the+cooper",
         "like": f"/search?like={page['id']}",
@@ -94,8 +99,9 @@ def window(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
 
 
 PAGES = [
-    *("home", "filtered", "no such", "prefilled", "recording", "page", "failed", "search"),
-    *("found", "like", "nothing", "refused", "events", "attempts", "requests", "tools", "missing"),
+    *("home", "filtered", "no such", "prefilled", "recording", "page", "marked", "failed"),
+    *("search", "found", "like", "nothing", "refused", "events", "attempts"),
+    *("requests", "tools", "missing"),
 ]
 
 

@@ -99,7 +99,8 @@ def test_its_own_words_are_as_near_as_can_be(person: Person, things: Things) -> 
     for name, text in TEXTS.items():
         first = person.search(text)[0]
         assert (things.names([first]), first["matched"]) == ([name], "both")
-        assert first["similarity"] == pytest.approx(1.0, abs=2e-3)
+        # Documents are embedded in int8, queries in float32: their cosine is at least 0.99.
+        assert first["similarity"] == pytest.approx(1.0, abs=0.01)
 
 
 def test_syntax_and_meaning_together(person: Person, things: Things) -> None:

@@ -221,7 +221,9 @@ def author() -> Iterator[Server]:
         }
         if kind == "recording" and head.startswith(b"GET"):
             server.stopping.wait(600)
-        answer(page.encode(), f"Content-Type: {types[kind]}")(connection, head)
+        # What no kind knows is refused, with its type in the refusal.
+        body = b"\0\1\2\3" if kind == "odd" else page.encode()
+        answer(body, f"Content-Type: {types[kind]}")(connection, head)
 
     with serving(script) as server:
         yield server

@@ -18,32 +18,47 @@ from tools.harness.cloud import ROOT, Cloud, running_cloud
 from tools.harness.person import JSON
 from tools.harness.waiting import PATIENCE, wait_for
 
+# A thing that is SEARCHABLE is found by the next search, however busy the machine is.
+CURRENT = {"SEARCH_WAIT": "30"}
 # Models that answer at once.
 QUICK: Mapping[str, str] = {
+    **CURRENT,
     "MODELS_DIR": str(ROOT / "tests" / "faults" / "models"),
     "FETCH_ALLOW": "127.0.0.1,localhost",
     "RECONCILE_AFTER": str(SIZES.reconcile_after),
 }
+# The version of the captioning model among them.
+BLIP = "2e1dddc8621f72155f24cf2e0adbde548458d3cab9f00c0139eea840d0ac4746"
 # The password of `locked_copy`.
 PASSWORD = "correct-horse-battery-staple"
+# A token of `locked_copy`.
+TOKEN = "staple-battery-horse-correct-7d0c1e"
 # The folder, in the copy's own, in which the failpoints of `victim_copy` are armed.
 FAILPOINTS = "failpoints"
 # The settings of each shared copy, under the name of its fixture, in the order of their starts.
 COPIES: Mapping[str, Mapping[str, str]] = {
-    "quick_copy": QUICK,
+    # It has a captioning model.
+    "quick_copy": {**QUICK, "CAPTION_VERSION": BLIP},
     # Its parts are killed and kept away, and its app dies where it is told to.
-    "victim_copy": {**QUICK, "GUNICORN_CMD_ARGS": "--config tests/faults/gunicorn_conf.py"},
+    "victim_copy": {**QUICK, "PYTHONPATH": str(ROOT / "tests" / "faults" / "victim_site")},
     # It holds the library of the search tests.
     "library_copy": QUICK,
     # Other machines reach it, who know the password.
     "locked_copy": {
+        **CURRENT,
         "HOST": "0.0.0.0",  # noqa: S104 - it asks for a password
         "APP_PASSWORD": PASSWORD,
+        "API_TOKENS": TOKEN,
         "FETCH_ALLOW": "127.0.0.1",
         "RECONCILE_AFTER": "5",
     },
     # The real models, and passages so short that a recording of fifty seconds has several.
-    "real_copy": {"FETCH_ALLOW": "127.0.0.1", "RECONCILE_AFTER": "5", "PASSAGE_SIZE": "80"},
+    "real_copy": {
+        **CURRENT,
+        "FETCH_ALLOW": "127.0.0.1",
+        "RECONCILE_AFTER": "5",
+        "PASSAGE_SIZE": "80",
+    },
 }
 # Copies whose things stay for all modules.
 KEPT = frozenset({"library_copy"})

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Sizes:
     """How much of everything. `reconcile_after` is in seconds, `retry_after`, of the gateway, in
-    milliseconds; after `faulty_attempts` the line lets a delivery through."""
+    milliseconds; after `faulty_attempts` the line lets a delivery through. `minutes_of_trouble` is
+    how long all faults together go on."""
 
     things: int
     seeds: int
@@ -20,6 +21,7 @@ class Sizes:
     kills: int
     kills_at_a_point: int
     outages: int
+    minutes_of_trouble: float
     reconcile_after: int
     retry_after: int
 
@@ -34,6 +36,7 @@ SHORT = Sizes(
     kills=6,
     kills_at_a_point=1,
     outages=1,
+    minutes_of_trouble=1.0,
     reconcile_after=5,
     retry_after=2_000,
 )
@@ -47,6 +50,7 @@ FULL = Sizes(
     kills=200,
     kills_at_a_point=20,
     outages=5,
+    minutes_of_trouble=60.0,
     reconcile_after=30,
     retry_after=30_000,
 )

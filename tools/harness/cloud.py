@@ -7,7 +7,7 @@ import selectors
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,12 +31,14 @@ class CloudError(Exception):
 
 @dataclass(frozen=True)
 class Cloud:
-    """A copy that runs."""
+    """A copy that runs. `own_data_dir` is the name by which the copy itself knows `data_dir`;
+    they differ when it runs in another mount namespace."""
 
     address: str
     endpoints: Mapping[str, str]
     data_dir: Path
     process: subprocess.Popen[str]
+    own_data_dir: Path
 
     def pids(self) -> list[int]:
         """Every process of this copy, the launcher's first."""
@@ -85,18 +87,27 @@ def refusal(data_dir: Path, **environment: str) -> str:
     return start.stderr
 
 
-def start_cloud(data_dir: Path, env: Mapping[str, str] | None = None) -> Cloud:
+def start_cloud(
+    data_dir: Path,
+    env: Mapping[str, str] | None = None,
+    *,
+    enter: Sequence[str] = (),
+    own_data_dir: Path | None = None,
+) -> Cloud:
     """Start a copy in `data_dir` and wait until it says that it is ready.
 
+    `enter` is a command that runs the launcher in another mount namespace, in which the folder is
+    called `own_data_dir`.
     Raises CloudError, with the launcher's own words, when it ends or stands still.
     """
+    own_data_dir = own_data_dir or data_dir
     data_dir.mkdir(parents=True, exist_ok=True)
     said = data_dir / "launcher.stderr"
     with said.open("w") as stderr:
         process = subprocess.Popen(
-            [sys.executable, "-m", "localcloud"],
+            [*enter, sys.executable, "-m", "localcloud"],
             cwd=ROOT,
-            env=clean_environment(data_dir, env or {}),
+            env=clean_environment(own_data_dir, env or {}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=stderr,
@@ -109,6 +120,7 @@ def start_cloud(data_dir: Path, env: Mapping[str, str] | None = None) -> Cloud:
         endpoints=read_endpoints(data_dir / "endpoints.env"),
         data_dir=data_dir,
         process=process,
+        own_data_dir=own_data_dir,
     )
     if not line.startswith(READY):
         code = cloud.stop()
@@ -117,9 +129,15 @@ def start_cloud(data_dir: Path, env: Mapping[str, str] | None = None) -> Cloud:
 
 
 @contextmanager
-def running_cloud(data_dir: Path, env: Mapping[str, str] | None = None) -> Iterator[Cloud]:
-    """A copy that runs for the length of a `with` block."""
-    cloud = start_cloud(data_dir, env)
+def running_cloud(
+    data_dir: Path,
+    env: Mapping[str, str] | None = None,
+    *,
+    enter: Sequence[str] = (),
+    own_data_dir: Path | None = None,
+) -> Iterator[Cloud]:
+    """A copy that runs for the length of a `with` block, started as by `start_cloud`."""
+    cloud = start_cloud(data_dir, env, enter=enter, own_data_dir=own_data_dir)
     try:
         yield cloud
     finally:

@@ -33,6 +33,12 @@ def command_line(pid: int) -> str:
         return ""
 
 
+def cpu_ticks(pid: int) -> int:
+    """How much the process and all that descend from it have computed, in the kernel's ticks."""
+    fields = [_fields(one) for one in tree(pid)]
+    return sum(int(each[11]) + int(each[12]) for each in fields if len(each) > 12)
+
+
 def _state(pid: int) -> str:
     return next(iter(_fields(pid)), "")
 

@@ -8,6 +8,7 @@ import ssl
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote_to_bytes
 
 # What a server does with one connection, after it has read the request's head.
@@ -136,6 +137,28 @@ def canary_on_loopback() -> Iterator[Server]:
         hosts.append("::1")
     with serving(answer(b"secret", "Content-Type: text/html"), hosts) as server:
         yield server
+
+
+class QuietHandler(BaseHTTPRequestHandler):
+    """Answers requests, and logs none of them."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Keeps the tests' output quiet."""
+
+
+@contextlib.contextmanager
+def http_server(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """A server on loopback that answers each request in a thread; its address."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def _listen(hosts: Sequence[str]) -> list[socket.socket]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import sqlite3
 import threading
 import time
 from collections.abc import Mapping
@@ -15,6 +17,8 @@ from bson.objectid import ObjectId
 
 from localcloud.atlas.wire.messages import LOSSLESS, decode_document
 from localcloud.sqlite import connect, transaction
+
+log = logging.getLogger("atlas.catalog")
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS indexes (
@@ -75,8 +79,29 @@ class Catalog:
     """The durable table of entries. Every change is on disk when its method returns."""
 
     def __init__(self, path: Path) -> None:
+        """A damaged file is set aside for an empty one, as whoever needs an index creates it."""
         self._lock = threading.Lock()
+        try:
+            self._open(path)
+        except (bson.errors.BSONError, sqlite3.DatabaseError) as error:
+            if isinstance(error, sqlite3.OperationalError):  # such as a full disk
+                raise
+            aside = path.with_suffix(".damaged")
+            log.warning(
+                "%s is damaged (%s) and is now %s: create the indexes again", path, error, aside
+            )
+            path.replace(aside)
+            for suffix in ("-wal", "-shm"):
+                path.with_name(path.name + suffix).unlink(missing_ok=True)
+            self._open(path)
+
+    def _open(self, path: Path) -> None:
         self._db = connect(path, schema=_SCHEMA, any_thread=True)
+        try:
+            self.entries()
+        except BaseException:
+            self._db.close()
+            raise
 
     def entries(self) -> list[Entry]:
         with self._lock:

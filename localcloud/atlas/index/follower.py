@@ -3,7 +3,11 @@
 The index on disk is always a state of the collection together with the resume token that follows
 it, so after a crash some changes are read again and nothing is lost. If the oplog no longer
 reaches back to the token, or the collection was renamed, the whole collection is scanned, and the
-index answers with its old data meanwhile.
+index answers with its old data meanwhile. A scan writes only the documents that differ, and reads
+the changes made meanwhile as it goes: else a busy collection would outrun the oplog at each scan.
+
+A fault that passes, such as a full disk, is tried again from the last commit. Any other fault
+makes the index FAILED until it is built anew; it concerns no other index.
 
 A search calls `wait_current` to include every write that was acknowledged to a client of this
 proxy before. That takes some milliseconds. If the follower is further behind than the search
@@ -18,12 +22,15 @@ import sqlite3
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
-from pymongo.errors import ConnectionFailure, OperationFailure
+import pymongo
+from pymongo.change_stream import ChangeStream
+from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 
 from localcloud.atlas.index.stores import Store, Token, encode_id
-from localcloud.atlas.wire.upstream import Namespace, Upstream, WriteClock
+from localcloud.atlas.wire.upstream import Document, Namespace, Upstream, WriteClock
 
 log = logging.getLogger("atlas.follower")
 
@@ -33,10 +40,35 @@ COMMIT_CHANGES = 2_000
 COMMIT_SECONDS = 0.5
 # Seconds after which an idle follower commits its new token.
 IDLE_COMMIT_SECONDS = 30.0
-# Seconds before a follower starts again after an error.
+# Seconds before a follower starts again after an error; they double while an index fails.
 RESTART_SECONDS = 0.3
+MAX_RESTART_SECONDS = 60.0
+# Scanned documents between two looks at the changes made meanwhile.
+SCAN_CHANGES = 500
+# The server's codes for faults that pass: InternalError, CursorNotFound, OutOfDiskSpace and the
+# end of a process. After any other, the token is taken for lost.
+PASSING = frozenset({1, 43, 91, 11600, 14031})
+# The changes that concern one document.
+DOCUMENT_CHANGES = frozenset({"insert", "update", "replace", "delete"})
 # Seconds between two looks at the progress of a follower.
 POLL_SECONDS = 0.003
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast an index follows its collection, in seconds.
+
+    `wait` is how long a search waits for its index to be loaded, and then to include all
+    acknowledged writes. With a `lag`, a change is searched only that long after it was made, and no
+    search waits for it: so does Atlas. `build` is how long a new index is built at least.
+    """
+
+    wait: float = 0.3
+    lag: float = 0.0
+    build: float = 0.0
+
+
+QUICK = Pace()
 
 
 class Listener(Protocol):
@@ -62,13 +94,21 @@ class Follower:
         store: Store,
         place: tuple[Namespace, bytes],
         listener: Listener,
+        pace: Pace = QUICK,
     ) -> None:
         self.store = store
+        # Whether the data on disk was loaded once, so that searches can be answered.
         self.loaded = threading.Event()
+        # Whether the index is unusable after an unforeseen fault.
+        self.failed = False
+        self._is_open = False
         self._upstream = upstream
         self._clock = clock
         self._namespace, self._uuid = place
         self._listener = listener
+        self._pace = pace
+        # When a new index may be used at the earliest, on the monotonic clock.
+        self._usable_at = 0.0
         self._position: Token | None = None
         # The WriteClock's count up to which the index includes all writes.
         self._current = -1
@@ -94,9 +134,12 @@ class Follower:
     def join(self) -> None:
         self._thread.join()
 
-    def wait_current(self, timeout: float) -> None:
-        """Wait until the index includes all writes counted so far, at most `timeout` seconds."""
-        seen = self._clock.count
+    def wait_current(self) -> None:
+        """Wait until the index includes all writes counted so far, as long as its pace tells."""
+        if self._pace.lag:
+            return
+        timeout = self._pace.wait
+        seen = self._clock.count(self._namespace.collection)
         deadline = time.monotonic() + timeout
         target = None
         while self._current < seen and time.monotonic() < deadline:
@@ -104,9 +147,14 @@ class Follower:
             if position is None or self._stopping.is_set():
                 return
             try:
-                pending = self._upstream.pending(self._namespace, position)
+                with pymongo.timeout(timeout):
+                    pending = self._upstream.pending(self._namespace, position)
             except OperationFailure:
                 return  # the oplog no longer reaches the token, as the follower will notice
+            except PyMongoError as error:
+                if error.timeout:
+                    return
+                raise
             if pending.first is None or (target is not None and pending.first > target):
                 self._current = max(self._current, seen)
                 return
@@ -117,29 +165,51 @@ class Follower:
     # The thread
 
     def _run(self) -> None:
-        self._load()
+        pause = RESTART_SECONDS
         while not self._stopping.is_set():
             try:
+                self._open()
                 self._follow()
             except ConnectionFailure as error:
                 log.info("%s: server away: %s", self._namespace, type(error).__name__)
             except OperationFailure as error:
-                log.warning("%s: scanning again: %s", self._namespace, error.details)
-                self._position = None
+                self._refused(error)
             except (OSError, sqlite3.Error) as error:
                 log.error("%s: cannot write: %s", self._namespace, error)
-                self.store.close()
-                self._load()
-            self._stopping.wait(RESTART_SECONDS)
-        self.store.close()
+                self._close()
+            except Exception:
+                log.exception("%s: index failed, building it anew", self._namespace)
+                self._fail()
+            pause = min(2 * pause, MAX_RESTART_SECONDS) if self.failed else RESTART_SECONDS
+            self._stopping.wait(pause)
+        self._close()
         if self._discarded:
             self.store.delete()
 
-    def _load(self) -> None:
+    def _open(self) -> None:
+        """Load the store, unless it is open, and go back to its last commit."""
+        if self._is_open:
+            return
         self.store.open()
+        self._is_open = True
         self._position = self.store.token()
         self._changes = 0
         self.loaded.set()
+
+    def _close(self) -> None:
+        self._is_open = False
+        self.store.close()
+
+    def _refused(self, error: OperationFailure) -> None:
+        log.warning("%s: the server refused: %s", self._namespace, error.details)
+        if error.code not in PASSING:
+            self._position = None
+
+    def _fail(self) -> None:
+        self.failed = True
+        self._caught_up = False
+        self._close()
+        self.store.delete()
 
     def _follow(self) -> None:
         """Apply changes until stopped, or until the collection is dropped or renamed."""
@@ -164,6 +234,7 @@ class Follower:
                     self._rename(Namespace(change["to"]["db"], change["to"]["coll"]))
                     return
                 else:
+                    self._hold_back(change)
                     self._apply(change)
                     self._position = stream.resume_token
                     self._commit_if_due()
@@ -176,25 +247,57 @@ class Follower:
         return self._upstream.pending(self._namespace, self._position).first is None
 
     def _scan(self) -> None:
-        """Read the whole collection.
+        """Read the whole collection, and the changes made meanwhile.
 
-        The stream delivers the changes made meanwhile afterwards. Storing a document twice is
-        harmless.
+        What a change has told of a document is newer than what the scan may have read before.
         """
         began = time.monotonic()
-        token = self._upstream.token(self._namespace)
+        self._usable_at = began + self._pace.build
         met: set[bytes] = set()
-        for document in self._upstream.scan(self._namespace):
-            if self._stopping.is_set():
-                return
-            self.store.put(document)
-            met.add(encode_id(document["_id"]))
-            if len(met) % COMMIT_CHANGES == 0:
-                self.store.commit(None)
-        self.store.keep_only(met)
+        changed: set[bytes] = set()
+        token = self._upstream.token(self._namespace)
+        with self._upstream.watch(self._namespace, token, await_ms=1) as stream:
+            for number, document in enumerate(self._upstream.scan(self._namespace), 1):
+                if self._stopping.is_set():
+                    return
+                key = encode_id(document["_id"])
+                met.add(key)
+                if key not in changed and not self.store.has(document):
+                    self.store.put(document)
+                    self._changes += 1
+                if number % SCAN_CHANGES == 0:
+                    token = self._apply_waiting(stream, token, changed)
+                if self._changes >= COMMIT_CHANGES:
+                    self.store.commit(None)
+                    self._changes = 0
+        self.store.keep_only(met | changed)
         self._position = token
         self._commit()
         log.info("%s: %d documents in %.1f s", self._namespace, len(met), time.monotonic() - began)
+
+    def _apply_waiting(
+        self, stream: ChangeStream[Document], token: Token, changed: set[bytes]
+    ) -> Token:
+        """Apply the changes of documents that the stream has now, and note their keys.
+
+        Returns the token after them. A change of the whole collection is left for later.
+        """
+        while stream.alive and (change := stream.try_next()) is not None:
+            if change["operationType"] not in DOCUMENT_CHANGES:
+                stream.close()
+                return token
+            self._apply(change)
+            changed.add(encode_id(change["documentKey"]["_id"]))
+            token = stream.resume_token or token
+        if stream.alive:  # also past the changes of other collections
+            token = stream.resume_token or token
+        return token
+
+    def _hold_back(self, change: Mapping[str, Any]) -> None:
+        """Wait until the change is as old as the pace tells."""
+        if self._pace.lag:
+            age = time.time() - int(change["wallTime"]) / 1000
+            self._stopping.wait(max(0.0, self._pace.lag - age))
 
     def _apply(self, change: Mapping[str, Any]) -> None:
         document = change.get("fullDocument")
@@ -208,8 +311,11 @@ class Follower:
         """Commit if it is time, while no further change waits."""
         if not self._caught_up:
             self._commit()
-            self._caught_up = True
+            if time.monotonic() < self._usable_at:
+                return
             self._listener.built(self)
+            self._caught_up = True
+            self.failed = False
         elif self._changes or self._since_commit() > IDLE_COMMIT_SECONDS:
             self._commit()
 
@@ -229,8 +335,8 @@ class Follower:
         self._committed_at = time.monotonic()
 
     def _end(self) -> None:
+        self._listener.gone(self)  # it is told again if its catalog cannot be written
         self._stopping.set()
-        self._listener.gone(self)
 
     def _rename(self, namespace: Namespace) -> None:
         """Follow the collection under its new name, where the old token is not valid."""
@@ -241,3 +347,4 @@ class Follower:
         log.info("%s: renamed to %s", self._namespace, namespace)
         self._namespace, self._uuid = namespace, uuid
         self._position = None
+        self._current = -1  # each name has its own count

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from localcloud.atlas.index.catalog import Catalog, Entry, Request
-from localcloud.atlas.index.definitions import VectorDefinition, parse
-from localcloud.atlas.index.follower import Follower
+from localcloud.atlas.index.definitions import VECTOR_SEARCH, VectorDefinition, parse
+from localcloud.atlas.index.follower import QUICK, Follower, Pace
 from localcloud.atlas.index.stores import Store
 from localcloud.atlas.text.store import TextStore
 from localcloud.atlas.vector.fields import FieldStores
@@ -21,20 +21,18 @@ from localcloud.atlas.wire.upstream import Namespace, Upstream, WriteClock
 
 log = logging.getLogger("atlas.indexes")
 
-# Seconds that a search waits for its index to include all acknowledged writes.
-FRESHNESS_SECONDS = 4.0
-# Seconds that a search waits for its index to be loaded from disk.
-LOAD_SECONDS = 30.0
-
 
 class Indexes:
     """All search indexes. Its methods may be called from any thread."""
 
-    def __init__(self, data_dir: Path, upstream: Upstream, clock: WriteClock) -> None:
+    def __init__(
+        self, data_dir: Path, upstream: Upstream, clock: WriteClock, pace: Pace = QUICK
+    ) -> None:
         data_dir.mkdir(parents=True, exist_ok=True)
         self._directory = data_dir / "indexes"
         self._upstream = upstream
         self._clock = clock
+        self._pace = pace
         self._lock = threading.RLock()
         self._catalog = Catalog(data_dir / "catalog.sqlite")
         self._entries = {entry.id: entry for entry in self._catalog.entries()}
@@ -68,9 +66,7 @@ class Indexes:
         """
         for request in requests:
             parse(request.type, request.definition)
-        uuid = self._upstream.uuid(namespace)
-        if uuid is None:
-            raise CommandError("NamespaceNotFound", f"Collection '{namespace}' does not exist.")
+        uuid = self._require(namespace)
         with self._lock:
             self._forget_namesakes(namespace, uuid)
             known = {entry.name: entry for entry in self._of(namespace)}
@@ -96,6 +92,7 @@ class Indexes:
         self, namespace: Namespace, key: str, value: str, definition: Mapping[str, Any]
     ) -> None:
         """Give an index a new definition. Raises CommandError."""
+        self._require(namespace)
         with self._lock:
             entry = self._only(namespace, key, value)
             parse(entry.type, definition)
@@ -108,7 +105,8 @@ class Indexes:
             self._follow(entry, entry.version)
 
     def drop(self, namespace: Namespace, key: str, value: str) -> None:
-        """Raises CommandError if there is no such index."""
+        """Raises CommandError if there is no such index, or no such collection."""
+        self._require(namespace)
         with self._lock:
             self._remove(self._only(namespace, key, value))
 
@@ -123,13 +121,20 @@ class Indexes:
             return []
         return [self._describe(e) for e in entries if key is None or _value(e, key) == value]
 
+    def _require(self, namespace: Namespace) -> bytes:
+        """The collection's uuid. Raises CommandError if it does not exist."""
+        uuid = self._upstream.uuid(namespace)
+        if uuid is None:
+            raise CommandError("NamespaceNotFound", f"Collection '{namespace}' does not exist.")
+        return uuid
+
     # Searching
 
     def serving(self, namespace: Namespace, name: str, kind: str, stage: str) -> Store | None:
-        """The store of an index of that type, including all writes acknowledged before the call.
+        """The store of an index of that type; None if there is no such index.
 
-        None if there is no such index, or if it has not been built yet. Raises QueryError if the
-        index is of another type.
+        It includes all writes acknowledged before the call unless it is far behind. Raises
+        QueryError if the index is of another type, or cannot be asked yet.
         """
         with self._lock:
             entry = next((e for e in self._of(namespace) if e.name == name), None)
@@ -137,23 +142,37 @@ class Indexes:
                 return None
             if entry.type != kind:
                 raise QueryError(f"Cannot execute {stage} over {entry.type} index '{entry.name}'")
-            if entry.serving is None:
-                return None
-            follower = self._followers[entry.id, entry.serving]
-        if not follower.loaded.wait(LOAD_SECONDS):
-            return None
-        follower.wait_current(FRESHNESS_SECONDS)
+            follower = self._serving_follower(entry)
+        if follower is None or not follower.loaded.wait(self._pace.wait) or follower.failed:
+            state = "FAILED" if self._has_failed(entry) else "INITIAL_SYNC"
+            noun = "vector" if kind == VECTOR_SEARCH else "search"
+            raise QueryError(f"cannot query {noun} index {entry.name} while in state {state}")
+        follower.wait_current()
         return follower.store
+
+    def _serving_follower(self, entry: Entry) -> Follower | None:
+        """The follower of the version that answers searches; None until one is built."""
+        if entry.serving is None:
+            return None
+        return self._followers.get((entry.id, entry.serving))
+
+    def _has_failed(self, entry: Entry) -> bool:
+        """Whether the latest version cannot be built."""
+        follower = self._followers.get((entry.id, entry.version))
+        return follower is not None and follower.failed
 
     def _describe(self, entry: Entry) -> dict[str, Any]:
         """The document of $listSearchIndexes, with the fields of MongoDB's documentation."""
-        status = "READY" if entry.serving == entry.version else "BUILDING"
+        serving = self._serving_follower(entry)
+        queryable = serving is not None and serving.loaded.is_set() and not serving.failed
+        ready = queryable and entry.serving == entry.version
+        status = "FAILED" if self._has_failed(entry) else "READY" if ready else "BUILDING"
         return {
             "id": entry.id,
             "name": entry.name,
             "type": entry.type,
             "status": status,
-            "queryable": entry.serving is not None,
+            "queryable": queryable,
             "latestVersion": entry.version,
             "latestDefinitionVersion": {"version": entry.version, "createdAt": entry.created},
             "latestDefinition": entry.definition,
@@ -214,7 +233,7 @@ class Indexes:
     def _follow(self, entry: Entry, version: int) -> None:
         place = (Namespace(entry.db, entry.collection), entry.uuid)
         store = self._store(entry, version)
-        follower = Follower(self._upstream, self._clock, store, place, self)
+        follower = Follower(self._upstream, self._clock, store, place, self, self._pace)
         self._followers[entry.id, version] = follower
         follower.start()
 

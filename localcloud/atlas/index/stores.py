@@ -33,6 +33,9 @@ class Store(Protocol):
     def token(self) -> Token | None:
         """The resume token up to which the store is complete; None if no commit has had one."""
 
+    def has(self, document: Document) -> bool:
+        """Whether the last commit holds the document as it is, so that a `put` changes nothing."""
+
     def put(self, document: Document) -> None:
         """Add a document, or replace the one with its _id."""
 

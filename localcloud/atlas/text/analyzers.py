@@ -88,6 +88,13 @@ ANALYZERS: dict[str, Callable[[], TextAnalyzerBuilder]] = {
     "lucene.whitespace": lambda: TextAnalyzerBuilder(Tokenizer.regex(r"\S+")),
     "lucene.keyword": lambda: TextAnalyzerBuilder(Tokenizer.raw()),
 }
+# Splits and folds text for the type `autocomplete`.
+COMPLETION = "completion"
+# Every analyzer of the index, by the name under which tantivy knows it.
+BUILDERS: dict[str, Callable[[], TextAnalyzerBuilder]] = {
+    **ANALYZERS,
+    COMPLETION: lambda: _standard().filter(Filter.ascii_fold()),
+}
 # Words whose terms are kept in memory, for each analyzer.
 _CACHED_WORDS = 100_000
 # The analyzers that split text at Unicode's word boundaries.
@@ -97,7 +104,7 @@ _BY_UNICODE_WORDS = ("lucene.standard", "lucene.english")
 @lru_cache
 def analyzer(name: str) -> TextAnalyzer:
     """The tantivy analyzer with that name."""
-    return ANALYZERS[name]().build()
+    return BUILDERS[name]().build()
 
 
 def prepare(name: str, text: str) -> str:

@@ -2,7 +2,7 @@
 
 An entry holds the document's encoded _id, the document itself (see index/sources.py), its exact
 values (see values.py), the paths that it has, and its strings: one field for each path that the
-definition names, and one JSON field for all others.
+definition names, and one JSON field for all others. A path with autocompletion has one more field.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import tantivy
 
 from localcloud.atlas.index.sources import is_vector, pack
 from localcloud.atlas.text import values
-from localcloud.atlas.text.analyzers import prepare
+from localcloud.atlas.text.analyzers import COMPLETION, prepare
 from localcloud.atlas.text.mappings import Analysis, Field, Mappings, SearchDefinition
 
 ID, SOURCE, VALUES, PATHS, OTHERS = "id", "source", "values", "paths", "others"
@@ -29,6 +29,9 @@ class DocumentSchema:
     def __init__(self, definition: SearchDefinition) -> None:
         self._definition = definition
         self._names = {path: f"text{n}" for n, (path, _) in enumerate(definition.strings())}
+        self._completions = {
+            path: f"completion{n}" for n, path in enumerate(definition.completions())
+        }
         self._keep = frozenset(definition.mappings.fields)
         self.tantivy = self._build()
 
@@ -40,6 +43,8 @@ class DocumentSchema:
         builder.add_text_field(PATHS, tokenizer_name="raw", index_option="basic")
         for path, analysis in self._definition.strings():
             builder.add_text_field(self._names[path], tokenizer_name=analysis.index)
+        for name in self._completions.values():
+            builder.add_text_field(name, tokenizer_name=COMPLETION)
         if self._definition.is_dynamic():
             builder.add_json_field(OTHERS, tokenizer_name=self._definition.default.index)
         return builder.build()
@@ -52,11 +57,15 @@ class DocumentSchema:
         field = self._definition.at(path)
         return None if field is None or field.string is None else f"{OTHERS}.{_key(path)}"
 
+    def completion_field(self, path: str) -> str | None:
+        """The tantivy field with a path's words for autocompletion; None if there is none."""
+        return self._completions.get(path)
+
     def entry(self, key: str, document: Mapping[str, Any]) -> tantivy.Document:
         """The entry of a document. `key` is its encoded _id."""
         entry = tantivy.Document()
         entry.add_text(ID, key)
-        entry.add_bytes(SOURCE, pack(document, self._keep))
+        entry.add_bytes(SOURCE, self.source(document))
         others: dict[str, list[str]] = {}
         for path, field, value in _walk(document, self._definition.mappings, ""):
             entry.add_text(PATHS, path)
@@ -65,9 +74,15 @@ class DocumentSchema:
                     entry.add_text(VALUES, term)
                 if isinstance(item, str) and field.string is not None:
                     self._add_string(entry, others, path, field.string, item)
+                if isinstance(item, str) and field.completion is not None:
+                    entry.add_text(self._completions[path], item)
         if others:
             entry.add_json(OTHERS, others)
         return entry
+
+    def source(self, document: Mapping[str, Any]) -> bytes:
+        """The document as its entry keeps it."""
+        return pack(document, self._keep)
 
     def _add_string(
         self,

@@ -15,15 +15,22 @@ from localcloud.atlas.options import Options
 from localcloud.atlas.text.analyzers import ANALYZERS, DEFAULT_ANALYZER
 
 NORMALIZERS = ("none", "lowercase")
-TYPES = ("boolean", "date", "document", "number", "objectId", "string", "token", "uuid")
+TYPES = (
+    *("autocomplete", "boolean", "date", "document", "number", "objectId", "string", "token"),
+    "uuid",
+)
 # Atlas has these field types, this server does not.
 _UNSUPPORTED_TYPES = (
-    *("autocomplete", "embeddedDocuments", "geo", "knnVector", "vector", "dateFacet"),
-    *("numberFacet", "stringFacet", "sortableDateBetaV1", "sortableNumberBetaV1"),
-    "sortableStringBetaV1",
+    *("embeddedDocuments", "geo", "knnVector", "vector", "dateFacet", "numberFacet"),
+    *("stringFacet", "sortableDateBetaV1", "sortableNumberBetaV1", "sortableStringBetaV1"),
 )
 # Options of a field that are accepted with this one value, which is how this server works.
 _FIXED: dict[str, dict[str, Any]] = {
+    "autocomplete": {
+        "analyzer": DEFAULT_ANALYZER,
+        "tokenization": "edgeGram",
+        "foldDiacritics": True,
+    },
     "string": {"indexOptions": "offsets", "store": True, "norms": "include", "multi": {}},
     "number": {"representation": "double", "indexIntegers": True, "indexDoubles": True},
 }
@@ -40,16 +47,26 @@ class Analysis:
 
 
 @dataclass(frozen=True)
+class Completion:
+    """The fewest and the most characters of the beginning of a word by which it is found."""
+
+    least: int
+    most: int
+
+
+@dataclass(frozen=True)
 class Field:
     """The types as which the values at one path are indexed.
 
-    `types` are those of exact values; `string` is set for full text, `document` for fields inside.
+    `types` are those of exact values; `string` is set for full text, `completion` for
+    autocompletion, `document` for fields inside.
     """
 
     types: frozenset[str] = frozenset()
     string: Analysis | None = None
     normalizer: str = "none"
     document: Mappings | None = None
+    completion: Completion | None = None
 
 
 @dataclass(frozen=True)
@@ -95,19 +112,23 @@ class SearchDefinition:
 
     def strings(self) -> list[tuple[str, Analysis]]:
         """The paths that the definition names and maps to strings."""
-        return list(_strings(self.mappings, ""))
+        return [(path, field.string) for path, field in _named(self.mappings, "") if field.string]
+
+    def completions(self) -> list[str]:
+        """The paths that the definition maps to autocompletion."""
+        return [path for path, field in _named(self.mappings, "") if field.completion]
 
     def is_dynamic(self) -> bool:
         """Whether fields that the definition does not name are indexed anywhere."""
         return _has_dynamic(self.mappings)
 
 
-def _strings(mappings: Mappings, prefix: str) -> Iterator[tuple[str, Analysis]]:
+def _named(mappings: Mappings, prefix: str) -> Iterator[tuple[str, Field]]:
+    """The fields that a definition names, each with its path."""
     for name, field in mappings.fields.items():
-        if field.string is not None:
-            yield prefix + name, field.string
+        yield prefix + name, field
         if field.document is not None:
-            yield from _strings(field.document, f"{prefix}{name}.")
+            yield from _named(field.document, f"{prefix}{name}.")
 
 
 def _has_dynamic(mappings: Mappings) -> bool:
@@ -117,11 +138,11 @@ def _has_dynamic(mappings: Mappings) -> bool:
 
 def parse_search(options: Options) -> SearchDefinition:
     """Raises the error of `options` for a definition that cannot be used."""
+    mappings = options.inner("mappings")
     for key in _UNSUPPORTED:
         if options.document.get(key):
             options.unsupported(key)
     options.only("mappings", "analyzer", "searchAnalyzer", "numPartitions", *_UNSUPPORTED)
-    mappings = options.inner("mappings")
     default = _analysis(options, Analysis(DEFAULT_ANALYZER, ""))
     return SearchDefinition(_mappings(mappings, default), default)
 
@@ -160,7 +181,7 @@ def _mappings(options: Options, default: Analysis) -> Mappings:
 def _field(fields: Options, name: str, default: Analysis) -> Field:
     """The types of one field, which are given as one document or as an array of them."""
     types: set[str] = set()
-    string, normalizer, document = None, "none", None
+    string, normalizer, document, completion = None, "none", None, None
     for _, value in fields.items(name):
         options = fields.at(value, fields.path(name))
         kind = _type(options)
@@ -176,9 +197,21 @@ def _field(fields: Options, name: str, default: Analysis) -> Field:
             normalizer = options.choice("normalizer", NORMALIZERS, "none")
         elif kind == "document":
             document = _mappings(options, default)
+        elif kind == "autocomplete":
+            completion = _completion(options)
         else:
             options.only("type", *_FIXED.get(kind, ()))
-    return Field(frozenset(types - {"string", "document"}), string, normalizer, document)
+    exact = frozenset(types - {"autocomplete", "document", "string"})
+    return Field(exact, string, normalizer, document, completion)
+
+
+def _completion(options: Options) -> Completion:
+    options.only("type", "minGrams", "maxGrams", *_FIXED["autocomplete"])
+    least = options.integer("minGrams", 1, default=2)
+    most = options.integer("maxGrams", 1, default=15)
+    if most < least:
+        options.fail("maxGrams", "cannot be less than minGrams")
+    return Completion(least, most)
 
 
 def _type(options: Options) -> str:

@@ -9,14 +9,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 from tantivy import Occur, Query, Searcher
 
-from localcloud.atlas.text import analyzers, values
-from localcloud.atlas.text.documents import PATHS, VALUES, escape_date
-from localcloud.atlas.text.operators import (
+from localcloud.atlas.clauses import Clauses
+from localcloud.atlas.text import analyzers, edits, values
+from localcloud.atlas.text.documents import OTHERS, PATHS, VALUES, escape_date
+from localcloud.atlas.text.mappings import Completion
+from localcloud.atlas.text.operator_types import (
+    Autocomplete,
     Compound,
     Exists,
+    Fuzzy,
     In,
     Operator,
     Path,
@@ -40,19 +45,26 @@ class Matcher:
         self._store = store
         self._searcher = searcher
         self._schema = store.schema
+        self._clauses = Clauses()
+        self._near: dict[tuple[str, str, Fuzzy], list[tuple[float, str]]] = {}
 
     def query(self, operator: Operator) -> Query:
-        """Raises QueryError for an operator that the index's definition does not allow."""
+        """Raises QueryError for an operator that the index's definition does not allow, and when
+        the operators so far have too many clauses."""
         match operator:
             case Text():
                 return _scored(self._text(operator), operator.score)
             case Phrase():
                 return _scored(self._phrase(operator), operator.score)
+            case Autocomplete():
+                return _scored(self._autocomplete(operator), operator.score)
             case In():
                 return _constant(self._terms(self._in(operator)), operator.score)
             case Range():
+                self._clauses.add_set(operator.kind, len(operator.paths))
                 return _constant(self._terms(_covering(operator)), operator.score)
             case Exists():
+                self._clauses.add()
                 found = Query.term_query(self._schema, PATHS, operator.path, "basic")
                 return _constant(found, operator.score)
             case Compound():
@@ -75,17 +87,70 @@ class Matcher:
         alternatives: list[Query] = []
         for path, text in self._pairs(operator):
             field = self._field(path)
-            terms = [self._term(field, term) for _, term in self._analyzed(path, text)]
+            words = [term for _, term in self._analyzed(path, text)]
+            self._clauses.add_words(words)
+            if operator.fuzzy is None:
+                terms = [self._term(field, word) for word in words]
+            else:
+                terms = [self._fuzzy(field, word, operator.fuzzy) for word in words]
             alternatives += [_every(terms)] if operator.every and terms else terms
         return _any(alternatives)
 
     def _term(self, field: str, term: str) -> Query:
         return Query.term_query(self._schema, field, escape_date(term), "freq")
 
+    def _fuzzy(self, field: str, word: str, fuzzy: Fuzzy) -> Query:
+        """Lucene's score of a near word has its nearness as a factor; here it has that alone."""
+        return _any(
+            [
+                Query.const_score_query(self._term(field, term), UNIT * nearness)
+                for nearness, term in self._near_terms(field, word, fuzzy)
+            ]
+        )
+
+    def _near_terms(self, field: str, word: str, fuzzy: Fuzzy) -> list[tuple[float, str]]:
+        """The words of the index that count as this one, each behind its nearness, at most 1."""
+        key = (field, word, fuzzy)
+        if key not in self._near:
+            if field.startswith(OTHERS):
+                raise QueryError('"text.fuzzy" needs a field that the index names, on this server')
+            known = self._searcher.terms_with_prefix(field, word[: fuzzy.prefix])
+            found = edits.nearest(word, [term for term, _ in known], fuzzy.edits)
+            near = [(1 - count / min(len(word), len(term)), term) for count, term in found]
+            self._near[key] = [each for each in near if each[0] > 0][: fuzzy.expansions]
+        return self._near[key]
+
+    def _autocomplete(self, operator: Autocomplete) -> Query:
+        """Words that the path has as strings too score more."""
+        path, name = operator.path, self._store.completion_field(operator.path)
+        field = self._store.definition.at(path)
+        if name is None or field is None or field.completion is None:
+            raise QueryError(f"autocomplete index field definition not present at path {path}")
+        found = []
+        for query in operator.queries:
+            words = [term for _, term in analyzers.terms(analyzers.COMPLETION, query)]
+            self._clauses.add_words(words)
+            if len(words) > 1:
+                found.append(Query.phrase_prefix_query(self._schema, name, [*words]))
+            if len(words) == 1 or not operator.sequential:
+                found += [self._beginning(name, word, field.completion) for word in words]
+        if field.string is None:
+            return _any(found)
+        exact = self._text(Text((Path(path),), operator.queries, every=False, score=Score()))
+        return Query.boolean_query([(Occur.Must, _any(found)), (Occur.Should, exact)])
+
+    def _beginning(self, field: str, word: str, completion: Completion) -> Query:
+        """Words that begin with this one; a shorter one than the index keeps is found whole."""
+        if len(word) < completion.least:
+            return Query.term_query(self._schema, field, word, "freq")
+        begins = re.escape(word[: completion.most])
+        return Query.regex_query(self._schema, field, f"{begins}.*")
+
     def _phrase(self, operator: Phrase) -> Query:
         found = []
         for path, text in self._pairs(operator):
             words = _distances(self._analyzed(path, text))
+            self._clauses.add()
             field = self._field(path)
             if len(words) == 1:
                 found.append(self._term(field, words[0][1]))
@@ -128,6 +193,7 @@ class Matcher:
             field = self._store.definition.at(path)
             if operator.kind == "token" and (field is None or "token" not in field.types):
                 raise QueryError(f"Path '{path}' needs to be indexed as token")
+            self._clauses.add_set(operator.kind, len(operator.values))
             found += [values.exact(path, operator.kind, one, field) for one in operator.values]
         return found
 
@@ -148,12 +214,16 @@ class Matcher:
         match operator:
             case Text():
                 for path, text in self._pairs(operator):
-                    words |= {term for _, term in self._analyzed(path, text)}
+                    terms = [term for _, term in self._analyzed(path, text)]
+                    if operator.fuzzy is not None:
+                        near = partial(self._near_terms, self._field(path), fuzzy=operator.fuzzy)
+                        terms = [found for term in terms for _, found in near(term)]
+                    words.update(terms)
             case Phrase():
                 for path, text in self._pairs(operator):
-                    terms = _distances(self._analyzed(path, text))
-                    if terms:
-                        phrases.append((terms, operator.slop))
+                    phrase = _distances(self._analyzed(path, text))
+                    if phrase:
+                        phrases.append((phrase, operator.slop))
             case Compound():
                 for inner in operator.must + operator.should + operator.filter:
                     inner_words, inner_phrases = self.highlighted(inner)

@@ -8,103 +8,32 @@ the index.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from localcloud.atlas.options import Options
+from localcloud.atlas.text.operator_types import (
+    Autocomplete,
+    Compound,
+    Exists,
+    Fuzzy,
+    In,
+    Operator,
+    Path,
+    Phrase,
+    Range,
+    Score,
+    Text,
+)
 from localcloud.atlas.text.values import kind_of
 
 # Atlas has these operators, this server does not.
 _UNSUPPORTED = (
-    *("autocomplete", "embeddedDocument", "geoShape", "geoWithin", "hasAncestor", "hasRoot"),
-    *("knnBeta", "moreLikeThis", "near", "queryString", "regex", "search", "span", "term"),
-    *("vectorSearch", "wildcard"),
+    *("embeddedDocument", "geoShape", "geoWithin", "hasAncestor", "hasRoot", "knnBeta"),
+    *("moreLikeThis", "near", "queryString", "regex", "search", "span", "term", "vectorSearch"),
+    "wildcard",
 )
 _RANGE_KINDS = ("number", "date")
 _VALUE_TYPES = "boolean, objectId, number, string, date, uuid"
-
-
-@dataclass(frozen=True)
-class Score:
-    """The score of an operator is multiplied by `boost`, or replaced by `constant`."""
-
-    boost: float = 1.0
-    constant: float | None = None
-
-
-@dataclass(frozen=True)
-class Path:
-    """A dotted path, or a pattern in which * stands for any characters."""
-
-    name: str
-    is_pattern: bool = False
-
-
-@dataclass(frozen=True)
-class Text:
-    """Documents with a word of a query, or with every word of one if `every` is set."""
-
-    paths: tuple[Path, ...]
-    queries: tuple[str, ...]
-    every: bool
-    score: Score
-
-
-@dataclass(frozen=True)
-class Phrase:
-    """Documents with the words of a query in order, moved by at most `slop` positions."""
-
-    paths: tuple[Path, ...]
-    queries: tuple[str, ...]
-    slop: int
-    score: Score
-
-
-@dataclass(frozen=True)
-class In:
-    """Documents with one of the values at one of the paths. All values are of one kind.
-
-    `equals` is parsed into this too.
-    """
-
-    paths: tuple[str, ...]
-    kind: str
-    values: tuple[Any, ...]
-    score: Score
-
-
-@dataclass(frozen=True)
-class Range:
-    """Documents with a value between two bounds. Each bound says whether it is included."""
-
-    paths: tuple[str, ...]
-    kind: str
-    low: tuple[Any, bool] | None
-    high: tuple[Any, bool] | None
-    score: Score
-
-
-@dataclass(frozen=True)
-class Exists:
-    """Documents that have the path."""
-
-    path: str
-    score: Score
-
-
-@dataclass(frozen=True)
-class Compound:
-    """A combination of operators. At least `minimum` of the `should` clauses must match."""
-
-    must: tuple[Operator, ...]
-    must_not: tuple[Operator, ...]
-    should: tuple[Operator, ...]
-    filter: tuple[Operator, ...]
-    minimum: int
-    score: Score
-
-
-Operator = Text | Phrase | In | Range | Exists | Compound
 
 
 def parse(options: Options) -> Operator | None:
@@ -119,10 +48,31 @@ def parse(options: Options) -> Operator | None:
 
 
 def _text(options: Options) -> Text:
-    options.unsupported("fuzzy", "synonyms")
+    options.unsupported("synonyms")
     options.only("query", "path", "matchCriteria", "score", "fuzzy", "synonyms")
     every = options.choice("matchCriteria", ("any", "all"), "any") == "all"
-    return Text(string_paths(options), options.strings("query"), every, _score(options))
+    fuzzy = _fuzzy(options.inner("fuzzy")) if options.has("fuzzy") else None
+    return Text(string_paths(options), options.strings("query"), every, _score(options), fuzzy)
+
+
+def _fuzzy(options: Options) -> Fuzzy:
+    options.only("maxEdits", "prefixLength", "maxExpansions")
+    edits = options.integer("maxEdits", 0, default=2)
+    if edits not in (1, 2):
+        options.fail("maxEdits", "must be either 1 or 2")
+    return Fuzzy(
+        edits,
+        options.integer("prefixLength", 0, default=0),
+        options.integer("maxExpansions", 1, 1000, default=50),
+    )
+
+
+def _autocomplete(options: Options) -> Autocomplete:
+    options.unsupported("fuzzy")
+    options.only("query", "path", "tokenOrder", "score", "fuzzy")
+    sequential = options.choice("tokenOrder", ("any", "sequential"), "any") == "sequential"
+    queries = options.strings("query")
+    return Autocomplete(options.string("path"), queries, sequential, _score(options))
 
 
 def _phrase(options: Options) -> Phrase:
@@ -258,6 +208,7 @@ def _factor(options: Options, *, zero: bool = False) -> float:
 
 
 _PARSERS: dict[str, Callable[[Options], Operator]] = {
+    "autocomplete": _autocomplete,
     "compound": _compound,
     "equals": _equals,
     "exists": _exists,

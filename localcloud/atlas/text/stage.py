@@ -15,7 +15,8 @@ from localcloud.atlas.options import Options
 from localcloud.atlas.text.documents import stored
 from localcloud.atlas.text.highlights import Wanted, highlights
 from localcloud.atlas.text.matching import UNIT, Matcher
-from localcloud.atlas.text.operators import OPERATORS, Operator, Path, parse, string_paths
+from localcloud.atlas.text.operator_types import Operator, Path
+from localcloud.atlas.text.operators import OPERATORS, parse, string_paths
 from localcloud.atlas.text.store import TextStore
 from localcloud.atlas.wire.errors import QueryError
 from localcloud.atlas.wire.hits import Found, Hit

@@ -21,7 +21,7 @@ import tantivy
 from localcloud.atlas.index.sources import unpack
 from localcloud.atlas.index.stores import DamagedStore, Token, encode_id
 from localcloud.atlas.text import files
-from localcloud.atlas.text.analyzers import ANALYZERS, analyzer
+from localcloud.atlas.text.analyzers import BUILDERS, analyzer
 from localcloud.atlas.text.documents import ID, DocumentSchema, stored
 from localcloud.atlas.text.mappings import SearchDefinition
 
@@ -73,7 +73,7 @@ class TextStore:
             files.verify(self._words)
         with _tantivy_errors():
             index = tantivy.Index(self.schema, str(self._words))
-            for name in ANALYZERS:
+            for name in BUILDERS:
                 index.register_tokenizer(name, analyzer(name))
             index.config_reader("manual")
             index.reload()
@@ -119,6 +119,14 @@ class TextStore:
             self._directory.parent.rmdir()
 
     # Writing
+
+    def has(self, document: Mapping[str, Any]) -> bool:
+        if self._index is None:
+            return False
+        searcher = self._index.searcher()
+        term = tantivy.Query.term_query(self.schema, ID, encode_id(document["_id"]).hex())
+        hits = searcher.search(term, 1, count=False).hits
+        return bool(hits) and stored(searcher, hits[0][1])[1] == self._documents.source(document)
 
     def put(self, document: Mapping[str, Any]) -> None:
         key = encode_id(document["_id"]).hex()
@@ -171,6 +179,10 @@ class TextStore:
     def string_field(self, path: str) -> str | None:
         """The tantivy field with a path's strings; None if the path is not indexed as string."""
         return self._documents.string_field(path)
+
+    def completion_field(self, path: str) -> str | None:
+        """The tantivy field with a path's words for autocompletion; None if there is none."""
+        return self._documents.completion_field(path)
 
 
 @contextlib.contextmanager

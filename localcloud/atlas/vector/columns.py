@@ -99,13 +99,21 @@ class Column:
         self._mixed: list[int] = []
         self._scalars: tuple[npt.NDArray[np.int8], npt.NDArray[np.float64]] | None = None
 
-    def set(self, row: int, values: Sequence[Any] | None) -> None:
-        """Store the result of `values_at` for the row."""
+    def code(self, values: Sequence[Any] | None) -> int:
+        """The number that stands for the result of `values_at`."""
+        return MISSING if values is None else self._intern(values)
+
+    def set(self, row: int, code: int) -> None:
+        """Store a `code` for the row."""
         if row >= len(self._codes):
             self._codes = np.concatenate(
                 [self._codes, np.zeros(max(1024, row + 1 - len(self._codes), row), np.int32)]
             )
-        self._codes[row] = MISSING if values is None else self._intern(values)
+        self._codes[row] = code
+
+    def load(self, codes: npt.NDArray[np.int32]) -> None:
+        """Store the codes of all rows."""
+        self._codes = codes
 
     def _intern(self, values: Sequence[Any]) -> int:
         entry = tuple(element(value) for value in values)

@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from localcloud.atlas.index.definitions import VectorDefinition
+from localcloud.atlas.index.definitions import VectorDefinition, VectorField
 from localcloud.atlas.index.sources import pack
 from localcloud.atlas.index.stores import DamagedStore, Token, encode_id
 from localcloud.atlas.vector.bson_vectors import vector_at
 from localcloud.atlas.vector.columns import values_at
+from localcloud.atlas.vector.nearest import Floats
 from localcloud.atlas.vector.store import Shape, VectorStore
 
 log = logging.getLogger("atlas.fields")
@@ -54,6 +55,13 @@ class FieldStores:
         """The token of the first store, which commits last: the others are never behind it."""
         return self._stores[self.definition.vectors[0].path].token()
 
+    def has(self, document: Mapping[str, Any]) -> bool:
+        key, source = encode_id(document["_id"]), pack(document)
+        return all(
+            self._stores[field.path].has(key, _fitting(document, field), source)
+            for field in self.definition.vectors
+        )
+
     def put(self, document: Mapping[str, Any]) -> None:
         """Store a document. One without a vector that fits is left out of the index."""
         key = encode_id(document["_id"])
@@ -62,12 +70,11 @@ class FieldStores:
         source = pack(document)
         for field in self.definition.vectors:
             store = self._stores[field.path]
-            vector = vector_at(document, field.path)
-            fits = vector is not None and len(vector) == field.dimensions
-            if vector is not None and fits and (field.similarity != "cosine" or vector.any()):
-                store.put(key, vector, fields, source)
-            else:
+            vector = _fitting(document, field)
+            if vector is None:
                 store.remove(key)
+            else:
+                store.put(key, vector, fields, source)
 
     def remove(self, key: bytes) -> None:
         for store in self._stores.values():
@@ -111,6 +118,14 @@ class FieldStores:
         shutil.rmtree(self._directory, ignore_errors=True)
         with contextlib.suppress(OSError):  # another version of the index is beside it
             self._directory.parent.rmdir()
+
+
+def _fitting(document: Mapping[str, Any], field: VectorField) -> Floats | None:
+    """The document's vector, if it can be found by this field's similarity."""
+    vector = vector_at(document, field.path)
+    if vector is None or len(vector) != field.dimensions:
+        return None
+    return vector if field.similarity != "cosine" or vector.any() else None
 
 
 def _finish_swap(directory: Path) -> None:

@@ -6,6 +6,7 @@ comparison stays within one type, and a negation also matches documents without 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import reduce
@@ -13,6 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from localcloud.atlas.clauses import Clauses
 from localcloud.atlas.vector.columns import OTHER, Column, Element, Mask, element
 from localcloud.atlas.wire.errors import QueryError
 
@@ -155,3 +157,25 @@ def _element(value: object, where: str) -> Element:
     if found == OTHER:
         raise QueryError(f'"{where}" must be one of [{VALUE_TYPES}]')
     return found
+
+
+def check_clauses(parsed: Filter) -> None:
+    """Raises QueryError for a filter of too many clauses."""
+    _count(parsed, Clauses())
+
+
+def _count(parsed: Filter, clauses: Clauses) -> None:
+    match parsed:
+        case AnyOf():
+            kinds = Counter(kind for kind, _ in parsed.elements)
+            for kind, size in kinds.items():
+                clauses.add_set(kind, size, in_text=False)
+        case Compare():
+            clauses.add_set(parsed.bound[0], 1, in_text=False)
+        case Not():
+            _count(parsed.inner, clauses)
+        case All() | Some():
+            for part in parsed.parts:
+                _count(part, clauses)
+        case _:
+            clauses.add()

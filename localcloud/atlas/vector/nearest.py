@@ -12,6 +12,8 @@ BLAS threads, which on a busy machine wait for each other far longer than they w
 from __future__ import annotations
 
 import math
+import zipfile
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -24,11 +26,16 @@ Mask = npt.NDArray[np.bool_]
 # Rows that are computed at once, which bounds the memory of a search.
 CHUNK = 8192
 # Rows up to which a full scan costs no more than a shortlist.
-SCAN_ROWS = 16_384
+SCAN_ROWS = 4_096
 # Rows that match a filter up to which a scan of those costs no more than a shortlist.
 GATHER_ROWS = 4_096
 # The fewest rows in a shortlist.
 SHORTLIST = 800
+# Rows from which a shortlist is made in two steps: a third of the bits choose some rows, and all
+# bits choose among those. With fewer rows the second step costs more than it saves.
+COARSE_ROWS = 80_000
+# The rows that the first step chooses for each one of the shortlist.
+_COARSE_FACTOR = 16
 # Rows from which the mean row is computed.
 _CENTRE_SAMPLE = 4_096
 
@@ -107,6 +114,10 @@ def _closeness(rows: Floats, lengths: Floats, query: Floats, similarity: str) ->
     return np.asarray(product / lengths) if similarity == "cosine" else product
 
 
+def _normal(rows: Floats, lengths: Floats, similarity: str) -> Floats:
+    return rows / lengths[:, None] if similarity == "cosine" else rows
+
+
 class Sketch:
     """The sign bits of all rows, and each row's distance from the centre with a bias.
 
@@ -114,21 +125,53 @@ class Sketch:
     while others search.
     """
 
-    def __init__(self, matrix: Floats, lengths: Floats, rows: int, similarity: str) -> None:
-        dimensions = matrix.shape[1]
+    def __init__(self, centre: Floats, similarity: str, made_with: int) -> None:
+        """A sketch of no rows yet. `made_with` is the number of rows that gave the centre."""
+        dimensions = len(centre)
+        self._centre = centre
         self._similarity = similarity
+        self._made_with = made_with
         self._words = math.ceil(dimensions / 64)
-        step = max(1, rows // _CENTRE_SAMPLE)
-        sample = self._normal(matrix[0:rows:step], lengths[0:rows:step])
-        self._centre = sample.mean(axis=0, dtype=np.float64).astype(np.float32)
         self._bits = np.empty((self._words, 0), np.uint64)
         self._reach = np.empty(0, np.float32)
         self._bias = np.empty(0, np.float32)
-        self._made_with = rows
         self.rows = 0
-        # The cosine of the angle that each number of differing bits stands for.
-        self._cosines = np.cos(np.pi * np.arange(dimensions + 1) / dimensions).astype(np.float32)
-        self.extend(matrix, lengths, rows)
+
+    @classmethod
+    def of(cls, matrix: Floats, lengths: Floats, rows: int, similarity: str) -> Sketch:
+        """The sketch of the first rows."""
+        step = max(1, rows // _CENTRE_SAMPLE)
+        sample = _normal(matrix[0:rows:step], lengths[0:rows:step], similarity)
+        centre = sample.mean(axis=0, dtype=np.float64).astype(np.float32)
+        sketch = cls(centre, similarity, rows)
+        sketch.extend(matrix, lengths, rows)
+        return sketch
+
+    def save(self, path: Path, rows: int) -> None:
+        """Keep what is known of the first rows in a file."""
+        fresh = path.with_suffix(".new.npz")
+        np.savez(
+            fresh,
+            centre=self._centre,
+            made_with=np.array(self._made_with),
+            bits=self._bits[:, :rows],
+            reach=self._reach[:rows],
+            bias=self._bias[:rows],
+        )
+        fresh.replace(path)
+
+    @classmethod
+    def load(cls, path: Path, similarity: str, rows: int) -> Sketch | None:
+        """The sketch of a file; None if there is none that is sound and of no more rows."""
+        try:
+            with np.load(path) as found:
+                sketch = cls(found["centre"], similarity, int(found["made_with"]))
+                sketch._bits, sketch._reach = found["bits"], found["reach"]
+                sketch._bias = found["bias"]
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+            return None
+        sketch.rows = len(sketch._reach)
+        return sketch if sketch.rows <= rows else None
 
     def outgrown(self, rows: int) -> bool:
         """Whether there are so many new rows that the centre may have moved."""
@@ -139,11 +182,8 @@ class Sketch:
         self._reserve(rows)
         for start in range(self.rows, rows, CHUNK):
             part = slice(start, min(start + CHUNK, rows))
-            self._take(part, self._normal(matrix[part], lengths[part]))
+            self._take(part, _normal(matrix[part], lengths[part], self._similarity))
         self.rows = max(rows, self.rows)
-
-    def _normal(self, rows: Floats, lengths: Floats) -> Floats:
-        return rows / lengths[:, None] if self._similarity == "cosine" else rows
 
     def _reserve(self, rows: int) -> None:
         """Make room by new arrays, so that a search under way keeps using the old ones."""
@@ -176,18 +216,36 @@ class Sketch:
         """The `count` rows under the mask that seem closest. The mask covers rows in the sketch."""
         wanted = query / np.linalg.norm(query) if self._similarity == "cosine" else query
         difference = (wanted - self._centre).astype(np.float32)
-        word = self._pack(difference[None, :])[:, 0]
         rows = np.flatnonzero(mask)
         few = 4 * len(rows) < len(mask)
-        chosen: Rows | slice = rows if few else slice(0, len(mask))
-        differing = np.zeros(len(rows) if few else len(mask), np.uint16)
-        for bits, bit in zip(self._bits, word, strict=True):
-            differing += np.bitwise_count(bits[chosen] ^ bit)
-        estimate = self._cosines[differing]
-        estimate *= self._reach[chosen]
-        estimate *= np.float32(np.linalg.norm(difference))
-        estimate += self._bias[chosen]
-        if few:
-            return rows[top(estimate, count)]
-        estimate[~mask] = -np.inf
-        return top(estimate, min(count, len(rows)))
+        chosen, size = (rows, len(rows)) if few else (slice(0, len(mask)), len(mask))
+        coarse = _COARSE_FACTOR * count
+        two_steps = size >= max(COARSE_ROWS, 4 * coarse)
+        words = max(1, self._words // 3) if two_steps else self._words
+        estimate = self._estimate(difference, chosen, words)
+        if not few:
+            estimate[~mask] = -np.inf
+        best = top(estimate, min(coarse if two_steps else count, len(rows)))
+        some = rows[best] if few else best
+        if not two_steps:
+            return some
+        return some[top(self._estimate(difference, some, self._words), count)]
+
+    def _estimate(self, difference: Floats, rows: Rows | slice, words: int) -> Floats:
+        """How close the rows seem to a query by their first words of bits.
+
+        `difference` is the query's from the centre.
+        """
+        query = self._pack(difference[None, :])[:words, 0]
+        reach = self._reach[rows]
+        differing = np.zeros(len(reach), np.uint16)
+        for bits, bit in zip(self._bits[:words], query, strict=True):
+            differing += np.bitwise_count(bits[rows] ^ bit)
+        dimensions = min(64 * words, len(difference))
+        angles = np.arange(dimensions + 1) * (np.pi / dimensions)
+        # No check of the bounds: no number of bits is beyond the table.
+        closeness = np.take(np.cos(angles).astype(np.float32), differing, mode="clip")
+        closeness *= reach
+        closeness *= np.float32(np.linalg.norm(difference))
+        closeness += self._bias[rows]
+        return closeness

@@ -13,6 +13,7 @@ import numpy as np
 from localcloud.atlas.index.definitions import VectorDefinition, VectorField
 from localcloud.atlas.options import Options
 from localcloud.atlas.vector.bson_vectors import parse_vector
+from localcloud.atlas.vector.filters import check_clauses
 from localcloud.atlas.vector.filters import parse as parse_filter
 from localcloud.atlas.vector.nearest import Floats
 from localcloud.atlas.vector.store import Query
@@ -66,6 +67,8 @@ class VectorSearch:
             raise QueryError(f"{self.path} is not indexed as vector")
         self._check_vector(field)
         wanted = None if self.filter is None else parse_filter(self.filter, definition.filters)
+        if wanted is not None:
+            check_clauses(wanted)
         return Query(self.vector.astype(np.float64), self.limit, self.candidates, wanted)
 
     def _check_vector(self, field: VectorField) -> None:

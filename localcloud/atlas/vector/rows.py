@@ -2,7 +2,8 @@
 
 A row holds the document's encoded _id, its filter values, the document itself (see
 index/sources.py) and the checksum of its vector. The table also holds the resume token, which is
-committed together with the rows that it covers.
+committed together with the rows that it covers, and the rows that have changed since the latest
+snapshot (see snapshot.py).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from localcloud.atlas.wire.messages import LOSSLESS, decode_document
 from localcloud.sqlite import connect
 
 # The version of the layout on disk. Another version is built anew.
-FORMAT = 2
+FORMAT = 3
 _SCHEMA = f"""
 BEGIN;
 PRAGMA user_version = {FORMAT};
@@ -29,6 +30,7 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL);
 CREATE TABLE rows (
     row INTEGER PRIMARY KEY, id BLOB NOT NULL, fields BLOB NOT NULL, crc INTEGER NOT NULL,
     source BLOB NOT NULL);
+CREATE TABLE changed (row INTEGER PRIMARY KEY);
 COMMIT;
 """
 # The values at the paths of the filter fields.
@@ -48,17 +50,20 @@ class RowTable:
         self._reader_lock = threading.Lock()
         self._uncommitted: dict[int, bytes] = {}
 
-    def load(self) -> Iterator[tuple[int, bytes, Fields, int]]:
-        """Every row's number, encoded _id, fields and checksum, in order. Raises DamagedStore.
-
-        A transaction for changes is open afterwards.
-        """
+    def load(self) -> Iterator[tuple[int, bytes, bytes, int]]:
+        """Every row's number, encoded _id, encoded fields and checksum. Raises DamagedStore."""
         with _damage_noticed():
-            self._prepare()
-            rows = self._db.execute("SELECT row, id, fields, crc FROM rows ORDER BY row")
-            for row, key, fields, crc in rows:
-                yield row, key, decode_document(fields), crc
-            self._db.execute("BEGIN")
+            yield from map(tuple, self._db.execute("SELECT row, id, fields, crc FROM rows"))
+
+    def changed(self) -> Iterator[tuple[int, bytes | None, bytes, int]]:
+        """As `load`, but the rows that changed since the snapshot; those deleted have no _id."""
+        query = "SELECT changed.row, id, fields, crc FROM changed LEFT JOIN rows USING (row)"
+        with _damage_noticed():
+            yield from map(tuple, self._db.execute(query))
+
+    def begin(self) -> None:
+        """Open the transaction for changes, once the table is loaded."""
+        self._db.execute("BEGIN")
 
     def _prepare(self) -> None:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
@@ -85,26 +90,43 @@ class RowTable:
         found = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return found[0] if found else None
 
+    @property
+    def stamp(self) -> int:
+        """The number of the snapshot since which changes are noted; 0 if there is none."""
+        return int(self._meta("stamp") or 0)
+
     def live(self) -> Iterator[tuple[int, bytes, Fields, bytes]]:
         """Every row's number, encoded _id, fields and document, for the writing thread."""
         rows = self._db.execute("SELECT row, id, fields, source FROM rows ORDER BY row")
         for row, key, fields, source in rows:
             yield row, key, decode_document(fields), source
 
-    def insert(self, row: int, key: bytes, fields: Fields, crc: int, source: bytes) -> None:
+    def insert(self, row: int, key: bytes, fields: bytes, crc: int, source: bytes) -> None:
         self._uncommitted[row] = source
-        self._db.execute(
-            "INSERT INTO rows VALUES (?, ?, ?, ?, ?)", (row, key, _encode(fields), crc, source)
-        )
+        values = (row, key, fields, crc, source)
+        self._db.execute("INSERT INTO rows VALUES (?, ?, ?, ?, ?)", values)
+        self._note(row)
 
-    def update(self, row: int, fields: Fields, source: bytes) -> None:
+    def update(self, row: int, fields: bytes, source: bytes) -> None:
         self._uncommitted[row] = source
         self._db.execute(
-            "UPDATE rows SET fields = ?, source = ? WHERE row = ?", (_encode(fields), source, row)
+            "UPDATE rows SET fields = ?, source = ? WHERE row = ?", (fields, source, row)
         )
+        self._note(row)
 
     def delete(self, row: int) -> None:
         self._db.execute("DELETE FROM rows WHERE row = ?", (row,))
+        self._note(row)
+
+    def _note(self, row: int) -> None:
+        self._db.execute("INSERT OR IGNORE INTO changed VALUES (?)", (row,))
+
+    def begin_anew(self, stamp: int) -> None:
+        """Note changes from now on, after the snapshot of that number was written."""
+        self._db.execute("DELETE FROM changed")
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES ('stamp', ?)", (stamp,))
+        self._db.execute("COMMIT")
+        self._db.execute("BEGIN")
 
     def commit(self, matrix_rows: int, token: Mapping[str, Any] | None) -> None:
         """Make all changes durable; None keeps the token that is there."""
@@ -150,5 +172,6 @@ def _damage_noticed() -> Iterator[None]:
         raise DamagedStore(str(error)) from error
 
 
-def _encode(fields: Fields) -> bytes:
+def encode(fields: Fields) -> bytes:
+    """The fields as the table keeps them."""
     return bson.encode(fields, codec_options=LOSSLESS)

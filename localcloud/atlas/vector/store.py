@@ -1,9 +1,11 @@
 """One vector field of one index, on disk and ready to search.
 
-On disk are `vectors.f32`, an append-only matrix, and `rows.sqlite` (see rows.py). The matrix is
-synced before the table commits, so after a crash a row is either known and complete, or unknown
-and written again. A row with a wrong checksum, or a missing file, is a DamagedStore: the index is
-then built anew from the collection.
+On disk are `vectors.f32`, an append-only matrix, `rows.sqlite` (see rows.py), and for a large store
+two files that only make the next start fast: `sketch.npz`, what a search derives from the first
+rows of the matrix, and a snapshot of the rows (see snapshot.py). The matrix is synced before the
+table commits, so after a crash a row is either known and complete, or unknown and written again. A
+row with a wrong checksum, or a missing file, is a DamagedStore: the index is then built anew from
+the collection. The rows of a snapshot are checked after the start, while searches are answered.
 """
 
 from __future__ import annotations
@@ -19,14 +21,22 @@ from typing import Any
 import numpy as np
 
 from localcloud.atlas.index.stores import DamagedStore
-from localcloud.atlas.vector import nearest
+from localcloud.atlas.vector import nearest, snapshot
 from localcloud.atlas.vector.columns import Column
 from localcloud.atlas.vector.filters import Filter
 from localcloud.atlas.vector.nearest import Doubles, Floats, Mask
-from localcloud.atlas.vector.rows import Fields, RowTable
+from localcloud.atlas.vector.rows import Fields, RowTable, encode
+from localcloud.atlas.vector.snapshot import Snapshot
+from localcloud.atlas.wire.messages import decode_document
 
 # The fewest rows by which the matrix and its arrays grow.
 MIN_CAPACITY = 1_024
+# The share of rows that are new, or have changed, after which the sketch and the snapshot are
+# saved again.
+SAVED_SHARE = 1 / 16
+# Rows that are checked at once after a start, and the seconds between, so that searches go first.
+CHECKED_ROWS = 1_000
+CHECK_PAUSE = 0.05
 # Matrix rows below which a store is never compacted.
 MIN_ROWS_TO_COMPACT = 2_000
 
@@ -56,12 +66,28 @@ class VectorStore:
     def __init__(self, directory: Path, shape: Shape) -> None:
         """Raises DamagedStore."""
         directory.mkdir(parents=True, exist_ok=True)
+        self.directory = directory
         self.shape = shape
         # Held while the arrays below change or are read together.
         self._lock = threading.Lock()
         self._sketch_lock = threading.Lock()
         self._sketch: nearest.Sketch | None = None
+        # The sketch takes long to make. A row never changes, so a sketch of the first rows, of
+        # those that were committed, stays right.
+        self._sketch_file = directory / "sketch.npz"
+        self._sketch_saved = 0
         self._columns = {path: Column() for path in shape.filters}
+        # The distinct filter values of rows: their numbers by their encoding, and by number what
+        # stands for them in each column. Those of number 0 belong to rows that are not in use.
+        self._numbers_of: dict[bytes, int] = {b"": 0}
+        self._codes = [self._encoded({})]
+        self._numbers = np.zeros(0, np.int32)
+        self._crcs = np.zeros(0, np.uint32)
+        # Changes since the snapshot.
+        self._unsaved = 0
+        # The first row that was found damaged after the start.
+        self._damage: str | None = None
+        self._closing = threading.Event()
         self._ids: list[bytes | None] = []
         self._row_of: dict[bytes, int] = {}
         self._alive: Mask = np.zeros(0, np.bool_)
@@ -82,13 +108,60 @@ class VectorStore:
             raise DamagedStore("vectors are missing")
         self._reserve(rows)
         self._ids = [None] * rows
-        for start in range(0, rows, nearest.CHUNK):
+        stamp = self._table.stamp
+        known = Snapshot.load(self.directory, stamp) if stamp else None
+        saved = self._restore(known) if known is not None and len(known.ids) <= rows else 0
+        for start in range(saved, rows, nearest.CHUNK):
             part = slice(start, min(start + nearest.CHUNK, rows))
             self._lengths[part] = np.linalg.norm(self._matrix[part], axis=1)
-        for row, key, fields, crc in self._table.load():
-            if row >= rows or zlib.crc32(self._matrix[row].tobytes()) != crc:
+        self._load_rows(rows, self._table.changed() if saved else self._table.load())
+        self._table.begin()
+        if saved:
+            threading.Thread(target=self._check, args=(saved,), name="check", daemon=True).start()
+        if rows > nearest.SCAN_ROWS:
+            self._sketch = nearest.Sketch.load(self._sketch_file, self.shape.similarity, rows)
+            self._sketch_saved = self._sketch.rows if self._sketch else 0
+            self._sketch_of(rows)
+
+    def _restore(self, known: Snapshot) -> int:
+        """Load the rows of a snapshot. Returns their number."""
+        rows = len(known.ids)
+        for number, encoded in enumerate(known.fields[1:], 1):
+            self._numbers_of[encoded] = number
+            self._codes.append(self._encoded(decode_document(encoded)))
+        self._numbers[:rows], self._crcs[:rows] = known.numbers, known.crcs
+        self._lengths[:rows] = known.lengths
+        self._alive[:rows] = known.numbers > 0
+        self._ids[:rows] = known.ids
+        self._row_of = {key: row for row, key in enumerate(known.ids) if key is not None}
+        table = np.array(self._codes, np.int32).reshape(len(self._codes), len(self._columns))
+        for column, codes in zip(self._columns.values(), table.T, strict=True):
+            column.load(codes[known.numbers])
+        return rows
+
+    def _load_rows(self, rows: int, found: Iterator[tuple[int, bytes | None, bytes, int]]) -> None:
+        """Load what the table tells of the rows, all of them or those that changed."""
+        vectors = np.asarray(self._matrix)  # a memmap makes a memmap of each row
+        for row, key, fields, crc in found:
+            self._unsaved += 1
+            if key is None:
+                self._forget(row)
+                continue
+            if row >= rows or zlib.crc32(vectors[row]) != crc:
                 raise DamagedStore(f"row {row}")
-            self._register(row, key, fields)
+            self._crcs[row] = crc
+            self._register(row, key, self._number(fields))
+
+    def _check(self, rows: int) -> None:
+        """Check the rows that came from a snapshot, in a thread of its own."""
+        vectors, crcs = np.asarray(self._matrix), self._crcs
+        for start in range(0, rows, CHECKED_ROWS):
+            if self._closing.wait(CHECK_PAUSE):
+                return
+            for row in range(start, min(start + CHECKED_ROWS, rows)):
+                if self._ids[row] is not None and zlib.crc32(vectors[row]) != crcs[row]:
+                    self._damage = f"row {row}"
+                    return
 
     def token(self) -> Mapping[str, Any] | None:
         """The resume token up to which the store is complete; None if no commit has had one."""
@@ -96,27 +169,37 @@ class VectorStore:
 
     # Writing
 
+    def has(self, key: bytes, vector: Floats | None, source: bytes) -> bool:
+        """Whether the document is stored with this vector, or for None is not stored."""
+        row = self._row_of.get(key)
+        if row is None or vector is None:
+            return row is None and vector is None
+        known = np.array_equal(self._matrix[row], vector.astype("<f4"), equal_nan=True)
+        return known and self._table.source(row) == source
+
     def put(self, key: bytes, vector: Floats, fields: Fields, source: bytes) -> None:
         """Store a document with its vector and filter values under its encoded _id.
 
         The caller keeps zero vectors away from a cosine store: they have no direction.
         """
         data = vector.astype("<f4").tobytes()
+        encoded = encode(fields)
         row = self._row_of.get(key)
+        self._unsaved += 1
         if row is not None and self._matrix[row].tobytes() == data:
-            self._table.update(row, fields, source)
+            self._table.update(row, encoded, source)
             with self._lock:
-                self._set_fields(row, fields)
+                self._set_number(row, self._number(encoded))
             return
         self.remove(key)
-        row = len(self._ids)
-        self._table.insert(row, key, fields, zlib.crc32(data), source)
+        row, crc = len(self._ids), zlib.crc32(data)
+        self._table.insert(row, key, encoded, crc, source)
         with self._lock:
             self._reserve(row + 1)
             os.pwrite(self._file, data, row * self._row_bytes)
             self._ids.append(None)
-            self._lengths[row] = np.linalg.norm(vector)
-            self._register(row, key, fields)
+            self._lengths[row], self._crcs[row] = np.linalg.norm(vector), crc
+            self._register(row, key, self._number(encoded))
 
     def remove(self, key: bytes) -> None:
         """Forget a document. Nothing happens if it is not known."""
@@ -124,9 +207,8 @@ class VectorStore:
         if row is None:
             return
         with self._lock:
-            del self._row_of[key]
-            self._alive[row] = False
-            self._ids[row] = None
+            self._forget(row)
+        self._unsaved += 1
         self._table.delete(row)
 
     def commit(self, token: Mapping[str, Any] | None) -> None:
@@ -134,28 +216,67 @@ class VectorStore:
 
         The token is None while the first scan of the collection is under way.
         """
+        if self._damage is not None:
+            raise DamagedStore(self._damage)
         os.fdatasync(self._file)
-        self._table.commit(len(self._ids), token)
-        if len(self._ids) > nearest.SCAN_ROWS:
-            self._sketch_of(len(self._ids))
+        rows = len(self._ids)
+        self._table.commit(rows, token)
+        if rows > nearest.SCAN_ROWS:
+            sketch = self._sketch_of(rows)
+            if rows - self._sketch_saved > SAVED_SHARE * rows:
+                sketch.save(self._sketch_file, rows)
+                self._sketch_saved = rows
+            if self._unsaved > SAVED_SHARE * rows:
+                self._save_rows(rows)
+
+    def _save_rows(self, rows: int) -> None:
+        stamp = self._table.stamp + 1
+        parts = (self._numbers[:rows], self._crcs[:rows], self._lengths[:rows])
+        Snapshot(self._ids, *parts, list(self._numbers_of)).save(self.directory, stamp)
+        self._table.begin_anew(stamp)
+        snapshot.keep_only(self.directory, stamp)
+        self._unsaved = 0
 
     def close(self) -> None:
         """Close the files. Changes that were not committed are lost."""
+        self._closing.set()
         with self._lock:
             if self._file >= 0:
                 self._table.close()
                 os.close(self._file)
                 self._file = -1
 
-    def _register(self, row: int, key: bytes, fields: Fields) -> None:
+    def _register(self, row: int, key: bytes, number: int) -> None:
+        if (old := self._ids[row]) is not None:
+            del self._row_of[old]
         self._ids[row] = key
         self._row_of[key] = row
-        self._set_fields(row, fields)
+        self._set_number(row, number)
         self._alive[row] = True
 
-    def _set_fields(self, row: int, fields: Fields) -> None:
-        for path, column in self._columns.items():
-            column.set(row, fields.get(path))
+    def _forget(self, row: int) -> None:
+        if (key := self._ids[row]) is not None:
+            del self._row_of[key]
+        self._ids[row] = None
+        self._alive[row] = False
+        self._numbers[row] = 0
+
+    def _number(self, encoded: bytes) -> int:
+        """The number of encoded filter values. Documents of one thing share one."""
+        number = self._numbers_of.get(encoded)
+        if number is None:
+            number = self._numbers_of[encoded] = len(self._codes)
+            self._codes.append(self._encoded(decode_document(encoded)))
+        return number
+
+    def _encoded(self, fields: Fields) -> list[int]:
+        """What stands for the values in each column."""
+        return [column.code(fields.get(path)) for path, column in self._columns.items()]
+
+    def _set_number(self, row: int, number: int) -> None:
+        self._numbers[row] = number
+        for column, code in zip(self._columns.values(), self._codes[number], strict=True):
+            column.set(row, code)
 
     def _reserve(self, rows: int) -> None:
         """Make room for rows in the matrix and its arrays.
@@ -174,6 +295,8 @@ class VectorStore:
         spare = capacity - len(self._alive)
         self._alive = np.concatenate([self._alive, np.zeros(spare, np.bool_)])
         self._lengths = np.concatenate([self._lengths, np.zeros(spare, np.float32)])
+        self._numbers = np.concatenate([self._numbers, np.zeros(spare, np.int32)])
+        self._crcs = np.concatenate([self._crcs, np.zeros(spare, np.uint32)])
 
     # Size
 
@@ -234,7 +357,7 @@ class VectorStore:
         """The sketch, built or extended so that it covers the rows."""
         with self._sketch_lock:
             if self._sketch is None or self._sketch.outgrown(rows):
-                self._sketch = nearest.Sketch(
+                self._sketch = nearest.Sketch.of(
                     self._matrix, self._lengths, rows, self.shape.similarity
                 )
             elif rows > self._sketch.rows:

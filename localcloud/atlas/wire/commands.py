@@ -6,6 +6,7 @@ pages of updateSearchIndex, dropSearchIndex, $listSearchIndexes, $vectorSearch a
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,24 +14,27 @@ from typing import Any
 import bson
 from bson.int64 import Int64
 from bson.raw_bson import RawBSONDocument
+from pymongo.errors import ConnectionFailure, OperationFailure
 
 from localcloud.atlas.index.catalog import Request
 from localcloud.atlas.index.definitions import SEARCH, TYPES, command_options
 from localcloud.atlas.index.indexes import Indexes
 from localcloud.atlas.options import Options
-from localcloud.atlas.wire import rewriting, searching, shortcut
-from localcloud.atlas.wire.errors import CommandError
+from localcloud.atlas.wire import inner, rewriting, searching, shortcut
+from localcloud.atlas.wire.errors import CommandError, ServerError
 from localcloud.atlas.wire.hits import Found
+from localcloud.atlas.wire.inner import STAGES, names_a_stage
 from localcloud.atlas.wire.messages import LOSSLESS, MAX_DOCUMENT
 from localcloud.atlas.wire.searching import Searches
 from localcloud.atlas.wire.upstream import Namespace
+from localcloud.sqlite import is_disk_full
+
+log = logging.getLogger("atlas.commands")
 
 Document = Mapping[str, Any]
 
 # The commands that manage search indexes.
 MANAGEMENT = {"createSearchIndexes", "updateSearchIndex", "dropSearchIndex"}
-# The pipeline stages that the server behind the proxy lacks.
-STAGES = (*searching.STAGES, "$searchMeta", "$listSearchIndexes")
 # The commands whose whole message `is_ours` needs.
 CANDIDATES = MANAGEMENT | {"aggregate", "explain"}
 _STAGE_BYTES = tuple(stage.encode() for stage in STAGES)
@@ -47,6 +51,13 @@ def is_ours(command: str | None, body: bytes) -> bool:
     if command in MANAGEMENT:
         return True
     return command in CANDIDATES and any(stage in body for stage in _STAGE_BYTES)
+
+
+def searches(command: Document) -> bool:
+    """Whether a command may have to wait for an index."""
+    stages = command.get("pipeline")
+    names = list(map(rewriting.name_of, stages)) if isinstance(stages, list) else []
+    return bool({*searching.STAGES, "$searchMeta", *inner.HOLDERS} & set(names))
 
 
 @dataclass(frozen=True)
@@ -76,21 +87,33 @@ def handle(services: Services, command: Document) -> Reply | Forward:
 
     The call may block on the server, or until an index is current.
     """
-    name = next(iter(command))
     try:
-        match name:
-            case "createSearchIndexes":
-                return Reply(_create(services.indexes, command))
-            case "updateSearchIndex":
-                return Reply(_update(services.indexes, command))
-            case "dropSearchIndex":
-                return Reply(_drop(services.indexes, command))
-            case "explain":
-                return _explain(command)
-            case _:
-                return _aggregate(services, command)
+        return _handle(services, command)
+    except ConnectionFailure:
+        raise
     except CommandError as error:
         return Reply(error.reply())
+    except OperationFailure as error:
+        return Reply(ServerError(error.details or {}).reply())
+    except Exception as error:
+        log.exception("command failed")
+        name = "OutOfDiskSpace" if is_disk_full(error) else "InternalError"
+        return Reply(CommandError(name, f"internal server error: {error}").reply())
+
+
+def _handle(services: Services, command: Document) -> Reply | Forward:
+    name = next(iter(command))
+    match name:
+        case "createSearchIndexes":
+            return Reply(_create(services.indexes, command))
+        case "updateSearchIndex":
+            return Reply(_update(services.indexes, command))
+        case "dropSearchIndex":
+            return Reply(_drop(services.indexes, command))
+        case "explain":
+            return _explain(command)
+        case _:
+            return _aggregate(services, command)
 
 
 def _create(indexes: Indexes, command: Document) -> Document:
@@ -136,22 +159,21 @@ def _namespace(command: Document) -> Namespace:
 
 
 def _explain(command: Document) -> Reply | Forward:
-    inner = command["explain"]
-    if isinstance(inner, Mapping) and _names_a_stage(inner.get("pipeline")):
+    explained = command["explain"]
+    if isinstance(explained, Mapping) and names_a_stage(explained.get("pipeline")):
         raise CommandError("CommandNotSupported", "this server cannot explain a search stage")
     return Forward(None)
 
 
 def _aggregate(services: Services, command: Document) -> Reply | Forward:
     stages = command.get("pipeline")
-    if not isinstance(stages, list) or not _names_a_stage(stages):
+    if not isinstance(stages, list) or not names_a_stage(stages):
         return Forward(None)
-    first, *rest = stages
-    for stage in rest:
-        _refuse_search_in(stage)
     namespace = _namespace(command)
     if command.get("explain"):
         raise CommandError("CommandNotSupported", "this server cannot explain a search stage")
+    first, *rest = stages
+    rest = [inner.expanded(services.searches, namespace.db, stage) for stage in rest]
     name = rewriting.name_of(first)
     match name:
         case _ if name in searching.STAGES:
@@ -163,15 +185,15 @@ def _aggregate(services: Services, command: Document) -> Reply | Forward:
         case "$searchMeta":
             meta = services.searches.meta(namespace, first[name])
             later = [rewriting.with_variable(stage, meta) for stage in rest]
-            rewritten = [rewriting.documents([meta]), *later]
-        case "$scoreFusion":
-            raise CommandError("CommandNotSupported", "this server has no $scoreFusion")
+            rewritten = [*rewriting.documents([meta]), *later]
+        case "$rankFusion" | "$scoreFusion":
+            raise CommandError("CommandNotSupported", f"this server has no {name}")
         case "$listSearchIndexes":
             listed = services.indexes.listed(namespace, *_listing(first[name]))
-            rewritten = [rewriting.documents(listed), *rest]
+            rewritten = [*rewriting.documents(listed), *rest]
         case _:
-            _refuse_search_in(first)
-            return Forward(None)
+            first = inner.expanded(services.searches, namespace.db, first)
+            return Forward({**command, "pipeline": [first, *rest]})
     kept = {key: value for key, value in command.items() if key not in _DROPPED}
     return Forward({**kept, "aggregate": 1, "pipeline": rewritten})
 
@@ -203,23 +225,3 @@ def _listing(spec: object) -> tuple[str | None, object]:
     if len(spec) == 2:
         raise CommandError("BadValue", "$listSearchIndexes takes a name or an id, not both")
     return next(((key, value) for key, value in spec.items()), (None, None))
-
-
-def _names_a_stage(value: object) -> bool:
-    return any(rewriting.contains(value, stage) for stage in STAGES)
-
-
-def _refuse_search_in(stage: object) -> None:
-    """Refuse a search stage that is not the first one.
-
-    A key with its name can only be a stage of an inner pipeline, since names of fields cannot
-    begin with a dollar sign.
-    """
-    own = rewriting.name_of(stage)
-    if own in STAGES:
-        raise CommandError("Location40602", f"{own} is only valid as the first stage in a pipeline")
-    for name in STAGES:
-        if rewriting.contains(stage, name):
-            raise CommandError(
-                "CommandNotSupported", f"this server does not run {name} inside another stage"
-            )

@@ -6,34 +6,19 @@ from collections.abc import Mapping
 from typing import Any
 
 CODES = {
+    "InternalError": 1,
     "BadValue": 2,
     "UnknownError": 8,
     "FailedToParse": 9,
-    "TypeMismatch": 14,
-    "InvalidBSON": 22,
     "NamespaceNotFound": 26,
     "IndexNotFound": 27,
     "IndexAlreadyExists": 68,
     "InvalidNamespace": 73,
     "CommandNotSupported": 115,
-    "CommandFailed": 125,
-    "InvalidIndexSpecificationOption": 197,
     "Location40218": 40218,
     "Location40324": 40324,
-    "Location40414": 40414,
-    "Location40415": 40415,
     "Location40602": 40602,
-    "Location15998": 15998,
-    "Location16410": 16410,
-    "Location16411": 16411,
-    "Location16412": 16412,
-    "Location9191100": 9191100,
-    "Location9191103": 9191103,
-    "Location9460300": 9460300,
-    "Location9460301": 9460301,
-    "Location9834300": 9834300,
-    "Location9967500": 9967500,
-    "Location10473002": 10473002,
+    "OutOfDiskSpace": 14031,
 }
 
 

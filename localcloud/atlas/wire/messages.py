@@ -27,6 +27,8 @@ MAX_DOCUMENT = 16 * 1024 * 1024
 PEEK = 64 * 1024
 # Bytes of the longest command name.
 MAX_COMMAND_NAME = 128
+# The type of a string in BSON.
+_STRING = 2
 
 _HEADER = struct.Struct("<iiii")
 _INT32 = struct.Struct("<i")
@@ -65,13 +67,21 @@ class Header:
             raise WireError(f"message length {header.length}")
         return header
 
+    def pack(self, size: int) -> bytes:
+        """The header's bytes for a message whose body has `size` bytes."""
+        return _HEADER.pack(HEADER_SIZE + size, self.request_id, self.response_to, self.op_code)
+
 
 @dataclass(frozen=True, slots=True)
 class Peek:
-    """The flags of an OP_MSG, and the name of its command if that is within the first bytes."""
+    """The flags of an OP_MSG, and the name of its command if that is within the first bytes.
+
+    `target` is the command's value if that is a string, which for most is a collection.
+    """
 
     flags: int
     command: str | None
+    target: str | None = None
 
 
 def peek(op_code: int, body: bytes) -> Peek | None:
@@ -86,7 +96,19 @@ def peek(op_code: int, body: bytes) -> Peek | None:
         return Peek(flags, None)
     # flags (4), section kind (1), document length (4), type of the first element (1), its name
     end = body.find(b"\0", 10, 10 + MAX_COMMAND_NAME)
-    return Peek(flags, body[10:end].decode("utf-8", "replace") if end > 0 else None)
+    if end < 0:
+        return Peek(flags, None)
+    command = body[10:end].decode("utf-8", "replace")
+    return Peek(flags, command, _string(body, end + 1) if body[9] == _STRING else None)
+
+
+def _string(body: bytes, offset: int) -> str | None:
+    """The BSON string at an offset; None if it is not whole."""
+    if len(body) < offset + 4:
+        return None
+    (size,) = _INT32.unpack_from(body, offset)
+    value = body[offset + 4 : offset + 4 + size]
+    return value[:-1].decode("utf-8", "replace") if 0 < size == len(value) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
 """The wire-protocol proxy: one upstream connection for each client connection.
 
-Messages pass through unchanged, except those with a command from commands.py. Such a command is
-carried out in a thread pool and answered directly, or it is rewritten and forwarded under the
-same request id, so that the reply and its cursor are the server's. Compressed messages are not
-inspected: a driver compresses only if the server's hello offers that, and SecantusDB's does not.
+Messages pass through unchanged, with two exceptions. A command from commands.py is carried out in a
+thread pool and answered directly, or it is rewritten and forwarded under the same request id, so
+that the reply and its cursor are the server's. A reply that names the server's address names the
+proxy's instead (topology.py). Compressed messages are not inspected: a driver compresses only if
+the server's hello offers that, and SecantusDB's does not.
 """
 
 from __future__ import annotations
@@ -18,7 +19,16 @@ from typing import Any
 from pymongo.errors import ConnectionFailure
 
 from localcloud.atlas.wire import messages as wire
-from localcloud.atlas.wire.commands import CANDIDATES, Reply, Services, handle, is_ours
+from localcloud.atlas.wire import topology
+from localcloud.atlas.wire.commands import (
+    CANDIDATES,
+    Forward,
+    Reply,
+    Services,
+    handle,
+    is_ours,
+    searches,
+)
 from localcloud.atlas.wire.errors import CommandError
 from localcloud.atlas.wire.messages import Header, WireError
 from localcloud.atlas.wire.upstream import WriteClock
@@ -27,8 +37,10 @@ log = logging.getLogger("atlas.proxy")
 
 # Bytes that are read from a connection at once.
 CHUNK = 256 * 1024
-# Threads that carry out commands.
-WORKERS = 16
+# Threads that search, and threads for the commands about indexes: a health check lists the indexes
+# also while every search waits.
+SEARCHERS = 16
+MANAGERS = 4
 # Connections that may wait to be accepted.
 BACKLOG = 512
 
@@ -40,6 +52,9 @@ READS = frozenset({
     *("listCollections", "listDatabases", "listIndexes", "buildInfo", "serverStatus"),
     *("dbStats", "collStats", "connectionStatus", "getParameter", "saslStart", "saslContinue"),
 })  # fmt: skip
+# Commands that change documents of the collection that they name. What else may write, such as
+# the end of a transaction, counts as a write to every collection.
+WRITES = frozenset({"insert", "update", "delete", "findAndModify", "findandmodify"})
 # The stages by which an aggregation writes.
 _WRITING_STAGES = (b"$out", b"$merge")
 
@@ -51,7 +66,8 @@ class Proxy:
         self._upstream_port = upstream_port
         self.services = services
         self.clock = clock
-        self.workers = ThreadPoolExecutor(WORKERS, "atlas")
+        self._searchers = ThreadPoolExecutor(SEARCHERS, "search")
+        self._managers = ThreadPoolExecutor(MANAGERS, "manage")
         self._sessions: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
 
@@ -68,7 +84,14 @@ class Proxy:
         for session in list(self._sessions):
             session.cancel()
         await asyncio.gather(*self._sessions, return_exceptions=True)
-        self.workers.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._searchers, self._managers):
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    async def handle(self, command: Mapping[str, Any]) -> Reply | Forward:
+        """Carry out a command in a thread."""
+        pool = self._searchers if searches(command) else self._managers
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(pool, handle, self.services, command)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         session = asyncio.current_task()
@@ -128,8 +151,13 @@ class Session:
         self._proxy = proxy
         self._from_client, self._to_client = client
         self._from_upstream, self._to_upstream = upstream
-        # The request ids of writes that wait for their reply.
-        self._writes: set[int] = set()
+        host, port = client[1].get_extra_info("sockname")[:2]
+        # The proxy, as the client reaches it.
+        self._address = f"{host}:{port}"
+        # The writes that wait for their reply: the collection of each, or None, by request id.
+        self._writes: dict[int, str | None] = {}
+        # The request ids of commands whose replies name the server's address.
+        self._naming: set[int] = set()
         # Held while a message is only partly written.
         self._message_lock = asyncio.Lock()
 
@@ -147,6 +175,8 @@ class Session:
                     continue
             if seen is not None:
                 self._note_write(header, start, seen)
+            if topology.asks(header.op_code, seen):
+                self._naming.add(header.request_id)
             self._to_upstream.write(head + start)
             await _pump(self._from_client, self._to_upstream, rest - len(start))
 
@@ -156,27 +186,41 @@ class Session:
             header, head = found
             rest = header.length - wire.HEADER_SIZE
             if header.response_to in self._writes:
-                self._writes.discard(header.response_to)
-                self._proxy.clock.tick()
+                self._proxy.clock.tick(self._writes.pop(header.response_to))
             async with self._message_lock:
+                if header.response_to in self._naming:
+                    body = await self._from_upstream.readexactly(rest)
+                    self._to_client.write(self._readdressed(header, body))
+                    await self._to_client.drain()
+                    continue
                 start = await self._from_upstream.readexactly(min(rest, wire.PEEK))
                 self._to_client.write(head + start)
                 await _pump(self._from_upstream, self._to_client, rest - len(start))
+
+    def _readdressed(self, header: Header, body: bytes) -> bytes:
+        """A reply with the proxy's address in it. One request may have several such replies."""
+        seen = wire.peek(header.op_code, body)
+        if seen is None or not seen.flags & wire.MORE_TO_COME:
+            self._naming.discard(header.response_to)
+        return topology.readdress(header, body, self._address)
 
     def _note_write(self, header: Header, start: bytes, seen: wire.Peek) -> None:
         reading = seen.command in READS
         if reading and seen.command == "aggregate":
             reading = not any(stage in start for stage in _WRITING_STAGES)
         if not reading and not seen.flags & wire.MORE_TO_COME:
-            self._writes.add(header.request_id)
+            self._writes[header.request_id] = seen.target if seen.command in WRITES else None
 
     async def _answer(self, header: Header, head: bytes, body: bytes) -> None:
         """Answer a message that may be one of our commands, or forward it."""
-        message = wire.decode(header, body)
-        loop = asyncio.get_running_loop()
-        outcome = await loop.run_in_executor(
-            self._proxy.workers, handle, self._proxy.services, message.body
-        )
+        try:
+            message = wire.decode(header, body)
+        except WireError as why:  # the server judges it, as it does all others
+            log.info("passed on: %s", why)
+            self._to_upstream.write(head + body)
+            await self._to_upstream.drain()
+            return
+        outcome = await self._proxy.handle(message.body)
         if isinstance(outcome, Reply):
             await self._reply(message, outcome.document)
             return

@@ -9,7 +9,7 @@ cursor's namespace.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from localcloud.atlas.wire.errors import CommandError
@@ -47,15 +47,21 @@ def contains(value: object, operator: str) -> bool:
     return isinstance(value, list) and any(contains(item, operator) for item in value)
 
 
-def documents(rows: Sequence[Mapping[str, Any]]) -> Stage:
-    """A first stage that produces the rows unchanged."""
-    return {"$documents": [{"$literal": row} for row in rows]}
+def documents(rows: Sequence[Mapping[str, Any]]) -> list[Stage]:
+    """First stages of `aggregate: 1` that produce the rows unchanged."""
+    return [{"$documents": [{"$literal": row} for row in rows]}]
 
 
-def rewrite(collection: str, found: Found, rest: Sequence[Stage]) -> list[Stage]:
-    """The pipeline for `aggregate: 1` that passes the hits, in order, to the later stages.
+def rewrite(
+    collection: str,
+    found: Found,
+    rest: Sequence[Stage],
+    produce: Callable[[Sequence[Mapping[str, Any]]], list[Stage]] = documents,
+) -> list[Stage]:
+    """The pipeline that passes the hits, in order, to the later stages.
 
-    Raises CommandError if a stage asks for metadata that is not available.
+    `produce` makes the first stages, which produce rows; those of `documents` are for
+    `aggregate: 1`. Raises CommandError if a stage asks for metadata that is not available.
     """
     scored, plain = _split(rest)
     asked = metas(scored)
@@ -69,7 +75,7 @@ def rewrite(collection: str, found: Found, rest: Sequence[Stage]) -> list[Stage]
     whole = f"${_DOCUMENT}"
     root = {"$mergeObjects": [whole, {HIDDEN: f"${HIDDEN}"}]} if scored else whole
     return [
-        documents(rows),
+        *produce(rows),
         {"$lookup": join},
         {"$unwind": whole},
         {"$replaceWith": root},

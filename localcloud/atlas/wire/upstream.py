@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,8 @@ AWAIT_MS = 500
 SCAN_BATCH = 500
 # Milliseconds after which an unreachable server counts as away.
 SELECTION_TIMEOUT_MS = 2_000
+# Milliseconds after which a server that does not answer counts as away.
+SOCKET_TIMEOUT_MS = 30_000
 
 Document = dict[str, Any]
 Token = Mapping[str, Any]
@@ -36,14 +38,29 @@ class Namespace:
 
 
 class WriteClock:
-    """Counts the writes that went through the proxy and that the server has executed."""
+    """Counts the writes that went through the proxy and that the server has executed.
+
+    Each collection has its own count, so that a search need not wait for writes elsewhere.
+    Collections of the same name in different databases share one.
+    """
 
     def __init__(self) -> None:
-        self.count = 0
+        self._everywhere = 0
+        self._of: dict[str, int] = {}
 
-    def tick(self) -> None:
-        """Count a write. Only the proxy's event loop may call this."""
-        self.count += 1
+    def tick(self, collection: str | None) -> None:
+        """Count a write; None if it may concern any collection.
+
+        Only the proxy's event loop may call this.
+        """
+        if collection is None:
+            self._everywhere += 1
+        else:
+            self._of[collection] = self._of.get(collection, 0) + 1
+
+    def count(self, collection: str) -> int:
+        """The number of writes that may concern the collection. It never falls."""
+        return self._everywhere + self._of.get(collection, 0)
 
 
 @dataclass(frozen=True)
@@ -63,7 +80,12 @@ class Upstream:
 
     def __init__(self, port: int) -> None:
         self._client: MongoClient[Document] = MongoClient(
-            "127.0.0.1", port, directConnection=True, serverSelectionTimeoutMS=SELECTION_TIMEOUT_MS
+            "127.0.0.1",
+            port,
+            directConnection=True,
+            serverSelectionTimeoutMS=SELECTION_TIMEOUT_MS,
+            socketTimeoutMS=SOCKET_TIMEOUT_MS,
+            maxPoolSize=None,  # every collection with an index keeps a connection at its changes
         )
 
     def close(self) -> None:
@@ -83,10 +105,12 @@ class Upstream:
                 return bytes(uuid)
         return None
 
-    def watch(self, namespace: Namespace, token: Token | None) -> CollectionChangeStream[Document]:
+    def watch(
+        self, namespace: Namespace, token: Token | None, await_ms: int = AWAIT_MS
+    ) -> CollectionChangeStream[Document]:
         """A change stream with whole documents, from the token on or (for None) from now on."""
         return self._collection(namespace).watch(
-            full_document="updateLookup", resume_after=token, max_await_time_ms=AWAIT_MS
+            full_document="updateLookup", resume_after=token, max_await_time_ms=await_ms
         )
 
     def token(self, namespace: Namespace) -> Token:
@@ -100,16 +124,6 @@ class Upstream:
         """Every document of the collection."""
         with self._collection(namespace).find({}, batch_size=SCAN_BATCH) as cursor:
             yield from cursor
-
-    def aggregate(self, namespace: Namespace, pipeline: Sequence[Document]) -> list[Document]:
-        """The documents of an aggregation of the collection. Raises OperationFailure."""
-        with self._collection(namespace).aggregate(pipeline) as cursor:
-            return list(cursor)
-
-    def aggregate_database(self, db: str, pipeline: Sequence[Document]) -> list[Document]:
-        """The documents of an aggregation of the database, for pipelines with $documents."""
-        with self._client.get_database(db, LOSSLESS).aggregate(pipeline) as cursor:
-            return list(cursor)
 
     def pending(self, namespace: Namespace, token: Token) -> Pending:
         """The events after the token."""

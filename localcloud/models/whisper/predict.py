@@ -8,11 +8,11 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from audio import SAMPLE_RATE, decode
+from audio import Recording
 from cog import BaseModel, BaseRunner, Input, Path
 from subtitles import plain, srt, vtt
 from tqdm import tqdm
-from transcriber import Audio, Task, Transcriber
+from transcriber import Segment, Task, Transcriber
 
 FORMATS = {"plain text": plain, "srt": srt, "vtt": vtt}
 
@@ -84,8 +84,8 @@ class Progress:
     Replicate's clients look for that format in the log of a prediction.
     """
 
-    def __init__(self, samples: int) -> None:
-        self._total = max(1, round(samples / SAMPLE_RATE))
+    def __init__(self, seconds: float) -> None:
+        self._total = max(1, round(seconds))
         self._began = time.monotonic()
         self(0)
 
@@ -162,17 +162,20 @@ class Predictor(BaseRunner):
             no_speech_threshold=no_speech_threshold,
             compression_ratio_threshold=compression_ratio_threshold,
         )
-        samples = decode(audio)
-        spoken, segments = self.transcriber.transcribe(samples, task, Progress(len(samples)))
+        recording = Recording(audio)
+        spoken, segments = self._transcribe(recording, task)
         return Output(
             detected_language=LANGUAGES[spoken].lower(),
             transcription=FORMATS[transcription](segments),
             segments=segments,
-            translation=self._translation(samples, replace(task, language=spoken))
+            translation=self._translation(recording, replace(task, language=spoken))
             if translate
             else None,
         )
 
-    def _translation(self, samples: Audio, task: Task) -> str:
-        task = replace(task, task="translate")
-        return plain(self.transcriber.transcribe(samples, task, Progress(len(samples)))[1])
+    def _translation(self, recording: Recording, task: Task) -> str:
+        return plain(self._transcribe(recording, replace(task, task="translate"))[1])
+
+    def _transcribe(self, recording: Recording, task: Task) -> tuple[str, list[Segment]]:
+        progress = Progress(recording.seconds)
+        return self.transcriber.transcribe(recording.pieces(), task, progress)

@@ -1,26 +1,32 @@
-"""Transcribes the windows of a recording with Whisper, in batches."""
+"""Transcribes the clips of a recording with Whisper, in batches."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
-from audio import Window, speech_windows
+from audio import SAMPLE_RATE, Clip, speech
 from faster_whisper import BatchedInferencePipeline, WhisperModel
 from faster_whisper.vad import get_vad_model
 from numpy.typing import NDArray
 from sentences import Word, sentences
 
-# Windows that are decoded together. Larger batches are no faster on two cores, and progress and
+# Clips that are decoded together. Larger batches are no faster on two cores, and progress and
 # cancellation have to wait for the end of a batch.
 BATCH = 4
 # Whisper's frames, the unit of `seek`.
 FRAMES_PER_SECOND = 100
 
-Audio = NDArray[np.float32]
+# The most seconds between two clips that are decoded together. Faster-whisper only asks whether
+# there was a pause.
+PAUSE_SECONDS = 5
+# The language of a recording in which nobody speaks.
+DEFAULT_LANGUAGE = "en"
+
 Segment = dict[str, Any]
 
 
@@ -28,7 +34,7 @@ Segment = dict[str, Any]
 class Task:
     """The options of a transcription.
 
-    `temperatures` are tried in turn until the text of a window passes Whisper's checks.
+    `temperatures` are tried in turn until the text of a clip passes Whisper's checks.
     """
 
     task: str = "transcribe"
@@ -49,7 +55,7 @@ class Task:
         )
 
     def wants_another(self, chunk: Any) -> bool:
-        """Whether a window has to be decoded again, by Whisper's own rules.
+        """Whether a clip has to be decoded again, by Whisper's own rules.
 
         That is so if its text repeats itself or is improbable, and always if sampling is
         requested, which the batched decoder cannot do.
@@ -74,62 +80,67 @@ class Transcriber:
     def knows(self, language: str) -> bool:
         return self._model.hf_tokenizer.token_to_id(f"<|{language}|>") is not None
 
-    def detect_language(self, audio: Audio, windows: Sequence[Window]) -> str:
-        """The code of the language spoken in the first window ("en")."""
-        if not self._model.model.is_multilingual:
-            return "en"
-        code: str = self._model.detect_language(windows[0].of(audio) if windows else audio)[0]
-        return code
-
     def transcribe(
-        self, audio: Audio, task: Task, progress: Callable[[float], None]
+        self, pieces: Iterable[Clip], task: Task, progress: Callable[[float], None]
     ) -> tuple[str, list[Segment]]:
         """The language's code and the segments, in the format of openai-whisper.
 
+        `pieces` are the sound from the beginning to the end; they are taken as they are needed.
         `progress` is called after each batch with the number of transcribed seconds.
         """
-        windows = speech_windows(audio)
-        language = task.language or self.detect_language(audio, windows)
+        clips = speech(pieces)
+        opening = list(islice(clips, 1))
+        language = task.language or self._language_of(opening)
         segments: list[Segment] = []
-        for first in range(0, len(windows), BATCH):
-            batch = windows[first : first + BATCH]
-            for chunk in self._decode(audio, batch, language, task):
-                window = min(batch, key=lambda one: abs(one.start * FRAMES_PER_SECOND - chunk.seek))
-                for decoded in self._decode_again(audio, window, chunk, language, task):
-                    segments += self._split(decoded, window, language, len(segments))
+        clips = chain(opening, clips)
+        while batch := list(islice(clips, BATCH)):
+            for clip, offset, chunk in self._decode(batch, language, task):
+                segments += self._split(chunk, clip, offset, language, len(segments))
             progress(batch[-1].end)
         return language, segments
 
+    def _language_of(self, clips: Sequence[Clip]) -> str:
+        """The code of the language spoken in the first clip ("en")."""
+        if not clips or not self._model.model.is_multilingual:
+            return DEFAULT_LANGUAGE
+        code: str = self._model.detect_language(clips[0].samples)[0]
+        return code
+
     def _decode(
-        self, audio: Audio, windows: Sequence[Window], language: str, task: Task
-    ) -> Iterable[Any]:
-        """One chunk for each window. The windows are decoded together."""
-        clips = [{"start": window.start, "end": window.end} for window in windows]
+        self, clips: Sequence[Clip], language: str, task: Task
+    ) -> Iterator[tuple[Clip, float, Any]]:
+        """The chunks of text of the clips, which are decoded together. Silence has none.
+
+        Each comes with its clip and the seconds to add to its times.
+        """
+        sound, places = _side_by_side(clips)
+        ends = [place + clip.end - clip.start for place, clip in zip(places, clips, strict=True)]
         chunks, _ = self._pipeline.transcribe(
-            audio,
-            clip_timestamps=clips,
+            sound,
+            clip_timestamps=[
+                {"start": place, "end": end} for place, end in zip(places, ends, strict=True)
+            ],
             batch_size=BATCH,
             beam_size=1,
             temperature=0.0,
             **self._settings(language, task),
         )
-        found: Iterable[Any] = chunks
-        return found
+        for chunk in chunks:
+            began = chunk.seek / FRAMES_PER_SECOND
+            number = min(range(len(clips)), key=lambda one: abs(places[one] - began))
+            clip = clips[number]
+            if task.is_silent(chunk):
+                continue
+            if task.wants_another(chunk):
+                for again in self._decode_again(clip, language, task):
+                    yield clip, clip.start, again
+            else:
+                yield clip, clip.start - places[number], chunk
 
-    def _decode_again(
-        self, audio: Audio, window: Window, chunk: Any, language: str, task: Task
-    ) -> Iterator[tuple[float, Any]]:
-        """The chunk, or those of a second decoding of its window, with the offset of their times.
-
-        Silence gives nothing.
-        """
-        if task.is_silent(chunk):
-            return
-        if not task.wants_another(chunk):
-            yield 0.0, chunk
-            return
-        again, _ = self._model.transcribe(
-            window.of(audio),
+    def _decode_again(self, clip: Clip, language: str, task: Task) -> Iterable[Any]:
+        """The chunks of a clip that is decoded alone, with their times in the clip."""
+        chunks, _ = self._model.transcribe(
+            clip.samples,
             temperature=list(task.temperatures),
             condition_on_previous_text=task.condition_on_previous_text,
             log_prob_threshold=task.logprob_threshold,
@@ -137,8 +148,8 @@ class Transcriber:
             compression_ratio_threshold=task.compression_ratio_threshold,
             **self._settings(language, task),
         )
-        for decoded in again:
-            yield window.start, decoded
+        found: Iterable[Any] = chunks
+        return found
 
     def _settings(self, language: str, task: Task) -> dict[str, Any]:
         return {
@@ -151,10 +162,9 @@ class Transcriber:
         }
 
     def _split(
-        self, decoded: tuple[float, Any], window: Window, language: str, count: int
+        self, chunk: Any, clip: Clip, offset: float, language: str, count: int
     ) -> Iterator[Segment]:
         """Segments of about one sentence, each with the chunk's measurements."""
-        offset, chunk = decoded
         words = [Word(w.start + offset, w.end + offset, w.word) for w in chunk.words or ()]
         tokens = [token for token in chunk.tokens if token < self._end_of_text]
         for number, group in enumerate(sentences(words, language), count):
@@ -162,7 +172,7 @@ class Transcriber:
             used = self._tokens_of(text, tokens)
             yield {
                 "id": number,
-                "seek": int(window.start * FRAMES_PER_SECOND),
+                "seek": int(clip.start * FRAMES_PER_SECOND),
                 "start": round(float(group[0].start), 2),
                 "end": round(float(group[-1].end), 2),
                 "text": text,
@@ -182,3 +192,15 @@ class Transcriber:
             if len(decoded) >= len(text) and not decoded.endswith("\ufffd"):
                 return count
         return len(tokens)
+
+
+def _side_by_side(clips: Sequence[Clip]) -> tuple[NDArray[np.float32], list[float]]:
+    """The clips in one array, with silence before each, and the second at which each begins."""
+    parts: list[NDArray[np.float32]] = []
+    places, length, before = [], 0, 0
+    for clip in clips:
+        pause = min(clip.first - before, PAUSE_SECONDS * SAMPLE_RATE)
+        parts += [np.zeros(pause, np.float32), clip.samples]
+        places.append((length + pause) / SAMPLE_RATE)
+        length, before = length + pause + len(clip.samples), clip.after
+    return np.concatenate(parts), places

@@ -18,6 +18,9 @@ ONE_THING = [
     "https://example.com/%61/b?x=1",
     "https://example.com/a/b?x=1#t=30",
     "  https://example.com/a/b?x=1\n",
+    "https://example.com/a/b?utm_source=letter&x=1&UTM_Medium=mail",
+    "https://example.com/a/b?x=1&fbclid=IwAR0&gclid=a&mc_eid=b&mtm_campaign=c",
+    "https://example.com/a/b?x=1&%75tm_term=t#utm_term=t",
 ]
 
 
@@ -34,10 +37,20 @@ def test_spellings_of_one_url_have_one_key(spelling: str) -> None:
         "https://example.com/A/b?x=1",
         "https://example.com:8443/a/b?x=1",
         "https://www.example.com/a/b?x=1",
+        "https://example.com/a/b?x=1&ref=home",
+        "https://example.com/a/b?x=1&id=utm_source",
+        "https://example.com/a/b/utm_source=1?x=1",
+        "https://example.com/a/b?x=1&&y=",
     ],
 )
 def test_other_things_have_other_keys(other: str) -> None:
     assert url_key(clean_url(other)) != url_key(ONE_THING[0])
+
+
+def test_a_url_keeps_what_tracks_and_its_key_does_not() -> None:
+    shared = "https://example.com/a?utm_source=letter"
+    assert clean_url(shared) == shared
+    assert url_key(shared) == "https://example.com/a"
 
 
 def test_international_names_and_addresses_have_keys() -> None:

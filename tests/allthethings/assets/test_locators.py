@@ -14,8 +14,10 @@ from allthethings.assets.locators import (
     LAST_WORDS,
     WHOLE,
     Heading,
+    Lines,
     Locator,
     Page,
+    Rows,
     Sheet,
     Slide,
     TimeSpan,
@@ -31,7 +33,11 @@ PLACES: list[tuple[Locator, str, dict[str, Any]]] = [
     (Heading("Nests & young"), "Nests & young", {"heading": "Nests & young"}),
     (Page(173), "page 173", {"page": 173}),
     (Slide(7), "slide 7", {"slide": 7}),
+    (Slide(7, 9), "slides 7 \N{EN DASH} 9", {"slide": 7, "to": 9}),
     (Sheet("Budget"), "sheet Budget", {"sheet": "Budget"}),
+    (Rows(3, 12), "rows 3 \N{EN DASH} 12", {"rows": [3, 12]}),
+    (Rows(3, 3), "row 3", {"rows": [3, 3]}),
+    (Lines(10, 24), "lines 10 \N{EN DASH} 24", {"lines": [10, 24]}),
     (WHOLE, "", {}),
 ]
 
@@ -73,6 +79,9 @@ def test_a_time_without_an_end_is_a_moment() -> None:
         ({"page": 173}, LONG, "#page=173"),
         ({"slide": 7}, LONG, ""),
         ({"sheet": "Budget"}, LONG, ""),
+        ({"rows": [3, 12]}, LONG, "#row=3-12"),
+        ({"rows": [3, 3]}, LONG, "#row=3"),
+        ({"lines": [3, 12]}, "x = 1", "#:~:text=x%20%3D%201"),
     ],
 )
 def test_the_link_to_a_passage(stored: dict[str, Any], text: str, fragment: str) -> None:
@@ -100,6 +109,8 @@ def test_a_text_directive_holds_the_words_and_no_syntax_of_theirs(text: str) -> 
         (Page(3), Page(4), Page(3)),
         (Heading("A"), Heading("A"), Heading("A")),
         (WHOLE, WHOLE, WHOLE),
+        (Rows(1, 2), Rows(3, 4), Rows(1, 4)),
+        (Lines(1, 9), Lines(11, 12), Lines(1, 12)),
     ],
 )
 def test_a_passage_that_spans_two_places(
@@ -107,6 +118,11 @@ def test_a_passage_that_spans_two_places(
 ) -> None:
     assert first.reaches(second)
     assert first.through([second]) == together
+
+
+def test_a_passage_of_short_slides_tells_them_all() -> None:
+    assert Slide(1).through([Slide(1), Slide(2), Slide(3, 4)]) == Slide(1, 4)
+    assert Slide(1).through([Slide(1)]) == Slide(1)
 
 
 @pytest.mark.parametrize(

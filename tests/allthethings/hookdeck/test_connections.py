@@ -7,10 +7,15 @@ import pytest
 
 from allthethings.hookdeck.connections import (
     EMBEDDINGS,
+    RETRY_RULE,
     Connection,
     connection_of,
     write_env,
 )
+from localcloud.hookdeck.rules import status_listed
+
+# The statuses that the app or a proxy before it answers a callback with, but for success.
+ANSWERS = (400, 401, 404, 413, 429, 500, 502, 503, 504)
 
 ENV = """\
 # A comment, kept
@@ -69,3 +74,9 @@ def test_deliveries_go_to_the_app_or_to_the_cli(connection: Connection) -> None:
     assert http["config"] == {"url": f"https://things.example{connection.path}"}
     cli = connection.payload("whsec_x", "")["destination"]
     assert (cli["type"], cli["config"]) == ("CLI", {"path": connection.path})
+
+
+def test_only_answers_that_may_change_are_delivered_again() -> None:
+    listed = RETRY_RULE["response_status_codes"]
+    retried = [status for status in ANSWERS if status_listed(status, listed)]
+    assert retried == [401, 429, 500, 502, 503, 504]

@@ -78,13 +78,25 @@ def test_a_request_is_read(ingested: dict[str, Any]) -> None:
     assert request.refusal == "verification failed"
 
 
+def test_events_for_the_cli_count_too() -> None:
+    model = {"id": "req_1", "created_at": NOON, "events_count": 1, "cli_events_count": 2}
+    (request,) = read_list(REQUESTS, {"models": [model]}).entries
+    assert request.events == 3
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
-    "model", [None, [], "x", {}, {"id": 5}, {"id": "a", "status": "FAILED", "created_at": "soon"}]
+    "model", [[], "x", {}, {"id": 5}, {"id": "a", "status": "FAILED", "created_at": "soon"}]
 )
 def test_what_is_no_record_of_the_gateway(kind: Any, model: object) -> None:
     with pytest.raises(ServiceUnavailable, match=r"The gateway .* answered .* object"):
         read_list(kind, {"models": [model]})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_null_in_a_list_is_left_out(kind: Any) -> None:
+    """Hookdeck's document allows them among the attempts."""
+    assert read_list(kind, {"models": [None]}).entries == ()
 
 
 @pytest.mark.parametrize("models", [None, {}, "text", 5])

@@ -4,6 +4,7 @@ an example in examples/, and for a model its output in outputs/."""
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import combinations
 from typing import Any, cast
 
@@ -12,12 +13,13 @@ from lxml import etree
 
 from allthethings.assets import locators
 from allthethings.assets.asset import Asset, AssetStatus
-from allthethings.errors import UnusableThing
-from allthethings.processors import PROCESSORS, Processor, get_asset_processor, sniff
-from allthethings.processors.processor import DocumentProcessor, ModelProcessor
+from allthethings.errors import ErrorCode, UnusableThing
+from allthethings.processors import PROCESSORS, Processor, get_asset_processor
+from allthethings.processors.document_processor import DocumentProcessor
+from allthethings.processors.model_processor import ModelProcessor
 from allthethings.sources.fetch import Download
 from allthethings.store.documents import now
-from tests.allthethings.processors.kinds import arrivals_of, examples_of, tools
+from tests.allthethings.processors.kinds import arrivals_of, examples_of, recognised, tools
 
 PLAYERS = {None, "audio", "video"}
 SVG = "{http://www.w3.org/2000/svg}"
@@ -120,23 +122,47 @@ def test_the_name_of_its_webhook_fits_paths_and_settings(processor: type[Process
 def test_the_first_bytes_of_its_examples_are_recognised(processor: type[Processor]) -> None:
     assert examples_of(processor), "it needs an example in examples/"
     for example in examples_of(processor):
-        content_type = sniff(example.read_bytes()[:1024])
-        assert content_type
+        content_type = recognised(example)
         assert type(get_asset_processor(content_type, tools())) is processor
 
 
 @every_kind
 def test_what_it_recognises_it_accepts(processor: type[Processor]) -> None:
-    for content_type in processor.signatures:
+    for content_type in [*processor.signatures, *processor.suffixes.values()]:
         assert type(get_asset_processor(content_type, tools())) is processor
 
 
 @every_kind
+def test_it_is_recognised_by_bytes_or_is_a_text_known_by_its_name(
+    processor: type[Processor],
+) -> None:
+    assert processor.signatures or processor.is_text
+    assert all(re.fullmatch(r"\.[a-z0-9]+", suffix) for suffix in processor.suffixes)
+
+
+@pytest.mark.parametrize(("one", "other"), list(combinations(PROCESSORS, 2)))
+def test_no_name_is_of_two_kinds(one: type[Processor], other: type[Processor]) -> None:
+    assert not set(one.suffixes) & set(other.suffixes)
+
+
+@every_kind
 @pytest.mark.parametrize(
-    "first", [b"", b"%PDF-1.7\n%\xe2\xe3\xcf\xd3", b"PK\x03\x04\x14\x00", b"\x00" * 1024]
+    "first", [b"", b"\x7fELF\x02\x01\x01", b"PK\x03\x04\x14\x00", b"\x00" * 1024, b"MZ\x90\x00"]
 )
 def test_it_recognises_nothing_else(processor: type[Processor], first: bytes) -> None:
     assert processor.sniff(first) is None
+
+
+@every_kind
+def test_a_wrong_content_type_is_named(processor: type[Processor]) -> None:
+    if issubclass(processor, DocumentProcessor):
+        told = types_of(processor)[0]
+        picture = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + b"\x00" * 99
+        with pytest.raises(
+            UnusableThing, match=f"calls this {re.escape(told)}, but it is image/png"
+        ) as caught:
+            processor(tools()).read(Download("https://e.example/x", picture, None, told))
+        assert caught.value.code is ErrorCode.MISLABELLED
 
 
 # -- how it is read
@@ -174,8 +200,7 @@ def test_its_limit_holds(processor: type[Processor]) -> None:
             asked.append(max_bytes)
             return Download(url, b"", None)
 
-        own = tools()
-        made = processor(type(own)(own.replicate, download, own.webhook_urls))
+        made = processor(replace(tools(), download=download))
         with pytest.raises(UnusableThing):
             made.process(asset_of(types_of(processor)[0], None))
         assert asked == [processor.max_bytes]

@@ -29,6 +29,24 @@ def test_a_page_becomes_its_main_text_by_headings() -> None:
     assert sum(piece.text.count("A heron stands") for piece in content.pieces) == 8
 
 
+@pytest.mark.parametrize(
+    ("head", "dated"),
+    [
+        ('<meta property="article:published_time" content="2021-05-04T10:00:00Z">', "2021-05-04"),
+        ('<meta name="DC.date" content="2021-05"><meta name="date" content="2020">', "2021-05"),
+        ('<meta name="citation_publication_date" content="2021/05/04">', "2021-05-04"),
+        ('<meta name="date" content="May 4th">', None),
+        ("", None),
+    ],
+)
+def test_a_page_tells_its_author_and_date_in_its_head(head: str, dated: str | None) -> None:
+    page = PAGE.replace("<head>", f'<head><meta name="author" content="Ada Weaver">{head}')
+    page = page.replace("All rights reserved", "Copyright 2019. Updated on 3 March 2020.")
+    page = f'<?xml version="1.0" encoding="ISO-8859-1"?>{page}'
+    content = HtmlProcessor(tools()).read(Download(URL, page.encode(), "utf-8"))
+    assert (content.author, content.dated) == ("Ada Weaver", dated)
+
+
 def test_what_every_passage_keeps_of_a_page_is_short() -> None:
     page = PAGE.replace("<title>Herons", f"<title>{'Herons ' * 1_000}")
     page = page.replace("Nests &amp; young", "Nests and young " * 10_000)

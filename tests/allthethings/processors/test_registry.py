@@ -13,6 +13,8 @@ from allthethings.processors import (
 )
 from allthethings.processors.audio import AudioProcessor
 from allthethings.processors.html import HtmlProcessor
+from allthethings.processors.image import ImageProcessor
+from allthethings.processors.video import VideoProcessor
 from tests.allthethings.processors.kinds import tools
 
 
@@ -22,10 +24,12 @@ from tests.allthethings.processors.kinds import tools
         ("audio/mpeg", AudioProcessor),
         ("audio/x-wav", AudioProcessor),
         ("application/ogg", AudioProcessor),
+        ("video/mp4", VideoProcessor),
+        ("video/x-matroska", VideoProcessor),
         ("text/html", HtmlProcessor),
         ("application/xhtml+xml", HtmlProcessor),
-        ("image/png", None),
-        ("video/mp4", None),
+        ("image/png", ImageProcessor),
+        ("image/svg+xml", None),
         ("text/html5", None),
         ("", None),
     ],
@@ -41,8 +45,8 @@ def test_kinds_have_words() -> None:
 
 
 def test_a_kind_that_is_not_processed_any_more_is_still_shown() -> None:
-    assert processor_class("image/png").kind == "other"
-    assert processor_class("image/png").player is None
+    assert processor_class("model/gltf-binary").kind == "other"
+    assert processor_class("model/gltf-binary").player is None
 
 
 def test_each_webhook_is_named_once() -> None:

@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
+from lxml import etree
 
 from allthethings.errors import ErrorCode, UnusableThing
 from allthethings.processors import sandbox as bounded
-from allthethings.processors.sandbox import MEMORY, Starved, run_within
+from allthethings.processors.sandbox import MEMORY, Crashed, Starved, run_within
+from tools.harness.cloud import ROOT
 
 
 def double(number: int) -> int:
@@ -49,6 +53,11 @@ def test_it_raises_what_the_function_raises_and_tells_where() -> None:
     assert "in refuse" in "".join(caught.value.__notes__)
 
 
+def test_an_error_that_cannot_be_pickled_is_told() -> None:
+    with pytest.raises(RuntimeError, match="XMLSyntaxError: Couldn't find end of Start Tag"):
+        run_within(60, etree.fromstring, b"<package")
+
+
 def test_it_takes_no_more_time_than_it_may() -> None:
     with pytest.raises(TimeoutError, match="spin took more than 1 s"):
         run_within(1, spin)
@@ -66,6 +75,23 @@ def test_it_has_no_more_memory_than_it_may() -> None:
         run_within(60, swell, 2 * MEMORY)
 
 
+def test_it_returns_no_more_than_it_may() -> None:
+    assert len(run_within(60, bytes, bounded.MAX_OUTCOME - 1000)) == bounded.MAX_OUTCOME - 1000
+    with pytest.raises(MemoryError, match="bytes returned too much"):
+        run_within(60, bytes, bounded.MAX_OUTCOME)
+
+
+def test_a_crash_is_told_from_a_kill() -> None:
+    with pytest.raises(Crashed):
+        run_within(60, os.abort)
+
+
 def test_a_process_that_dies_is_an_error_and_not_a_wait() -> None:
     with pytest.raises(ChildProcessError):
         run_within(60, die)
+
+
+def test_its_processes_do_not_import_the_app() -> None:
+    """Each imports `serve`, the main module of the process that has started it."""
+    code = "import sys, serve; sys.exit(bool({'app', 'flask', 'pymongo'} & set(sys.modules)))"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

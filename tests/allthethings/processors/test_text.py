@@ -117,7 +117,7 @@ def test_texts_in_any_encoding_are_read(encoding: str, charset: str | None) -> N
     assert content.text == text.strip()
 
 
-@pytest.mark.parametrize("body", [b"", b" \n", b"\x00\x01\x02\x03" * 99, b"GIF89a\x01\x00"])
+@pytest.mark.parametrize("body", [b"", b" \n", b"\x00\x01\x02\x03" * 99, b"G\x01\x00"])
 def test_what_is_no_text_is_said_in_words(body: bytes) -> None:
     with pytest.raises(UnusableThing, match="No text was found in this file"):
         read(body, content_type="text/plain")

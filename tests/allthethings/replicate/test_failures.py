@@ -44,8 +44,15 @@ KNOWN = [
     ("could not download http:///: The URL names no host", E.BAD_URL),
     (f"{DECODED}it is longer than 10 hours.", E.RECORDING_TOO_LONG),
     (f"{DECODED}it is damaged, or not a recording of a known format.", E.NOT_A_RECORDING),
-    (f"{DECODED}it has no audio track.", E.NOT_A_RECORDING),
+    ("This has no sound: there is no audio track in the file.", E.NO_SOUND),
+    ("Failed to load audio: Output file #0 does not contain any stream", E.NO_SOUND),
     (f"{DECODED}it holds no sound.", E.NO_SPEECH),
+    ("PictureError: The picture could not be read: it is damaged, or not a picture of a known "
+     "format.", E.DOCUMENT_UNREADABLE),
+    ("cannot identify image file '/tmp/tmpz0.png'", E.DOCUMENT_UNREADABLE),
+    ("The picture could not be read: it has 20,000 by 20,000 pixels; 120 million in all work.",
+     E.TOO_LARGE),
+    ("The picture could not be read: it has 1,200 pages, more than 100.", E.TOO_LARGE),
     ("Failed to load audio: ffmpeg ... Invalid data found when processing input",
      E.NOT_A_RECORDING),
     ("The model could not be set up: no weights", E.MODEL_BROKEN),
@@ -55,6 +62,7 @@ KNOWN = [
      E.MODEL_INTERRUPTED),
     ("Prediction interrupted; please retry (code: PA)", E.MODEL_INTERRUPTED),
     ("CUDA out of memory. Tried to allocate 2.00 GiB", E.MODEL_OUT_OF_MEMORY),
+    ("The model ran out of memory: it used more than 12 GiB. (E1001)", E.MODEL_OUT_OF_MEMORY),
     ("told to fail", E.MODEL_FAILED),
 ]  # fmt: skip
 

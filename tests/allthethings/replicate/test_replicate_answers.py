@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -26,27 +26,42 @@ def answered(body: bytes, ask: Callable[[ReplicateClient], Any]) -> Any:
 
 def test_an_aborted_prediction_has_ended() -> None:
     found = answered(json.dumps(ABORTED).encode(), lambda client: client.get("p1"))
-    assert found == Prediction("p1", "aborted")
+    assert found == Prediction("p1", "aborted", version="v")
 
 
 def test_cancelling_an_aborted_prediction_is_nothing() -> None:
     answered(json.dumps(ABORTED).encode(), lambda client: client.cancel("p1"))
 
 
-def test_a_time_that_is_none_is_an_answer_not_understood() -> None:
+@pytest.mark.parametrize("removed", [True, False])
+def test_replicate_says_itself_that_an_output_is_removed(removed: bool) -> None:
+    """However long ago it was made: an operator can keep outputs for longer, or for less time."""
+    ended = datetime.now(UTC) - timedelta(seconds=0 if removed else 86_400)
+    told = {**ABORTED, "status": "succeeded", "output": None, "completed_at": ended.isoformat()}
+    body = json.dumps({**told, "data_removed": removed}).encode()
+    found = answered(body, lambda client: client.get("p1"))
+    assert found.lost_its_output is removed
+
+
+def test_a_time_that_is_none_is_left_out() -> None:
     body = json.dumps({**ABORTED, "status": "succeeded", "started_at": "soon"}).encode()
-    with pytest.raises(ServiceUnavailable, match="its answer was not understood"):
-        answered(body, lambda client: client.get("p1"))
+    found = answered(body, lambda client: client.get("p1"))
+    assert (found.status, found.started_at) == ("succeeded", None)
+
+
+@pytest.mark.parametrize("identity", ["", "..", "a/../b", "p1?x", "p1#", "é", "a b", "x" * 201])
+def test_what_cannot_be_an_id_is_not_asked_for(identity: str) -> None:
+    assert ReplicateClient("r8_of_the_tests", "http://127.0.0.1:9").get(identity) is None
 
 
 def found_among(page: Any) -> str | None:
     """The id of the prediction of version `v` that a list of predictions has."""
     since = datetime(2025, 3, 1, tzinfo=UTC)
-    identity: str | None = answered(
+    found = answered(
         json.dumps(page).encode(),
         lambda client: client.find("v", since, lambda values: values == {"text": "x"}),
     )
-    return identity
+    return found.id if found else None
 
 
 def test_rows_of_another_shape_are_passed_over() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from allthethings.errors import ErrorCode, RequestRefused, ServiceUnavailable
 from allthethings.replicate.client import ReplicateClient
+from allthethings.replicate.records import request_in
 from tools.harness.site import Page, running_site
 
 LIST = ("GET", "/v1/predictions")
@@ -26,7 +27,22 @@ def listing(*rows: dict[str, Any], following: str | None = None) -> Page:
 
 
 def look(client: ReplicateClient, number: int, since: datetime = NOW) -> str | None:
-    return client.find("v", since, lambda values: values.get("audio") == f"http://a/{number}")
+    found = client.find("v", since, lambda values: values.get("audio") == f"http://a/{number}")
+    return found.id if found else None
+
+
+def test_what_is_found_tells_what_was_asked_for() -> None:
+    with running_site() as site:
+        site.add(LIST[1], listing(row(1, model="openai/whisper", urls={"get": "http://x/p1"})))
+        client = ReplicateClient("r8_token", site.address)
+        found = client.find("v", NOW, lambda values: bool(values))
+        assert found is not None
+        assert request_in(found.told) == {
+            **{"id": "p1", "model": "openai/whisper", "version": "v", "status": "succeeded"},
+            "input": {"audio": "http://a/1"},
+            "created_at": (NOW - timedelta(seconds=1)).isoformat(),
+            "urls": {"get": "http://x/p1"},
+        }
 
 
 def test_what_is_looked_for_together_is_looked_for_in_one_list() -> None:
@@ -82,7 +98,9 @@ def test_it_looks_on_the_next_pages_and_past_what_failed_or_was_given_up() -> No
         client = ReplicateClient("r8_token", site.address)
         assert look(client, 1) == "p2"
         matches = wanted.__eq__
-        assert client.find("v", NOW, matches, ("p2",)) == "p3"
+        other = client.find("v", NOW, matches, ("p2",))
+        assert other is not None
+        assert other.id == "p3"
         assert client.find("w", NOW, matches) is None
 
 

@@ -22,7 +22,8 @@ def library(cloud: Cloud) -> Iterator[Library]:
     """Some eighty things, among them some that must not be found."""
     client: MongoClient[dict[str, object]]
     uri = cloud.endpoints["MONGODB_CONNECTION_URI"]
-    with MongoClient(uri, tz_aware=True) as client:
+    # The copy may stop first, and the client looks for it as it closes.
+    with MongoClient(uri, tz_aware=True, serverSelectionTimeoutMS=5_000) as client:
         library = Library(client["iaat"])
         make_library(library)
         yield library

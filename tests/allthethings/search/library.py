@@ -40,6 +40,7 @@ DAYS = 3 * 365
 
 WORDS = ["anchor", "barley", "candle", "dahlia", "ember", "feather", "granite", "harbour"]
 HOSTS = ["example.org", "www.example.org", "radio.example.org", "example.com", "192.0.2.7"]
+LANGUAGES = ["en", "de", "und"]
 KINDS = {"audio/mpeg": "audio", "application/ogg": "audio", "text/html": "web page"}
 Vector = Sequence[float]
 fresh = count()
@@ -70,6 +71,7 @@ class Thing:
     content_type: str = "text/html"
     title: str | None = None
     added: datetime = FIRST_DAY
+    language: str = "en"
     status: str = "SEARCHABLE"
     vectors: Sequence[Vector] = ()
     more: Mapping[str, Any] = field(default_factory=dict)
@@ -95,6 +97,7 @@ class Library:
                 "url": url,
                 "url_key": url_key(url),
                 "title": thing.title,
+                "language": thing.language,
                 "text": "\n\n".join(thing.texts),
                 "content_type": thing.content_type,
                 "content_length": 1000,
@@ -107,7 +110,8 @@ class Library:
             }
         )
         asset_id, kind = str(key), KINDS[thing.content_type]
-        about = About(thing.title, thing.content_type, kind, sites_of(url), thing.added)
+        name = thing.title or str(key)
+        about = About(name, thing.content_type, kind, sites_of(url), thing.added, thing.language)
         spoken = kind == "audio"
         places = [
             TimeSpan(5.0 * n, 5.0 * n + 5) if spoken else Heading(f"Part {n}")
@@ -142,6 +146,7 @@ def make_library(library: Library) -> None:
                 title=rng.choice([None, f"The {rng.choice(WORDS)} {rng.choice(WORDS)} {number}"]),
                 # At midnight, too: where a day begins and another ends.
                 added=FIRST_DAY + timedelta(days=rng.randrange(DAYS), hours=rng.choice([0, 0, 13])),
+                language=rng.choice(LANGUAGES),
             )
         )
     for number, status in enumerate(["PROCESSED", "GENERATING_EMBEDDINGS", "EMBEDDINGS_ERROR"]):
@@ -164,6 +169,8 @@ class Wanted:
     not_kind: str | None = None
     site: str | None = None
     not_site: str | None = None
+    lang: str | None = None
+    not_lang: str | None = None
     after: datetime | None = None
     before: datetime | None = None
     phrases: Sequence[str] = ()
@@ -176,6 +183,8 @@ class Wanted:
             and (self.not_kind is None or kind != self.not_kind)
             and (self.site is None or _within(host, self.site))
             and (self.not_site is None or not _within(host, self.not_site))
+            and (self.lang is None or asset["language"] == self.lang)
+            and (self.not_lang is None or asset["language"] != self.not_lang)
             and (self.after is None or asset["created_at"] >= self.after)
             and (self.before is None or asset["created_at"] < self.before)
             and all(_says(phrase, texts) for phrase in self.phrases)
@@ -249,10 +258,8 @@ class Searcher(Person):
         return [result["asset_id"] for page in pages for result in page["results"]]
 
 
-@contextmanager
-def another_app(cloud: Cloud, **changed: str) -> Iterator[str]:
-    """The address of an app beside the copy's own, over the same database, with other settings."""
-    port = pick_port()
+def app_environment(cloud: Cloud, **changed: str) -> dict[str, str]:
+    """The environment of an app over the copy's database, with some settings changed."""
     tokenizer = ensure("all-mpnet-base-v2") / "tokenizer.json"
     settings = {
         **cloud.endpoints,
@@ -262,8 +269,15 @@ def another_app(cloud: Cloud, **changed: str) -> Iterator[str]:
         "NO_PROXY": "127.0.0.1",
         **changed,
     }
+    return clean_environment(cloud.data_dir, settings)
+
+
+@contextmanager
+def another_app(cloud: Cloud, **changed: str) -> Iterator[str]:
+    """The address of an app beside the copy's own, over the same database, with other settings."""
+    port = pick_port()
     command = [executable, "-m", "flask", "--app", "app", "run", "--port", str(port)]
-    environment = clean_environment(cloud.data_dir, settings)
+    environment = app_environment(cloud, **changed)
     with Popen(command, cwd=ROOT, env=environment, stdout=DEVNULL, stderr=DEVNULL) as process:
         address = f"http://127.0.0.1:{port}"
         try:

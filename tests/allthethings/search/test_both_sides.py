@@ -15,6 +15,7 @@ from tests.allthethings.search.library import (
     near_to,
     vector_of,
 )
+from tests.allthethings.search.refusing_stage import Refusing, refusing_stage
 from tools.harness.cloud import Cloud
 
 QUESTION = "which vessel was it that never came home"
@@ -61,7 +62,7 @@ def test_other_forms_of_a_word_are_found(search: Searcher, library: Library) -> 
     first = search.answer("xylophonist zither tunes")["results"][0]
     assert first["asset_id"] == thing
     marked = [part for part, matches in first["passages"][0]["parts"] if matches]
-    assert marked == ["xylophonists", "tuning", "zithers"]
+    assert marked == ["xylophonists", "tuning zithers"]  # what follows one another is one mark
 
 
 def test_both_sides_together(search: Searcher, library: Library) -> None:
@@ -92,7 +93,7 @@ def test_where_nothing_is_close_the_page_says_so(search: Searcher) -> None:
     assert not answer["close"]
     assert {result["strength"] for result in answer["results"]} == {"none"}
     page = html.document_fromstring(search.page("wqxz jjkv"))
-    assert "No close match." in page.xpath("string(//main)")
+    assert "Nothing matches closely." in page.xpath("string(//main)")
     assert search.answer(CODE)["close"]
 
 
@@ -100,6 +101,7 @@ def test_where_nothing_is_close_the_page_says_so(search: Searcher) -> None:
 def test_words_alone_where_the_model_fails(search: Searcher, by_words: str, end: str) -> None:
     answer = search.answer(f"{CODE} vectors:{end}")
     assert (answer["words_alone"], answer["away"]) == (True, "model")
+    assert not answer["meaning_alone"]
     assert [result["asset_id"] for result in answer["results"]] == [by_words]
 
 
@@ -152,3 +154,61 @@ def test_without_mongodb_it_is_not_available(cloud: Cloud) -> None:
             assert "MongoDB is not available" in searcher.answer("x", 503)["error"]
             assert "MongoDB is not available" in searcher.page("x", 503)
             assert searcher.answer(like="0" * 24, code=503)["error"]
+
+
+@pytest.fixture(scope="module")
+def refusing(cloud: Cloud, library: Library) -> Iterator[tuple[Refusing, Searcher]]:
+    """A database that refuses the stage it is told to refuse, and an app over it."""
+    assert library
+    with (
+        refusing_stage(cloud.endpoints["MONGODB_CONNECTION_URI"]) as database,
+        another_app(cloud, MONGODB_CONNECTION_URI=database.uri) as address,
+    ):
+        searcher = Searcher(cloud, address)
+        yield database, searcher
+        searcher.http.close()
+
+
+@pytest.mark.parametrize(
+    ("stage", "away", "alone", "said"),
+    [
+        ("$search", "word_search", "meaning", "Search by words is not available"),
+        ("$vectorSearch", "vector_search", "words", "Search by meaning is not available"),
+    ],
+)
+def test_one_side_alone_answers_and_says_so(
+    refusing: tuple[Refusing, Searcher],
+    by_meaning: str,
+    by_words: str,
+    stage: str,
+    away: str,
+    alone: str,
+    said: str,
+) -> None:
+    database, search = refusing
+    query, wanted = (QUESTION, by_meaning) if alone == "meaning" else (CODE, by_words)
+    database.stage = stage
+    answer = search.answer(query)
+    assert answer["results"][0]["asset_id"] == wanted
+    assert answer["results"][0]["matched"] == alone
+    assert answer["away"] == away
+    assert (answer["words_alone"], answer["meaning_alone"]) == (alone == "words", alone != "words")
+    page = search.page(query)
+    assert said in page
+    assert f"These results match by {alone} only" in page
+    database.stage = ""
+    answer = search.answer(query)
+    assert (answer["away"], answer["words_alone"], answer["meaning_alone"]) == (None, False, False)
+
+
+@pytest.mark.parametrize("query", [f'"{CODE}"', f"valve -{CODE}"])
+def test_what_only_the_word_search_knows_is_not_guessed(
+    refusing: tuple[Refusing, Searcher], by_words: str, query: str
+) -> None:
+    database, search = refusing
+    database.stage = "$search"
+    error = search.answer(query, 503)["error"]
+    assert "exact phrases and excluded words. Leave them out" in error
+    assert error in search.page(query, 503)
+    database.stage = ""
+    assert (by_words in search.ids(query)) == ("-" not in query)

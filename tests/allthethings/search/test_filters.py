@@ -10,6 +10,7 @@ from tests.allthethings.search.library import (
     DAYS,
     FIRST_DAY,
     HOSTS,
+    LANGUAGES,
     QUERIES,
     WORDS,
     Library,
@@ -61,6 +62,14 @@ def make_wanted(rng: random.Random) -> Wanted:
         site = rng.choice(SITES)
         wanted = replace(wanted, not_site=site)
         text.append(f"-site:{site}")
+    if rng.random() < 0.2:
+        language = rng.choice(LANGUAGES)
+        if rng.random() < 0.5:
+            wanted = replace(wanted, lang=language)
+            say("lang", language)
+        else:
+            wanted = replace(wanted, not_lang=language)
+            text.append(f"-lang:{language}")
     if rng.random() < 0.4:
         written, moment = _moment(rng)
         wanted = replace(wanted, after=moment)

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from allthethings.errors import ServiceUnavailable
+from allthethings.search import local_model
 from allthethings.search.local_model import LocalModel
+from tools.harness.waiting import wait_for
 
 TINY = """
 import threading
@@ -132,7 +134,65 @@ def test_what_the_other_raises_is_raised_while_it_loads(folder: Path) -> None:
     assert model.embed(["ab"]) == [[2.0, 0.5]]
 
 
+def test_a_prepared_one_embeds_the_first_query(folder: Path) -> None:
+    cloud = Cloud()
+    model = LocalModel(folder, folder, cloud.embed)
+    model.prepare()
+    assert model.embed(["ab"]) == [[2.0, 0.5]]
+    assert not cloud.asked
+
+
 def test_it_is_not_loaded_before_it_is_wanted(folder: Path) -> None:
     LocalModel(folder, folder, Cloud().embed)
     assert (folder / "loaded").read_text() == ""
     assert not [thread for thread in threading.enumerate() if thread.name == "model"]
+
+
+WATCHED = """
+import threading
+began, go_on, order = threading.Event(), threading.Event(), []
+
+def vector(text):
+    order.append(text)
+    if text == "first":
+        began.set()
+        assert go_on.wait(20)
+    return [float(len(text)), 0.5]
+"""
+
+
+def test_a_query_goes_before_what_nobody_waits_for(folder: Path) -> None:
+    (folder / "parts.py").write_text(WATCHED)
+    model = LocalModel(folder, folder, Cloud().embed)
+    model.load().join(20)
+    watched = sys.modules["parts"]
+    with ThreadPoolExecutor() as threads:
+        aside = threads.submit(model.embed_aside, ["first", "second", "third", "fourth"])
+        assert watched.began.wait(20)
+        query = threads.submit(model.embed, ["query"])
+        wait_for(lambda: model._queries, "the query to wait", pause=0.001)
+        watched.go_on.set()
+        assert query.result(20) == [[5.0, 0.5]]
+        assert [vector[0] for vector in aside.result(20) or ()] == [5.0, 6.0, 5.0, 6.0]
+    assert watched.order == ["first", "second", "query", "third", "fourth"]
+
+
+def test_what_nobody_waits_for_is_not_embedded_elsewhere(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud = Cloud()
+    (folder / "slow").touch()
+    model = LocalModel(folder, folder, cloud.embed)
+    with monkeypatch.context() as impatient:
+        impatient.setattr(local_model, "LOADING_SECONDS", 0.0)
+        assert model.embed_aside(["ab"]) is None
+    (folder / "slow").unlink()
+    assert model.embed_aside(["ab"]) == [[2.0, 0.5]]
+    assert model.embed_aside([]) == []
+    sys.modules["parts"].vector = _raise  # type: ignore[attr-defined]
+    assert model.embed_aside(["ab"]) is None
+    assert cloud.asked == []
+
+
+def _raise(_text: str) -> list[float]:
+    raise RuntimeError("no memory")

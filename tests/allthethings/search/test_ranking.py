@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from random import Random
@@ -19,7 +19,7 @@ from allthethings.errors import RequestRefused, ServiceUnavailable, UnusableThin
 from allthethings.search.query_vectors import QueryVectors
 from allthethings.search.ranking import fuse, similarity
 from allthethings.search.results import Away, Hit, Result
-from allthethings.search.search import RESULTS_PER_PAGE, SHOWN_PASSAGES, Search
+from allthethings.search.search import CANDIDATES, RESULTS_PER_PAGE, SHOWN_PASSAGES, Search
 from allthethings.search.syntax import Query
 from allthethings.store.conditions import Scope
 from allthethings.store.documents import Document
@@ -114,20 +114,6 @@ def test_the_cosine_of_a_score(cosine: float, score: float) -> None:
     assert similarity(score) == pytest.approx(cosine)
 
 
-@given(st.text(), st.lists(st.text(min_size=1), max_size=5))
-def test_parts_join_to_the_text(text: str, words: list[str]) -> None:
-    hit = Hit("a", 0, text, WHOLE, 0.5, None, tuple(words))
-    assert "".join(part for part, _ in hit.parts) == text
-    assert {part for part, matches in hit.parts if matches} <= set(words)
-
-
-@given(st.lists(st.sampled_from(["lamp", "lamps", "Lamp", "clamp", "a", "<b>"]), min_size=1))
-def test_whole_words_are_marked_and_no_others(words: list[str]) -> None:
-    hit = Hit("a", 0, " ".join(words), WHOLE, 0.5, None, ("lamp", "lamps"))
-    marked = [part for part, matches in hit.parts if matches]
-    assert marked == [word for word in words if word in ("lamp", "lamps")]
-
-
 @pytest.mark.parametrize(
     ("cosines", "by_words", "matched", "strength"),
     [
@@ -173,6 +159,13 @@ class Memory:
     def passage_index(self) -> Memory:
         return self
 
+    @property
+    def revisions(self) -> Memory:
+        return self
+
+    def in_two_versions(self) -> frozenset[str]:
+        return frozenset(self.things)
+
     def many(self, asset_ids: Iterable[str]) -> dict[str, Asset]:
         return {key: self.things[key] for key in asset_ids if key in self.things}
 
@@ -183,6 +176,13 @@ class Memory:
         self, _words: str, _phrases: Sequence[str], _scope: Scope, limit: int
     ) -> list[Document]:
         return list(self.texts[:limit])
+
+    def near_words(self, _word: str) -> list[list[str]]:
+        return []
+
+    def searchable(self, asset_ids: Iterable[str]) -> set[str]:
+        found = self.many(asset_ids).items()
+        return {key for key, asset in found if asset.status is AssetStatus.SEARCHABLE}
 
 
 def search_in(memory: Memory, problem: Exception | None = None) -> Search:
@@ -257,10 +257,88 @@ def test_without_the_vector_search_the_words_find() -> None:
     assert {result.matched for result in found.results} == {"words"}
 
 
+class WithoutWords(Memory):
+    """Its search for words is away."""
+
+    def matching(self, *_given: Any) -> list[Document]:
+        raise ServiceUnavailable("MongoDB", "it refuses $search")
+
+
+def test_without_the_search_for_words_meaning_finds() -> None:
+    there = some_world(1)
+    found = search_in(WithoutWords(there.things, there.near, there.texts)).search(Query("lamps"))
+    assert (found.away, found.words_alone, found.meaning_alone) == (Away.WORD_SEARCH, False, True)
+    assert len(found.results) == RESULTS_PER_PAGE
+    assert {result.matched for result in found.results} <= {"meaning", "nothing"}
+
+
+def test_without_both_sides_there_is_no_answer() -> None:
+    there = some_world(1)
+    memory = WithoutWords(there.things, there.near, there.texts)
+    with pytest.raises(ServiceUnavailable, match="it refuses"):
+        search_in(memory, ServiceUnavailable("Replicate", "no answer")).search(Query("lamps"))
+
+
+class AwayOnce(Memory):
+    """A side that fails when it is asked for the first time, and then answers."""
+
+    failures = 0
+
+    def nearest(self, vector: Sequence[float], scope: Scope, limit: int) -> list[Document]:
+        self.failures += 1
+        if self.failures == 1:
+            raise ServiceUnavailable("MongoDB", "not yet")
+        return super().nearest(vector, scope, limit)
+
+
+def test_a_side_that_was_away_for_a_part_of_the_search_is_named() -> None:
+    """One thing has more passages than are looked up at first, so the sides are asked again."""
+    things = {key: asset_of(key) for key in (f"{number:024x}" for number in range(30))}
+    crowd = [row(0, place, 9.0, ["lamps"]) for place in range(CANDIDATES)]
+    others = [row(thing, 0, 5.0, ["lamps"]) for thing in range(1, 30)]
+    memory = AwayOnce(things, [row(5, 0, 0.9)], [*crowd, *others])
+    found = search_in(memory).search(Query("lamps"))
+    assert len(found.results) == RESULTS_PER_PAGE
+    assert (found.away, memory.failures) == (Away.VECTOR_SEARCH, 1)
+    assert {result.matched for result in found.results} == {"words"}
+
+
+def test_a_phrase_that_nothing_holds_asks_nothing_else() -> None:
+    class Holding(Memory):
+        def things_with(self, *_given: Any) -> dict[str, set[int | None]]:
+            return {}
+
+    memory = Holding({}, [], [])
+    found = search_in(memory, ServiceUnavailable("Replicate", "no answer")).search(
+        Query("lamps", ("lamps",))
+    )
+    assert (found.results, found.away) == ([], None)
+
+
+def test_passages_of_another_text_than_the_present_one_count_for_nothing() -> None:
+    """While a text is replaced, the indexes hold both."""
+    keys = [f"{number:024x}" for number in range(3)]
+    things = {key: replace(asset_of(key), revision=2) for key in keys}
+    rows = [{**row(0, 0, 0.9), "_id": "old", "revision": 1}, {**row(1, 0, 0.8), "revision": 2}]
+    found = search_in(Memory(things, rows, [])).search(Query("lamps"))
+    assert [result.asset.id for result in found.results] == [keys[1]]
+
+    class Holding(Memory):
+        scope: Scope | None = None
+
+        def things_with(self, *_given: Any) -> dict[str, set[int | None]]:
+            return {keys[0]: {1}, keys[1]: {1, 2}, keys[2]: {None, 3}}
+
+        def nearest(self, vector: Sequence[float], scope: Scope, limit: int) -> list[Document]:
+            self.scope = scope
+            return super().nearest(vector, scope, limit)
+
+    holding = Holding(things, rows, [])
+    search_in(holding).search(Query("lamps", ("lamps",)))
+    assert holding.scope is not None
+    assert holding.scope.only == frozenset({keys[1]})
+
+
 def test_a_fault_of_ours_is_not_hidden() -> None:
     with pytest.raises(ZeroDivisionError):
         search_in(some_world(1), ZeroDivisionError()).search(Query("lamps"))
-
-
-def test_passages_without_words_are_marked_nowhere() -> None:
-    assert Hit("a", 0, TEXT, WHOLE, 0.5, 0.5).parts == [(TEXT, False)]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from allthethings.assets.urls import sites_of
 from allthethings.errors import BadInput
-from allthethings.search.syntax import FIELDS, Query, parse
+from allthethings.search.syntax import FIELDS, MAX_TYPED_WORDS, Query, parse, typed_filters
 from allthethings.store.conditions import Condition
 
 KINDS = ["audio", "web page"]
@@ -41,6 +41,10 @@ def day(*numbers: int) -> datetime:
         ("site:https://a.org/x", Query("", filters=(Condition("site", "$eq", "a.org"),))),
         ("site:bücher.de", Query("", filters=(Condition("site", "$eq", "xn--bcher-kva.de"),))),
         ("site:127.0.0.1:8000", Query("", filters=(Condition("site", "$eq", "127.0.0.1"),))),
+        ("lang:de", Query("", filters=(Condition("language", "$eq", "de"),))),
+        ("lang:German", Query("", filters=(Condition("language", "$eq", "de"),))),
+        ("LANG:pt-BR", Query("", filters=(Condition("language", "$eq", "pt"),))),
+        ('-lang:"Ancient Greek"', Query("", filters=(Condition("language", "$ne", "grc"),))),
         ("-site:a.org", Query("", filters=(Condition("site", "$ne", "a.org"),))),
         ("after:2024-05", Query("", filters=(Condition("added", "$gte", day(2024, 5, 1)),))),
         ("before:2024-05-07", Query("", filters=(Condition("added", "$lt", day(2024, 5, 7)),))),
@@ -59,6 +63,24 @@ def day(*numbers: int) -> datetime:
 )
 def test_the_syntax_that_people_know(text: str, query: Query) -> None:
     assert parse(text, {}, KINDS) == query
+
+
+LONG = 'The lamp -the "old" one, kind:of - turns' + " slowly" * (MAX_TYPED_WORDS - 7)
+
+
+def test_a_long_text_has_no_syntax_but_filters_at_its_end() -> None:
+    assert len(LONG.split()) == MAX_TYPED_WORDS + 1
+    assert parse(LONG, {}, KINDS) == Query(LONG)
+    filtered = f'{LONG}\n-site:a.org  kind:"web page" '
+    conditions = (Condition("site", "$ne", "a.org"), Condition("kind", "$eq", "web page"))
+    assert parse(filtered, {}, KINDS) == Query(LONG, filters=conditions)
+    assert [typed for typed, _ in typed_filters(filtered)] == ["-site:a.org", 'kind:"web page"']
+    assert parse(f'{LONG} "open kind:page', {}, KINDS).text == f'{LONG} "open'
+
+
+def test_filters_at_the_end_make_no_query_long() -> None:
+    query = parse("tea -milk" + " kind:page" * MAX_TYPED_WORDS, {}, KINDS)
+    assert (query.text, query.without) == ("tea", ("milk",))
 
 
 def test_fields_and_text_have_to_hold_both() -> None:
@@ -83,6 +105,8 @@ def test_fields_and_text_have_to_hold_both() -> None:
         ("before:0000", "is not a date"),
         ("-before:2024", "without the minus"),
         ("site:?", "is not a site"),
+        ("lang:Klingonisch", "lang:de or lang:German"),
+        ("lang:de lang:fr", "has one language"),
         ("site:http://[", "is not a site"),
         ("tea" + ' -milk "tea"' * 11, "20 exact phrases and excluded words"),
     ],

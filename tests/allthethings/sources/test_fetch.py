@@ -1,12 +1,17 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 
+from allthethings.assets.looks import Version
 from allthethings.errors import ErrorCode, UnusableThing
-from allthethings.sources.fetch import Probe, download, probe, within
+from allthethings.processors.pdf import PdfProcessor
+from allthethings.sources.fetch import Probe, download, probe, seconds_of, within
 from guardedfetch import Fetcher, parse_allow
 from tools.harness.servers import Server, serving
 from tools.harness.site import Page, Site, running_site
@@ -15,9 +20,20 @@ LARGEST = 1000
 AUDIO = Page(b"x" * 1234, "audio/mpeg")
 
 
+def recognise(told: str, names: Sequence[str], look: Callable[[], bytes]) -> str:
+    """By an app that knows one signature, and looks for it where a name or no type asks for it."""
+    if told not in ("", "application/octet-stream") and not any("flac" in name for name in names):
+        return told
+    return "audio/flac" if look().startswith(b"fLaC") else told
+
+
 def look(fetcher: Fetcher, url: str) -> Probe:
-    """A probe by an app that knows one signature."""
-    return probe(fetcher, url, lambda first: "audio/flac" if first.startswith(b"fLaC") else None)
+    """What a URL leads to, wherever that is, in whatever version."""
+    return replace(probe(fetcher, url, recognise), url="", version=Version())
+
+
+def what(content_type: str, content_length: int | None, misnamed: str | None = None) -> Probe:
+    return Probe("", content_type, content_length, misnamed)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +50,7 @@ def fetcher(site: Site) -> Fetcher:
 def test_a_probe_asks_for_the_headers_alone(site: Site, fetcher: Fetcher) -> None:
     url = site.add("/talk.mp3", AUDIO)
     site.requests.clear()
-    assert look(fetcher, url) == Probe("audio/mpeg", 1234)
+    assert look(fetcher, url) == what("audio/mpeg", 1234)
     assert site.requests == [("HEAD", "/talk.mp3")]
 
 
@@ -43,18 +59,18 @@ def test_a_server_without_head_is_asked_for_one_byte(
     site: Site, fetcher: Fetcher, refusal: int
 ) -> None:
     url = site.add("/no-head.mp3", Page(AUDIO.body, "Audio/MPEG; x=y", head_status=refusal))
-    assert look(fetcher, url) == Probe("audio/mpeg", 1234)
+    assert look(fetcher, url) == what("audio/mpeg", 1234)
 
 
 def test_no_length_is_accepted(site: Site, fetcher: Fetcher) -> None:
     url = site.add("/stream.mp3", Page(b"x", "audio/mpeg", tell_length=False))
-    assert look(fetcher, url) == Probe("audio/mpeg", None)
+    assert look(fetcher, url) == what("audio/mpeg", None)
 
 
 def test_a_redirect_is_followed(site: Site, fetcher: Fetcher) -> None:
     site.add("/talk.mp3", AUDIO)
     url = site.add("/old", Page(status=302, headers={"Location": "/talk.mp3"}))
-    assert look(fetcher, url) == Probe("audio/mpeg", 1234)
+    assert look(fetcher, url) == what("audio/mpeg", 1234)
 
 
 @pytest.mark.parametrize(
@@ -92,13 +108,14 @@ def test_an_unreachable_server_is_said_in_words(
     assert caught.value.code in codes
 
 
-@pytest.mark.parametrize("told", ["application/octet-stream", "binary/octet-stream; x=y", None])
-def test_a_server_that_does_not_know_what_it_sends(
+@pytest.mark.parametrize("told", ["application/octet-stream; x=y", None])
+def test_the_first_bytes_are_asked_for_where_they_are_needed(
     site: Site, fetcher: Fetcher, told: str | None
 ) -> None:
     url = site.add("/talk", Page(b"fLaC" + b"x" * 100_000, told))
     site.requests.clear()
-    assert look(fetcher, url) == Probe("audio/flac", 100_004)
+    misnamed = "application/octet-stream" if told else None
+    assert look(fetcher, url) == what("audio/flac", 100_004, misnamed)
     assert site.requests == [("HEAD", "/talk"), ("GET", "/talk")]
 
 
@@ -108,19 +125,31 @@ def test_the_first_bytes_of_a_large_thing_are_enough(site: Site, fetcher: Fetche
     url = site.add(
         "/long", Page(body, "application/octet-stream", headers=length, tell_length=False)
     )
-    assert look(fetcher, url) == Probe("audio/flac", 3_000_000_000)
+    assert look(fetcher, url).content_length == 3_000_000_000
 
 
 def test_what_nobody_recognises_is_what_its_server_says(site: Site, fetcher: Fetcher) -> None:
     url = site.add("/disc.iso", Page(b"\0" * 5_000, "application/octet-stream"))
-    assert look(fetcher, url).content_type == "application/octet-stream"
+    assert look(fetcher, url) == what("application/octet-stream", 5_000)
 
 
-def test_what_a_server_says_is_believed(site: Site, fetcher: Fetcher) -> None:
-    url = site.add("/page", Page(b"fLaC", "text/html"))
-    site.requests.clear()
-    assert look(fetcher, url).content_type == "text/html"
-    assert site.requests == [("HEAD", "/page")]
+@pytest.mark.parametrize(
+    ("path", "target", "disposition"),
+    [
+        ("/talk.flac", None, None),
+        ("/old", "/a%20talk.flac", None),
+        ("/get", None, 'attachment; filename="talk.flac"'),
+        ("/get", None, "attachment; filename*=UTF-8''t%C3%A4lk.flac"),
+    ],
+)
+def test_every_name_of_a_thing_is_looked_at(
+    site: Site, fetcher: Fetcher, path: str, target: str | None, disposition: str | None
+) -> None:
+    headers = {"Content-Disposition": disposition} if disposition else {}
+    url = site.add(target or path, Page(b"fLaC", "text/html", headers=headers))
+    if target:
+        url = site.add(path, Page(status=302, headers={"Location": target}))
+    assert look(fetcher, url) == what("audio/flac", 4, misnamed="text/html")
 
 
 @pytest.mark.parametrize("tell_length", [True, False])
@@ -132,6 +161,16 @@ def test_a_document_has_a_limit_of_its_own(
     with pytest.raises(UnusableThing) as caught:
         download(fetcher, url, 1000)
     assert caught.value.code is ErrorCode.TOO_LARGE
+
+
+def test_a_gigabyte_is_refused_by_its_told_length(site: Site, fetcher: Fetcher) -> None:
+    """The body never comes: it is not waited for."""
+    told = {"Content-Length": "1000000000"}
+    page = Page(b"%PDF-1.7", "application/pdf", headers=told, tell_length=False)
+    with pytest.raises(UnusableThing) as caught:
+        download(fetcher, site.add("/gigabyte.pdf", page), PdfProcessor.max_bytes)
+    assert caught.value.code is ErrorCode.TOO_LARGE
+    assert "64 MiB" in str(caught.value)
 
 
 def test_a_document_comes_with_its_encoding(site: Site, fetcher: Fetcher) -> None:
@@ -185,3 +224,24 @@ def test_what_is_done_between_the_requests_takes_none_of_their_time(unhurried: S
         look(fetcher, unhurried.url())
         unhurried.stopping.wait(2.0)  # a database that is slow
         assert download(fetcher, unhurried.url(), LARGEST).body == b"yes"
+
+
+@pytest.mark.parametrize(
+    ("told", "least", "most"),
+    [
+        ("120", 120, 120),
+        (" 0 ", 0, 0),
+        (format_datetime(datetime.now(UTC) + timedelta(hours=1)), 3_000, 3_600),
+        (format_datetime(datetime.now(UTC) - timedelta(hours=1)), 0, 0),
+    ],
+    ids=["seconds", "no seconds", "an hour from now", "an hour ago"],
+)
+def test_a_server_says_how_long_to_wait(told: str, least: float, most: float) -> None:
+    seconds = seconds_of(told)
+    assert seconds is not None
+    assert least <= seconds <= most
+
+
+@pytest.mark.parametrize("told", ["", "soon", "-1", "1e3", "9" * 40])
+def test_what_is_no_time_to_wait(told: str) -> None:
+    assert seconds_of(told) is None

@@ -28,7 +28,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
     def ready() -> bool:
         with contextlib.suppress(ServiceUnavailable):
-            database.ping()
+            database.check()
             return True
         return False
 

@@ -61,3 +61,29 @@ def test_a_deletion_of_the_version_before_is_completed(database: Database) -> No
     create(database)
     assert [deletion.asset_id for deletion in database.deletions.pending(5)] == [str(key)]
     assert [asset.id for asset in database.assets.page(PageRequest()).assets] == [kept]
+
+
+def test_a_thing_without_a_title_gets_its_name_into_the_word_index(database: Database) -> None:
+    """The passages of an older version have no title where the thing has none."""
+    untitled = insert(database, url="https://e.example/red_kites.mp3")
+    passage = {"_id": f"{untitled}:0", "asset_id": ObjectId(untitled), "position": 0, "text": "Up."}
+    database.passages.collection.insert_one(passage)
+    create(database)
+    passages = database.passages.collection
+    passages.update_one({"_id": passage["_id"]}, {"$set": {"title": None}})
+    assert "Passages of 1 assets: brought up to date." in create(database)
+    assert [row["title"] for row in passages.find()] == ["red kites"]
+    assert not [line for line in create(database) if line.startswith("Passages of")]
+
+
+def test_passages_of_no_asset_are_removed_once(database: Database) -> None:
+    """As an older version has left them, without the fields of today."""
+    there = insert(database)
+    for asset_id in (ObjectId(there), ObjectId()):
+        passage = {"_id": f"{asset_id}:0", "asset_id": asset_id, "position": 0, "text": "Old."}
+        database.passages.collection.insert_one(passage)
+    done = create(database)
+    assert "Passages of 1 assets: brought up to date." in done
+    assert "Passages of 1 deleted assets: removed." in done
+    assert [row["asset_id"] for row in database.passages.collection.find()] == [ObjectId(there)]
+    assert not [line for line in create(database) if line.startswith("Passages of")]

@@ -56,6 +56,24 @@ def test_two_claims_have_two_owners(database: Database) -> None:
     assert first.lease_owner != second.lease_owner
 
 
+def test_an_attempt_that_begins_does_not_wait_any_more(database: Database) -> None:
+    told = {"error": "The server answered 503.", "error_code": "server_unavailable"}
+    waits = {"next_attempt_at": THEN, "retryable": True, "attempt": 2, **told}
+    asset_id = left(database)
+    database.assets.collection.update_one({"_id": ObjectId(asset_id)}, {"$set": waits})
+    asset = claimed(database, asset_id)
+    assert (asset.attempt, asset.next_attempt_at, asset.error) == (2, None, None)
+    assert asset.lease_owner
+
+
+def test_who_waits_for_a_service_still_says_so_when_it_is_claimed(database: Database) -> None:
+    asset_id = left(database)
+    told = {"error": "Replicate is not available", "outage_since": THEN}
+    database.assets.collection.update_one({"_id": ObjectId(asset_id)}, {"$set": told})
+    asset = claimed(database, asset_id)
+    assert (asset.error, asset.outage_since) == ("Replicate is not available", THEN)
+
+
 def test_only_the_owner_renews(database: Database) -> None:
     first, second = taken_over(database)
     expire(database, second.id)

@@ -15,7 +15,7 @@ from allthethings.assets.passages import Passage
 from allthethings.errors import ServiceUnavailable
 from allthethings.mongo import Database
 
-ABOUT = About("A page", "text/html", "web page", ["x.test"], datetime(2025, 3, 1, tzinfo=UTC))
+ABOUT = About("A page", "text/html", "web page", ["x.test"], datetime(2025, 3, 1, tzinfo=UTC), "en")
 VECTOR = [0.5] * 768
 OLDER = ["The first text.", "It goes on.", "It ends."]
 NEWER = ["Another text.", "It goes on."]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -12,18 +12,24 @@ from lxml import html
 
 import app as application
 from allthethings.assets.asset import Asset, AssetStatus
+from allthethings.assets.imports import Fate, Import, ImportState, Line
 from allthethings.assets.locators import WHOLE, Heading, Locator, TimeSpan
+from allthethings.assets.looks import Schedule
 from allthethings.assets.urls import clean_url
-from allthethings.errors import UnusableThing
+from allthethings.errors import ServiceUnavailable, UnusableThing
+from allthethings.pipeline.checks import Checks
 from allthethings.pipeline.imports import Imports
 from allthethings.pipeline.progress import Watch
-from allthethings.pipeline.submission import Preview
+from allthethings.pipeline.submission import Links, Preview
+from allthethings.pipeline.turns import Turns
 from allthethings.processors import kind_of
 from allthethings.replicate.predictions import Prediction
-from allthethings.search.results import Away, Found, Hit, Result
+from allthethings.search.results import Away, Facets, Found, Hit, Result
 from allthethings.search.syntax import Query
 from allthethings.store.asset_list import AssetFilter, AssetPage, PageRequest
-from allthethings.store.transitions import AlreadyIndexed
+from allthethings.store.changes import Change
+from allthethings.store.insertions import AlreadyIndexed
+from allthethings.store.revisions import Revision
 from allthethings.web.examples import Example
 from allthethings.web.services import Services
 from config import MongoSettings, Settings
@@ -69,6 +75,123 @@ class Told:
 
 
 @dataclass
+class EndedSessions:
+    """In the place of the collection of ended sessions."""
+
+    ended: set[str] = field(default_factory=set)
+    is_away: bool = False
+
+    def end(self, session_id: str) -> None:
+        self._answer()
+        self.ended.add(session_id)
+
+    def has_ended(self, session_id: str) -> bool:
+        self._answer()
+        return session_id in self.ended
+
+    def _answer(self) -> None:
+        if self.is_away:
+            raise ServiceUnavailable("MongoDB", "no answer from the server")
+
+
+@dataclass
+class KeptImports:
+    """In the place of the collections of imports and their lines."""
+
+    imports: dict[str, Import] = field(default_factory=dict)
+    lines: dict[str, Sequence[Line]] = field(default_factory=dict)
+
+    def add(self, lines: Mapping[str, int], notes: Sequence[str]) -> Import:
+        key = f"{len(self.imports) + 1:024x}"
+        made = Import(key, ImportState.RUNNING, len(lines), BEGAN, tuple(notes))
+        self.imports[key] = made
+        self.lines[key] = [
+            Line(key, number, url, times=times)
+            for number, (url, times) in enumerate(lines.items(), 1)
+        ]
+        return made
+
+    def move(self, import_id: str, come_from: Iterable[ImportState], to: ImportState) -> bool:
+        found = self.imports[import_id]
+        if found.state not in come_from:
+            return False
+        self.imports[import_id] = replace(found, state=to)
+        return True
+
+    def get(self, import_id: str) -> Import | None:
+        return self.imports.get(import_id)
+
+    def newest(self, limit: int, _before: str | None = None) -> Sequence[Import]:
+        return list(self.imports.values())[::-1][:limit]
+
+    def counts(self, import_id: str) -> dict[Fate, int]:
+        fates = [line.fate for line in self.lines[import_id]]
+        return {fate: fates.count(fate) for fate in Fate}
+
+    def page(
+        self,
+        import_id: str,
+        size: int,
+        *,
+        fate: Fate | None = None,
+        after: int = 0,
+        before: int | None = None,
+    ) -> Sequence[Line]:
+        found = [
+            line
+            for line in self.lines[import_id]
+            if fate in (None, line.fate)
+            if after < line.number < (before or len(self.lines[import_id]) + 1)
+        ]
+        return found[-size:] if before else found[:size]
+
+
+@dataclass
+class KeptLooks:
+    """In the place of what looks again at things, of the revisions and of the changes."""
+
+    default: Schedule = Schedule.NEVER
+    being_made: Revision | None = None
+    kept: Sequence[Change] = ()
+
+    def of_thing(self, _asset_id: str) -> Revision | None:
+        return self.being_made
+
+    def of(self, _asset_id: str, _revision: int | None) -> Sequence[Change]:
+        return self.kept
+
+
+class Scans:
+    """In the place of the store of scanned pages: one of each three has been read."""
+
+    def progress(self, _asset_id: str, _reading: str) -> tuple[int, int]:
+        return 1, 3
+
+
+@dataclass
+class KeptLists:
+    """In the place of what is kept of lists: `of_list` are the things of the only one."""
+
+    of_list: Sequence[Asset] = ()
+    asking: Sequence[str] = ()
+
+    def count(self, _list_id: str, statuses: Iterable[AssetStatus]) -> int:
+        return sum(thing.status in statuses for thing in self.of_list)
+
+    def things(self, _list_id: str, statuses: Iterable[AssetStatus], limit: int) -> Sequence[Asset]:
+        return [thing for thing in self.of_list if thing.status in statuses][:limit]
+
+    def asking_in(self, _root_id: str) -> Sequence[str]:
+        return self.asking
+
+    def leave_out(self, _list_id: str, after: int) -> None:
+        assert after >= 0
+
+    def look_now(self, _list_id: str) -> None:
+        """The next look is due."""
+
+
+@dataclass
 class Memory:
     """In the place of the pipeline, the search and both stores."""
 
@@ -78,8 +201,16 @@ class Memory:
     examples: Sequence[Example] = ()
     more: bool = False
     away: Away | None = None
+    facets: Facets = field(default_factory=Facets)
+    corrections: Mapping[str, str] = field(default_factory=dict)
     replicate: Told = field(default_factory=Told)
+    ended_sessions: EndedSessions = field(default_factory=EndedSessions)
+    imports: KeptImports = field(default_factory=KeptImports)
+    lists: KeptLists = field(default_factory=KeptLists)
+    looks: KeptLooks = field(default_factory=KeptLooks)
+    in_index: bool = True
     submitted: list[str] = field(default_factory=list)
+    links: list[Links] = field(default_factory=list)
     refusals: Mapping[str, str] = field(default_factory=dict)
     asked: list[Query] = field(default_factory=list)
 
@@ -91,9 +222,28 @@ class Memory:
     def passages(self) -> Memory:
         return self
 
+    def holds(self, _asset_id: str) -> bool:
+        return self.in_index
+
+    @property
+    def scans(self) -> Scans:
+        return Scans()
+
+    @property
+    def passage_index(self) -> Memory:
+        return self
+
     @property
     def submission(self) -> Memory:
         return self
+
+    @property
+    def revisions(self) -> KeptLooks:
+        return self.looks
+
+    @property
+    def changes(self) -> KeptLooks:
+        return self.looks
 
     @property
     def lifecycle(self) -> Memory:
@@ -125,31 +275,46 @@ class Memory:
     def state(self, asset_id: str) -> Asset | None:
         return self.get(asset_id)
 
+    def picture(self, asset_id: str) -> bytes | None:
+        thing = self.get(asset_id)
+        return b"RIFF of the tests" if thing and thing.picture_size else None
+
     def ahead(self, asset: Asset) -> int:
         same = [thing for thing in self.things if thing.status is asset.status]
         return sum(thing.updated_at < asset.updated_at for thing in same)
 
-    def progress(self, _asset_id: str) -> tuple[int, int]:
+    def progress(self, _asset_id: str, _revision: int | None = None) -> tuple[int, int]:
         rows = self.passages_of
         return sum(row["embedded"] for row in rows), len(rows)
 
-    def of(self, _asset_id: str) -> Sequence[dict[str, Any]]:
+    def of(self, _asset_id: str, _revision: int | None = None) -> Sequence[dict[str, Any]]:
         return self.passages_of
+
+    def some(self, keys: Iterable[tuple[str, int | None, int]]) -> Sequence[dict[str, Any]]:
+        wanted = {(asset_id, position) for asset_id, _, position in keys}
+        return [row for row in self.passages_of if (row["asset_id"], row["position"]) in wanted]
 
     def newest_searchable(self, limit: int) -> Sequence[Asset]:
         done = [thing for thing in self.things if thing.status is AssetStatus.SEARCHABLE]
         return sorted(done, key=lambda thing: thing.updated_at, reverse=True)[:limit]
 
-    def openings(self, asset_ids: Iterable[str]) -> dict[str, str]:
-        return {asset_id: str(row["text"]) for asset_id in asset_ids for row in self.passages_of}
+    def openings(self, revisions: Mapping[str, int | None]) -> dict[str, str]:
+        return {asset_id: str(row["text"]) for asset_id in revisions for row in self.passages_of}
 
     def search(self, query: Query, page: int = 1) -> Found:
         assert page
         self.asked.append(query)
         results = [Result(thing, self.hits) for thing in self.things if self.hits]
-        return Found(results, self.more, away=self.away)
+        return Found(
+            results,
+            self.more,
+            away=self.away,
+            facets=self.facets,
+            corrections=self.corrections,
+        )
 
-    def submit(self, url: str) -> Asset:
+    def submit(self, url: str, links: Links = Links.NONE) -> Asset:
+        self.links.append(links)
         self.submitted.append(clean_url(url))
         return self._judged(url)
 
@@ -173,7 +338,7 @@ def make_settings(**changed: Any) -> Settings:
         "replicate_api_token": "r8_of_the_tests",
         "replicate_base_url": "",
         "hookdeck_webhook_secret": "gateway of the tests",
-        "webhook_urls": {"audio": "https://gateway.test/a"},
+        "webhook_urls": {"audio": "https://gateway.test/a", "image": "https://gateway.test/i"},
         "embeddings_webhook_url": "https://gateway.test/e",
         **changed,
     }
@@ -187,7 +352,8 @@ def make_app(memory: Memory, **changed: Any) -> Flask:
     services = Services(
         database=anything,
         pipeline=anything,
-        imports=Imports(anything),
+        imports=Imports(cast(Any, memory.imports), cast(Any, memory.lists)),
+        checks=Checks(anything, Turns()),
         search=anything,
         watch=Watch(anything, cast(Any, memory.replicate)),
         gateway=application.create_gateway(settings),

@@ -17,7 +17,8 @@ from allthethings.assets.passages import Piece
 from allthethings.hookdeck.connections import EMBEDDINGS, Connection, connection_of
 from allthethings.hookdeck.deliveries import callback_of
 from allthethings.processors import registry, webhooks
-from allthethings.processors.processor import Content, Model, ModelProcessor, svg
+from allthethings.processors.model_processor import ModelProcessor
+from allthethings.processors.processor import Content, Model, svg
 from config import Settings, SettingsError
 from tests.allthethings.web.in_memory import Memory, make_app, make_asset, rendered, text_of
 from tools.harness.signing import SIGNATURE, signature
@@ -29,6 +30,7 @@ ENV = {
     "REPLICATE_API_TOKEN": "r8_x",
     "HOOKDECK_WEBHOOK_SECRET": SECRET,
     "AUDIO_WEBHOOK_URL": "https://gateway.test/a",
+    "IMAGE_WEBHOOK_URL": "https://gateway.test/i",
     "EMBEDDINGS_WEBHOOK_URL": "https://gateway.test/e",
 }
 
@@ -55,11 +57,7 @@ class Recording(Memory):
     texts: list[tuple[str, object]] = field(default_factory=list)
     deliveries: list[Mapping[str, Any]] = field(default_factory=list)
 
-    @property
-    def text(self) -> Recording:
-        return self
-
-    def record(self, asset_id: str, payload: object) -> None:
+    def record_text(self, asset_id: str, payload: object) -> None:
         self.texts.append((asset_id, payload))
 
     def note_delivery(self, _asset_id: str, delivery: Mapping[str, Any]) -> None:
@@ -98,6 +96,7 @@ def test_without_its_line_there_is_no_route() -> None:
 def test_its_callbacks_have_a_connection() -> None:
     assert [connection_of(webhook) for webhook in webhooks()] == [
         Connection("replicate-audio", "/webhooks/audio", "AUDIO_WEBHOOK_URL"),
+        Connection("replicate-image", "/webhooks/image", "IMAGE_WEBHOOK_URL"),
         Connection("replicate-scent", "/webhooks/scent", "SCENT_WEBHOOK_URL"),
     ]
     assert EMBEDDINGS.variable == "EMBEDDINGS_WEBHOOK_URL"
@@ -114,6 +113,7 @@ def test_its_callbacks_have_a_setting(monkeypatch: pytest.MonkeyPatch, tmp_path:
     settings = Settings.from_env(tmp_path / "none")
     assert settings.webhook_urls == {
         "audio": "https://gateway.test/a",
+        "image": "https://gateway.test/i",
         "scent": "https://gateway.test/s",
     }
 

@@ -10,7 +10,11 @@ from typing import Any
 import pytest
 import trafilatura
 
-from allthethings.processors import kinds
+from allthethings.processors import kinds, processor_class
+from allthethings.processors.document_processor import DocumentProcessor
+from allthethings.processors.unpacking import unpacked
+from allthethings.sources.fetch import Download
+from tests.allthethings.processors.kinds import recognised
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 LISTED: list[dict[str, Any]] = json.loads((EXAMPLES / "examples.json").read_text())
@@ -29,11 +33,19 @@ every_page = pytest.mark.parametrize("page", sorted(EXAMPLES.glob("*.html")), id
 
 
 def text_of(file: Path) -> str:
-    if file.suffix == ".mp3":
+    if file.suffix in (".mp3", ".webm"):
         return (EXAMPLES / "texts" / f"{file.stem}.txt").read_text()
+    if file.suffix == ".png":
+        return trafilatura.extract((EXAMPLES / "sources" / f"{file.stem}.html").read_text()) or ""
     if file.suffix == ".html":
         return trafilatura.extract(file.read_text()) or ""
-    return file.read_text()
+    if file.suffix == ".zip":
+        members = unpacked(file.read_bytes(), f"https://e.example/{file.name}")
+        return "\n".join(f"{member.path}\n{content.decode()}" for member, content in members)
+    processor = processor_class(recognised(file))
+    assert issubclass(processor, DocumentProcessor)
+    document = Download(f"/{file.name}", file.read_bytes(), None, recognised(file))
+    return processor.parse(document).text
 
 
 def stems(text: str) -> set[str]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,17 +15,21 @@ from lxml import html
 
 from allthethings.assets.asset import AssetStatus as S
 from allthethings.errors import RequestRefused, ServiceUnavailable
-from allthethings.hookdeck.gateway import FRESH, Gateway
+from allthethings.hookdeck.gateway import FRESH, SHORT_TIMEOUT, Gateway
 from allthethings.web.security import HEADERS
 from tests.allthethings.web.in_memory import HOSTILE, Memory, make_app, make_asset, text_of
 from tests.allthethings.web.refusing import refusing
 from tests.localcloud.hookdeck.gateway_process import API_KEY, Receiver, Reply
 from tests.localcloud.hookdeck.gateway_process import Gateway as StandIn
+from tools.harness.servers import answer, serving
 from tools.harness.waiting import wait_for
 
 THING = f"{1:024x}"
 OTHER = f"{2:024x}"
+AS_JSON = {"Accept": "application/json"}
 NOWHERE = "http://127.0.0.1:9"
+# The app's connections in the Hookdeck project.
+NAMES = ["replicate-audio", "replicate-embedding"]
 NO_MORE = {"type": "retry", "strategy": "linear", "count": 1, "interval": 3_600_000}
 
 
@@ -70,7 +77,7 @@ def world(stand_in: StandIn) -> Iterator[World]:
     things = [make_asset(1, S.PROCESSING, title=HOSTILE), make_asset(2, S.SEARCHABLE)]
     settings = {"hookdeck_api_key": API_KEY, "hookdeck_api_url": stand_in.url}
     client = make_app(Memory(things), **settings).test_client()
-    connection = stand_in.connect(f"{receiver.url}/webhooks/audio", NO_MORE)
+    connection = stand_in.connect(f"{receiver.url}/webhooks/audio", NO_MORE, name=NAMES[0])
     yield World(stand_in, receiver, connection, client)
     receiver.close()
 
@@ -121,6 +128,79 @@ def test_all_that_failed_are_retried_at_once(world: World) -> None:
     wait_for(delivered, "the deliveries")
     assert world.client.post("/gateway/retry-failed").status_code == 303
     assert "No event has failed." in text_of(world.page(), "//*[@role='status']")
+
+
+@pytest.fixture
+def other(world: World) -> Iterator[World]:
+    """Another app, with a connection of its own in the same project."""
+    receiver = Receiver()
+    connection = world.gateway.connect(f"{receiver.url}/bills", NO_MORE, name="billing")
+    yield World(world.gateway, receiver, connection, world.client)
+    receiver.close()
+
+
+def test_what_another_app_of_the_project_has_is_not_listed(world: World, other: World) -> None:
+    mine, theirs = world.send(f"/{THING}", 503), other.send("/bill", 503)
+    ids = {}
+    for event in (mine, theirs):
+        request = world.gateway.call("GET", f"/events/{event}")["request_id"]
+        (attempt,) = world.gateway.call("GET", "/attempts", event_id=event)["models"]
+        ids[event] = [event, request, attempt["id"]]
+    for kind, own, foreign in zip(("events", "requests", "attempts"), *ids.values(), strict=True):
+        shown = world.page(f"/gateway?show={kind}").xpath("//*[@data-entry]/@data-entry")
+        assert own in shown
+        assert foreign not in shown
+    for path in (f"show=attempts&event={theirs}", f"show=events&request={ids[theirs][1]}"):
+        assert not world.page(f"/gateway?{path}").xpath("//*[@data-entry]")
+
+
+def test_what_failed_for_another_app_is_not_delivered_again(world: World, other: World) -> None:
+    mine, theirs = world.send(f"/{THING}", 503), other.send("/bill", 503)
+    assert world.client.post("/gateway/retry-failed", headers=AS_JSON).status_code == 202
+    wait_for(lambda: status(world, mine) == "SUCCESSFUL", "the app's own")
+    answer = world.client.post(f"/gateway/events/{theirs}/retry", headers=AS_JSON)
+    assert answer.status_code == 502
+    assert "no such event of this app" in answer.get_json()["error"]
+    event = world.gateway.call("GET", f"/events/{theirs}")
+    assert (event["status"], event["attempts"]) == ("FAILED", 1)
+
+
+def test_without_a_connection_of_its_own_nothing_is_listed_or_retried(
+    world: World, stand_in: StandIn
+) -> None:
+    """A filter without a value would let everything pass."""
+    failed = world.send(f"/{THING}", 503)
+    gateway = Gateway(stand_in.url, API_KEY, ["nobody"])
+    for ask in (gateway.events, gateway.attempts, gateway.requests):
+        with pytest.raises(RequestRefused, match="no connection named nobody"):
+            ask({})
+    with pytest.raises(RequestRefused, match="create-hookdeck-connections"):
+        gateway.retry_failed()
+    assert status(world, failed) == "FAILED"
+
+
+def status(world: World, event_id: str) -> str:
+    return str(world.gateway.call("GET", f"/events/{event_id}")["status"])
+
+
+def test_a_slow_gateway_holds_a_page_no_longer_than_a_silent_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Three answers that each take most of the time are not waited for one after the other."""
+    now = [0.0]
+    monkeypatch.setattr("allthethings.hookdeck.api.time", SimpleNamespace(monotonic=lambda: now[0]))
+    moment = "2025-03-01T12:00:00Z"
+    event = {"id": "evt_1", "status": "FAILED", "request_id": "req_1", "created_at": moment}
+    body = json.dumps({"models": [{**event, "attempts": 2}]}).encode()
+
+    def slow(connection: socket.socket, head: bytes) -> None:
+        now[0] += 0.7 * SHORT_TIMEOUT
+        answer(body, "Content-Type: application/json", "Connection: close")(connection, head)
+
+    with serving(slow) as server:
+        watched = Gateway(server.url(""), API_KEY, NAMES).watch(THING)
+        assert watched.trouble == "The gateway is not available: it does not answer in time"
+        assert len(server.requests) == 2
 
 
 def test_pages_follow_the_cursors_of_the_api(world: World) -> None:
@@ -212,7 +292,7 @@ def test_a_gateway_that_is_away_fails_no_page() -> None:
 @pytest.mark.parametrize("status", [200, 302, 401, 404, 422, 429, 500])
 def test_strange_answers_have_no_key_in_their_errors(status: int) -> None:
     with refusing(status) as address:
-        gateway = Gateway(address, API_KEY)
+        gateway = Gateway(address, API_KEY, NAMES)
         with pytest.raises((RequestRefused, ServiceUnavailable)) as caught:
             gateway.events({})
         trouble = gateway.watch(THING).trouble
@@ -222,7 +302,7 @@ def test_strange_answers_have_no_key_in_their_errors(status: int) -> None:
 
 def test_a_thing_is_not_asked_for_all_the_time(stand_in: StandIn) -> None:
     now = [100.0]
-    gateway = Gateway(stand_in.url, API_KEY, lambda: now[0])
+    gateway = Gateway(stand_in.url, API_KEY, NAMES, lambda: now[0])
     receiver = Receiver()
     connection = stand_in.connect(f"{receiver.url}/webhooks/audio")
     thing = "e" * 24
@@ -237,8 +317,8 @@ def test_a_thing_is_not_asked_for_all_the_time(stand_in: StandIn) -> None:
 
 
 def test_events_lead_to_the_dashboard_of_hookdeck_itself_only() -> None:
-    hookdeck = Gateway("https://api.hookdeck.com", API_KEY)
+    hookdeck = Gateway("https://api.hookdeck.com", API_KEY, NAMES)
     assert hookdeck.link("evt_1") == "https://dashboard.hookdeck.com/events/evt_1"
     assert hookdeck.link("../evil") == ""
-    assert Gateway("http://127.0.0.1:1", API_KEY).link("evt_1") == ""
-    assert Gateway("https://api.hookdeck.com.evil.test", API_KEY).link("evt_1") == ""
+    assert Gateway("http://127.0.0.1:1", API_KEY, NAMES).link("evt_1") == ""
+    assert Gateway("https://api.hookdeck.com.evil.test", API_KEY, NAMES).link("evt_1") == ""

@@ -11,9 +11,9 @@ from lxml import html
 
 from allthethings.assets.asset import AssetStatus as S
 from allthethings.errors import ServiceUnavailable
-from allthethings.pipeline.imports import MAX_URLS, lines_of, listed_in
+from allthethings.pipeline.checks import MAX_URLS
+from allthethings.pipeline.imports import MAX_LINES
 from allthethings.store.asset_list import AssetPage, PageRequest
-from allthethings.web.submission_form import MAX_LINES
 from tests.allthethings.web.in_memory import (
     HOSTILE,
     Memory,
@@ -46,8 +46,8 @@ def post(memory: Memory, path: str, code: int = 200, **fields: Any) -> html.Html
     return html.document_fromstring(answer.text)
 
 
-def entries(memory: Memory, text: str, path: str = "/process") -> Sequence[dict[str, Any]]:
-    answer = make_app(memory).test_client().post(path, data={"urls": text}, headers=JSON)
+def checked(memory: Memory, text: str) -> Sequence[dict[str, Any]]:
+    answer = make_app(memory).test_client().post("/check", data={"urls": text}, headers=JSON)
     assert answer.status_code == 200, answer.text
     return list(answer.json or [])
 
@@ -64,11 +64,10 @@ HTTP://NEW.test:80/talk.mp3#twice
 """
 
 
-def test_each_line_is_answered_by_itself() -> None:
-    memory = world()
-    found = entries(memory, MIXED)
+def test_each_line_is_checked_by_itself() -> None:
+    found = checked(world(), MIXED)
     assert [(each["outcome"], each["code"], each["times"]) for each in found] == [
-        ("indexed", 201, 2),
+        ("can be indexed", 200, 2),
         ("already indexed", 200, 1),
         ("refused", 422, 1),
         ("refused", 422, 1),
@@ -79,28 +78,52 @@ def test_each_line_is_answered_by_itself() -> None:
     assert "spaces" in found[3]["message"]
 
 
-def test_what_is_refused_stays_in_the_field() -> None:
-    tree = post(world(), "/process", urls=MIXED)
-    field = ["http://bad.test/", "what is this", HOSTILE]
+def test_a_list_becomes_an_import() -> None:
+    memory = world()
+    client = make_app(memory).test_client()
+    answer = client.post("/process", data={"urls": MIXED}, headers=JSON)
+    assert answer.status_code == 202
+    told = (answer.json or {})["import"]
+    assert answer.headers["Location"] == told["address"] == f"/imports/{told['id']}"
+    assert (told["state"], told["lines"], told["counts"]["waiting"]) == ("running", 6, 6)
+    assert memory.submitted == []
+    assert client.post("/process", data={"urls": MIXED}).location == f"/imports/{2:024x}"
+    lines = (client.get(told["address"], headers=JSON).json or {})["lines"]
+    written = [line for line in MIXED.splitlines() if line and not line.startswith("#")]
+    assert [line["url"] for line in lines] == written
+
+
+def test_a_list_is_an_import_however_short_to_a_program() -> None:
+    memory = world()
+    client = make_app(memory).test_client()
+    answer = client.post("/process", data={"urls": "http://new.test/"}, headers=JSON)
+    assert answer.status_code == 202
+    assert memory.submitted == []
+
+
+def test_what_is_not_indexed_stays_in_the_field() -> None:
+    tree = post(world(), "/check", urls=MIXED)
+    field = ["http://new.test/talk.mp3", "http://bad.test/", "what is this", HOSTILE]
     assert tree.get_element_by_id("url").value.splitlines() == field
-    assert text_of(tree, "//h2[@id='answers']") == ["1 already indexed, 1 indexed, 3 refused"]
+    assert text_of(tree, "//h2[@id='answers']") == [
+        "1 already indexed, 1 can be indexed, 3 refused"
+    ]
     assert len(tree.xpath("//*[@data-answer]")) == 5
     assert f"/assets/{1:024x}" in tree.xpath("//*[@data-answer='already indexed']//a/@href")
 
 
 def test_hostile_lines_are_text() -> None:
-    for path in ("/process", "/check"):
-        tree = post(world(), path, urls=MIXED, keep=HOSTILE)
-        assert [script.get("src") for script in tree.iter("script")] == ["/static/app.js"]
-        assert HOSTILE in text_of(tree, "//*[@data-answer]//*[contains(@class, 'address')]")
-        assert HOSTILE in text_of(tree, "//*[@data-answer]//*[@class='why']")
-        for link in tree.xpath("//*[@data-answer]//a/@href"):
-            assert link.startswith("/assets/")
+    tree = post(world(), "/check", urls=MIXED, keep=HOSTILE)
+    assert [script.get("src") for script in tree.iter("script")] == ["/static/app.js"]
+    assert HOSTILE in text_of(tree, "//*[@data-answer]//*[contains(@class, 'address')]")
+    assert HOSTILE in text_of(tree, "//*[@data-answer]//*[@class='why']")
+    for link in tree.xpath("//*[@data-answer]//a/@href"):
+        assert link.startswith("/assets/")
 
 
 def test_a_check_tells_and_keeps_nothing() -> None:
     memory = world()
-    found = entries(memory, MIXED, "/check")
+    found = checked(memory, MIXED)
     assert found[0] == {
         "url": "http://new.test/talk.mp3",
         "outcome": "can be indexed",
@@ -118,15 +141,16 @@ def test_a_check_tells_and_keeps_nothing() -> None:
 
 def test_one_click_indexes_what_was_checked_and_brings_back_the_rest() -> None:
     memory = world()
-    checked = post(memory, "/check", urls=MIXED)
-    assert len(checked.get_element_by_id("url").value.splitlines()) == 4
-    (form,) = checked.xpath("//section[@class='answers']/form")
+    tree = post(memory, "/check", urls=MIXED)
+    (form,) = tree.xpath("//section[@class='answers']/form")
     fields = dict(form.form_values())
     assert fields["urls"] == "http://new.test/talk.mp3"
-    indexed = post(memory, form.action, **fields)
-    assert memory.submitted == ["http://new.test/talk.mp3"]
+    started = post(memory, form.action, 202, **fields)
+    (lines,) = memory.imports.lines.values()
+    assert [line.url for line in lines] == ["http://new.test/talk.mp3"]
+    assert f"/imports/{1:024x}" in started.xpath("//p[@role='status']/a/@href")
     rest = ["http://bad.test/", "what is this", HOSTILE]
-    assert indexed.get_element_by_id("url").value.splitlines() == rest
+    assert started.get_element_by_id("url").value.splitlines() == rest
 
 
 def test_one_line_of_the_page_is_answered_as_ever() -> None:
@@ -147,55 +171,68 @@ def test_nothing_at_all_is_answered_in_words(path: str) -> None:
     )
 
 
-def test_a_file_of_bookmarks_is_read() -> None:
-    listed = listed_in(BOOKMARKS)
-    assert listed.lines == ["https://one.test/a?b=1&c=2", "HTTPS://two.test/ä"]
-    assert listed.left_out == 2
-    tree = post(world(), "/process", file=(io.BytesIO(BOOKMARKS), "bookmarks.html"))
-    assert len(tree.xpath("//*[@data-answer='indexed']")) == 2
-    assert "2 of the links are not web addresses" in text_of(tree, "//section")[0]
-
-
-def test_a_file_of_text_is_read() -> None:
-    lines = ["http://a.test/", "http://b.test/ä"]
-    for encoding in ("utf-8", "utf-8-sig", "utf-16", "latin-1"):
-        assert listed_in("\r\n".join(["# mine", *lines, ""]).encode(encoding)).lines == lines
+def test_a_file_becomes_an_import_with_what_is_to_say_of_it() -> None:
+    memory = world()
+    client = make_app(memory).test_client()
+    file = (io.BytesIO(BOOKMARKS), "bookmarks.html")
+    address = client.post("/process", data={"file": file}).location
+    page = html.document_fromstring(client.get(address).text)
+    assert [line.strip() for line in page.xpath("//*[@data-url]/text()")] == [
+        "https://one.test/a?b=1&c=2",
+        "HTTPS://two.test/ä",
+    ]
+    assert "2 of the entries are not web addresses" in text_of(page, "//section")[0]
 
 
 def test_a_file_that_is_no_list_holds_up_nothing() -> None:
-    file = (io.BytesIO(b"\x00\x01\x02" * 50), HOSTILE)
-    tree = post(world(), "/process", urls="http://new.test/", file=file)
-    assert len(tree.xpath("//*[@data-answer='indexed']")) == 1
-    assert "neither text nor" in text_of(tree, "//section")[0]
-
-
-def test_more_than_is_looked_at_stays_in_the_field() -> None:
     memory = world()
+    file = (io.BytesIO(b"\x00\x01\x02" * 50), HOSTILE)
+    client = make_app(memory).test_client()
+    told = client.post("/process", data={"urls": "http://new.test/", "file": file}, headers=JSON)
+    assert told.status_code == 202
+    assert "neither text nor" in (told.json or {})["notes"][0]
+    (lines,) = memory.imports.lines.values()
+    assert [line.url for line in lines] == ["http://new.test/"]
+
+
+def test_more_than_a_check_looks_at_is_said_and_stays_in_the_field() -> None:
     lines = [f"http://new.test/{number}" for number in range(MAX_URLS + 30)]
-    tree = post(memory, "/process", urls="\n".join(lines))
-    assert len(memory.submitted) == MAX_URLS
-    assert tree.get_element_by_id("url").value.splitlines() == lines[MAX_URLS:]
-    assert f"{MAX_URLS} indexed, 30 not looked at yet" in text_of(tree, "//h2[@id='answers']")
+    tree = post(world(), "/check", urls="\n".join(lines))
+    assert tree.get_element_by_id("url").value.splitlines() == lines
+    assert f"{MAX_URLS} can be indexed, 30 not looked at yet" in text_of(
+        tree, "//h2[@id='answers']"
+    )
     assert len(tree.xpath("//*[@data-answer]")) == MAX_URLS
 
 
 def test_a_line_without_an_end_is_not_repeated_whole() -> None:
-    line = f"http://new.test/{'x' * 300_000}"
-    file = (io.BytesIO(f"http://new.test/\n{line}".encode()), "lines.txt")
-    tree = post(world(), "/process", file=file)
+    line = f"http://new.test/{'x' * 2_000_000}"
+    tree = post(world(), "/check", urls=f"http://new.test/\n{line}")
     (shown,) = text_of(tree, "//*[@data-answer='refused']//*[contains(@class, 'address')]")
     assert shown == f"{line[:499]}…"
-    assert tree.get_element_by_id("url").value.strip() == ""
-    (note,) = text_of(tree, "//section[@class='answers']/p")
-    assert "do not fit in the field" in note
+    assert tree.get_element_by_id("url").value.strip() == "http://new.test/"
+    assert "do not fit in the field" in "".join(text_of(tree, "//*[@role='alert']"))
 
 
-def test_more_than_one_form_takes_is_told() -> None:
-    lines = "\n".join(f"http://new.test/{number}" for number in range(MAX_LINES + 1))
-    client = make_app(world()).test_client()
-    assert client.post("/process", data={"urls": lines}, headers=JSON).status_code == 422
-    tree = post(world(), "/check", urls=lines)
-    assert tree.get_element_by_id("url").value.splitlines()[-1].endswith(str(MAX_LINES))
+def test_a_list_that_is_too_long_is_refused_and_not_lost() -> None:
+    memory = world()
+    lines = [f"http://new.test/{number}" for number in range(MAX_LINES + 1)]
+    client = make_app(memory).test_client()
+    answer = client.post("/process", data={"urls": "\n".join(lines)}, headers=JSON)
+    assert answer.status_code == 422
+    assert "10,001 lines" in (answer.json or {})["error"]
+    tree = post(memory, "/process", 422, urls="\n".join(lines))
+    assert tree.get_element_by_id("url").value.splitlines() == lines
+    assert memory.imports.imports == {}
+
+
+def test_ten_thousand_long_lines_are_taken() -> None:
+    memory = world()
+    lines = [f"http://new.test/{number}/{'x' * 280}" for number in range(MAX_LINES)]
+    client = make_app(memory).test_client()
+    answer = client.post("/process", data={"urls": "\n".join(lines)}, headers=JSON)
+    assert answer.status_code == 202, answer.text
+    assert [line.url for line in memory.imports.lines[f"{1:024x}"]] == lines
 
 
 def test_what_was_typed_is_there_when_the_list_is_not() -> None:
@@ -218,10 +255,6 @@ def test_an_address_can_fill_the_field() -> None:
     tree = rendered(memory, f"/?url={HOSTILE}")
     assert tree.get_element_by_id("url").value == HOSTILE
     assert memory.submitted == []
-
-
-def test_lines() -> None:
-    assert lines_of(" a \n\n#b\r\n\tc#d\re\u2028f\n") == ["a", "c#d", "e\u2028f"]
 
 
 @pytest.mark.parametrize(

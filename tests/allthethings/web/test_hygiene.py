@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from allthethings.assets.asset import AssetStatus as S
 from allthethings.assets.locators import TimeSpan
 from allthethings.hosts import host_of, is_loopback
 from allthethings.web import webhooks
+from allthethings.web.login import DELAY, EXTENSION, PER_ADDRESS, Tries
 from allthethings.web.security import HEADERS, is_web_url
 from config import SettingsError
 from tests.allthethings.web.in_memory import Memory, make_app, make_asset, make_hit, make_settings
@@ -59,7 +61,7 @@ def broken() -> Flask:
 def test_headers_are_on_every_answer(
     broken: Flask, method: str, path: str, code: int, accept: str
 ) -> None:
-    body = {"url": "x" * 2000} if method == "POST" else None
+    body = {"url": "x" * 20_000} if method == "POST" else None
     with broken.test_client().open(
         path, method=method, data=body, headers={"Accept": accept}
     ) as answer:
@@ -86,7 +88,7 @@ def test_headers_are_on_every_answer(
 def test_a_refusal_is_in_our_words(
     broken: Flask, method: str, path: str, title: str, words: str
 ) -> None:
-    client, body = broken.test_client(), {"url": "x" * 2000} if method == "POST" else None
+    client, body = broken.test_client(), {"url": "x" * 20_000} if method == "POST" else None
     page = html.document_fromstring(client.open(path, method=method, data=body).text)
     assert page.xpath("string(//h1)") == title
     assert words in page.xpath("string(//main)")
@@ -98,8 +100,23 @@ def test_a_refusal_is_in_our_words(
 def test_a_callback_that_is_too_large_is_no_form() -> None:
     made = make_app(Memory())
     told = {"CONTENT_LENGTH": str(webhooks.MAX_BODY + 1)}
-    answer = made.test_client().post("/webhooks/audio/1", environ_overrides=told)
+    signed = {"x-hookdeck-signature": "any"}
+    client = made.test_client()
+    answer = client.post("/webhooks/audio/1", environ_overrides=told, headers=signed)
     assert (answer.status_code, "form" in answer.text) == (413, False)
+
+
+def test_the_body_of_an_unsigned_callback_is_not_read() -> None:
+    class Unreadable(io.BytesIO):
+        def read(self, *_sizes: object) -> bytes:
+            raise AssertionError("it was read")
+
+    answer = (
+        make_app(Memory())
+        .test_client()
+        .post("/webhooks/audio/1", input_stream=Unreadable(), headers={"Content-Length": "1000"})
+    )
+    assert (answer.status_code, answer.json) == (401, {"error": "There is no signature."})
 
 
 def test_a_wrong_method_is_told_the_right_ones(broken: Flask) -> None:
@@ -194,15 +211,20 @@ def test_an_app_that_others_know_is_not_open_by_accident() -> None:
 
 def test_wrong_passwords_are_counted_by_who_asks_behind_a_proxy() -> None:
     app = make_app(Memory(), app_password="horse battery", trusted_proxies=1)
-    client = app.test_client()
+    client, slept = app.test_client(), list[float]()
+    app.extensions[EXTENSION]._tries = Tries(sleep=slept.append)
 
-    def guess(address: str) -> int:
+    def guess(address: str) -> None:
         # What the guesser wrote comes first; what the proxy saw comes last.
         headers = {"X-Forwarded-For": f"203.0.113.9, {address}"}
-        return client.post("/login", data={"password": "no"}, headers=headers).status_code
+        code = client.post("/login", data={"password": "no"}, headers=headers).status_code
+        assert code == 401
 
-    assert [guess("192.0.2.1") for _ in range(11)] == [401] * 10 + [429]
-    assert guess("192.0.2.2") == 401
+    for _ in range(PER_ADDRESS + 1):
+        guess("192.0.2.1")
+    assert slept == [DELAY]
+    guess("192.0.2.2")
+    assert slept == [DELAY]
 
 
 def code_from(address: str | None, path: str = "/search", **settings: Any) -> int:

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import base64
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from lxml import html
-from werkzeug.exceptions import TooManyRequests
 from werkzeug.test import TestResponse
 
-from allthethings.web.login import IN_ALL, PER_ADDRESS, WINDOW, Tries, local_path
+from allthethings.web.login import (
+    DELAY,
+    EXTENSION,
+    MAX_WAITING,
+    PER_ADDRESS,
+    WINDOW,
+    Tries,
+    local_path,
+)
 from tests.allthethings.web.in_memory import Memory, make_app
 
 PASSWORD = "corréct horse"
@@ -20,8 +29,21 @@ JSON = {"Accept": "application/json"}
 
 
 @pytest.fixture
-def guarded() -> Flask:
-    return make_app(Memory(), app_password=PASSWORD)
+def memory() -> Memory:
+    return Memory()
+
+
+@pytest.fixture
+def slept() -> list[float]:
+    """For how long answers had to wait."""
+    return []
+
+
+@pytest.fixture
+def guarded(memory: Memory, slept: list[float]) -> Flask:
+    app = make_app(memory, app_password=PASSWORD)
+    app.extensions[EXTENSION]._tries = Tries(sleep=slept.append)
+    return app
 
 
 @pytest.fixture
@@ -121,43 +143,106 @@ def test_scripts_send_it_with_each_request(client: FlaskClient) -> None:
     assert client.get("/", headers=JSON).status_code == 401  # no session came of it
 
 
-def test_wrong_passwords_are_counted(client: FlaskClient) -> None:
-    for number in range(PER_ADDRESS):
-        code = (
-            sign_in(client, "wrong").status_code
-            if number % 2
-            else client.get("/", headers=basic("wrong")).status_code
-        )
-        assert code == 401
-    for password in ("wrong", PASSWORD):
-        answer = sign_in(client, password)
-        assert answer.status_code == 429
-        assert 0 < int(answer.headers["Retry-After"]) <= WINDOW + 1
-        assert "Too many wrong passwords. Try again in" in answer.text
-    answer = client.get("/", headers={**JSON, **basic(PASSWORD)})
-    assert (answer.status_code, set(answer.json or ())) == (429, {"error"})
-    assert "Retry-After" in answer.headers
-    elsewhere = client.post(
-        "/login", data={"password": PASSWORD}, environ_overrides={"REMOTE_ADDR": "192.0.2.1"}
+def wrong(client: FlaskClient, address: str = "192.0.2.1") -> TestResponse:
+    return client.post(
+        "/login", data={"password": "wrong"}, environ_overrides={"REMOTE_ADDR": address}
     )
-    assert elsewhere.status_code == 303
 
 
-def test_tries_are_limited_in_all_and_forgotten_after_a_minute() -> None:
+def test_the_right_password_is_accepted_after_any_number_of_wrong_ones(
+    guarded: Flask, slept: list[float]
+) -> None:
+    known, guesser, late = (guarded.test_client() for _ in range(3))
+    sign_in(known)
+    for number in range(200):
+        answer = sign_in(guesser, "wrong") if number % 2 else guesser.get("/", headers=basic("no"))
+        assert answer.status_code == 401
+    assert slept == [DELAY] * (200 - PER_ADDRESS)
+    assert known.get("/").status_code == 200
+    assert late.get("/", headers={**JSON, **basic(PASSWORD)}).status_code == 200
+    assert sign_in(late).status_code == 303
+    assert len(slept) == 200 - PER_ADDRESS
+
+
+def test_only_an_address_that_guesses_is_slowed_down(
+    client: FlaskClient, slept: list[float]
+) -> None:
+    for _ in range(PER_ADDRESS + 3):
+        wrong(client)
+    assert slept == [DELAY] * 3
+    wrong(client, "192.0.2.2")
+    assert len(slept) == 3
+    for number in range(PER_ADDRESS + 2):  # an address of IPv4 on a socket of IPv6
+        wrong(client, f"::ffff:192.0.2.{number + 10}")
+    assert len(slept) == 3
+    for number in range(PER_ADDRESS + 2):  # whoever has one address has the network around it
+        wrong(client, f"2001:db8::{number + 1:x}")
+    assert len(slept) == 5
+
+
+def test_wrong_passwords_are_forgotten_after_a_minute() -> None:
+    slept: list[float] = []
     now = 1000.0
-    tries = Tries(lambda: now)
-    for number in range(IN_ALL):
-        tries.begin(str(number // PER_ADDRESS))
-    with pytest.raises(TooManyRequests) as caught:
-        tries.begin("another")
-    assert caught.value.retry_after == WINDOW + 1
-    now += WINDOW
-    right = tries.begin("another")
-    tries.forgive(right)
+    tries = Tries(lambda: now, slept.append)
     for _ in range(PER_ADDRESS):
-        tries.begin("another")
-    with pytest.raises(TooManyRequests):
-        tries.begin("another")
+        tries.wrong("192.0.2.1")
+    now += WINDOW
+    tries.wrong("192.0.2.1")
+    assert not slept
+
+
+def test_few_answers_wait_at_once(guarded: Flask) -> None:
+    """A crowd of guessers takes few threads, and the right password needs none of them."""
+    go_on, waiting = threading.Event(), threading.Semaphore(0)
+
+    def sleep(_seconds: float) -> None:
+        waiting.release()
+        assert go_on.wait(60)
+
+    guarded.extensions[EXTENSION]._tries = Tries(sleep=sleep)
+    for _ in range(PER_ADDRESS):
+        assert wrong(guarded.test_client()).status_code == 401
+    with ThreadPoolExecutor(MAX_WAITING) as pool:
+        slow = [pool.submit(wrong, guarded.test_client()) for _ in range(MAX_WAITING)]
+        for _ in slow:
+            assert waiting.acquire(timeout=60)
+        refused = wrong(guarded.test_client())
+        right = sign_in(guarded.test_client())
+        go_on.set()
+        assert [each.result().status_code for each in slow] == [401] * MAX_WAITING
+    assert refused.status_code == 429
+    assert refused.headers["Retry-After"] == "1"
+    assert "The right one is accepted at any time." in refused.text
+    assert right.status_code == 303
+
+
+def test_signing_out_ends_the_session_for_copies_of_its_cookie(memory: Memory) -> None:
+    """Also in another process of the app, which shares only the database and the settings."""
+    here, there = (make_app(memory, app_password=PASSWORD) for _ in range(2))
+    client, other_session, thief = here.test_client(), here.test_client(), there.test_client()
+    sign_in(client)
+    sign_in(other_session)
+    cookie = client.get_cookie("session")
+    assert cookie is not None
+    thief.set_cookie("session", cookie.value)
+    assert thief.get("/").status_code == 200
+    client.post("/logout")
+    assert thief.get("/").status_code == 303
+    assert (
+        here.test_client().get("/", headers={"Cookie": f"session={cookie.value}"}).status_code
+        == 303
+    )
+    assert other_session.get("/").status_code == 200
+
+
+def test_a_session_whose_end_is_not_known_waits_for_the_database(memory: Memory) -> None:
+    client = make_app(memory, app_password=PASSWORD).test_client()
+    sign_in(client)
+    memory.ended_sessions.is_away = True
+    assert client.get("/").status_code == 503
+    assert client.post("/logout").status_code == 503
+    memory.ended_sessions.is_away = False
+    assert client.get("/").status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def test_the_script_is_small() -> None:
 def test_what_strangers_wrote_is_text(path: str) -> None:
     tree = rendered(hostile_world(), path)
     scripts = {script.get("src") for script in tree.iter("script")}
-    assert scripts <= {"/static/app.js", "/static/thing.js"}
+    assert scripts <= {f"/static/{path.name}" for path in (ROOT / "static").glob("*.js")}
     assert [image.get("src") for image in tree.iter("img")] == ["/static/mark.svg"]
     for element in tree.iter(html.etree.Element):
         assert not [name for name in element.attrib if name.startswith("on") or name == "style"]
@@ -87,6 +87,16 @@ def test_an_example_is_one_button() -> None:
     assert tree.xpath("//a[starts-with(@href, '/search?')]/@href") == ["/search?query=insects"]
 
 
+def test_the_examples_are_folded_away_once_there_are_things_of_ones_own() -> None:
+    example = make_asset(1, S.SEARCHABLE, url=EXAMPLE.url)
+    tree = rendered(Memory([example], examples=[EXAMPLE]), "/")
+    assert tree.xpath("//main/section/ul[@class='cards']")
+    own = make_asset(2, S.SUBMITTED)
+    tree = rendered(Memory([example, own], examples=[EXAMPLE]), "/")
+    assert tree.xpath("//main/details[not(@open)]/ul[@class='cards']")
+    assert not tree.xpath("//section/ul[@class='cards']")
+
+
 def place(asset: Asset) -> str:
     """How an address names it: by its milliseconds since 1970, and its id."""
     return f"{round(asset.created_at.timestamp() * 1000)}-{asset.id}"
@@ -120,16 +130,16 @@ def test_a_result_leads_to_its_thing_and_to_the_second() -> None:
     hits = [make_hit("A dance.", 0.7, TimeSpan(61.5, 70)), make_hit("A meadow.", 0.6)]
     tree = rendered(Memory([make_asset(1, S.SEARCHABLE)], hits=hits), "/search?query=bees")
     (result,) = tree.xpath("//*[@data-result]")
-    assert result.xpath(".//a/@href")[0] == f"/assets/{1:024x}"
+    assert result.xpath(".//a/@href")[0] == f"/assets/{1:024x}?query=bees&at=0#p0"
     assert "https://radio.test/1.mp3#t=61.5" in result.xpath(".//a/@href")
-    assert text_of(result, ".//*[@class='place']")[0].startswith("Listen from 1:01")
+    assert text_of(result, ".//a[@class='open']")[0].startswith("Listen from 1:01")
 
 
 def test_a_moment_of_a_thing_without_a_player_is_not_said_to_be_heard() -> None:
     thing = make_asset(1, S.SEARCHABLE, content_type="text/plain")
     hits = [make_hit("A dance.", 0.7, TimeSpan(61.5, 70))]
     tree = rendered(Memory([thing], hits=hits), "/search?query=bees")
-    assert text_of(tree, "//a[@class='place']")[0].startswith("From 1:01")
+    assert text_of(tree, "//a[@class='open']")[0].startswith("From 1:01")
 
 
 @pytest.mark.parametrize(
@@ -138,7 +148,6 @@ def test_a_moment_of_a_thing_without_a_player_is_not_said_to_be_heard() -> None:
         (S.SUBMITTED, "Submitted"),
         (S.PROCESSING_ERROR, "Processing: failed"),
         (S.EMBEDDINGS_ERROR, "Generating embeddings: failed"),
-        (S.SEARCHABLE, "Searchable: done"),
     ],
 )
 def test_a_thing_shows_how_far_it_came(status: S, at: str) -> None:

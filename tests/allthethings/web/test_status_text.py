@@ -147,7 +147,7 @@ def test_any_other_failure_can_be_tried_again(status: S, code: E | None, error: 
     failed = thing(status, error=error, error_code=code)
     seen = standing(failed, Progress(), BEGAN)
     assert seen.advice == BY_STAGE[status]
-    assert seen.trouble.endswith(error or "no reason was given.")
+    assert seen.trouble.endswith(error or "unknown reason.")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -19,6 +20,7 @@ from allthethings.assets.transcripts import Line, pack
 from allthethings.errors import BadInput, ErrorCode
 from allthethings.replicate.predictions import Prediction
 from allthethings.store.documents import now
+from allthethings.web.assets import INDEX_DELAY
 from tests.allthethings.web.in_memory import (
     BEGAN,
     HOSTILE,
@@ -66,6 +68,17 @@ def client(memory: Memory) -> FlaskClient:
 # -- how it stands
 
 
+def test_a_new_thing_that_no_search_finds_yet() -> None:
+    soon = "//p[contains(., 'will find it in a moment')]"
+    new = replace(make_asset(1, S.SEARCHABLE), updated_at=now())
+    assert rendered(Memory([new], READ, in_index=False), PATH).xpath(soon)
+    assert not rendered(Memory([new], READ), PATH).xpath(soon)
+    old = replace(new, updated_at=new.updated_at - 2 * INDEX_DELAY)
+    assert not rendered(Memory([old], READ, in_index=False), PATH).xpath(soon)
+    unfinished = replace(new, status=S.PROCESSED)
+    assert not rendered(Memory([unfinished], READ, in_index=False), PATH).xpath(soon)
+
+
 @pytest.mark.parametrize("status", list(S))
 @pytest.mark.parametrize("kind", ["audio/mpeg", "text/html"])
 @pytest.mark.parametrize("error", [None, HOSTILE])
@@ -75,7 +88,10 @@ def test_a_page_for_every_state(status: S, kind: str, error: str | None) -> None
     under_way = status in (S.SUBMITTED, S.PROCESSING, S.PROCESSED, S.GENERATING_EMBEDDINGS)
     failed = status in (S.PROCESSING_ERROR, S.EMBEDDINGS_ERROR)
     actions = {form.get("action").removeprefix(PATH) for form in tree.xpath("//main//form")}
-    assert actions == {"/delete"} | ({"/cancel"} if under_way else {"/retry"} if failed else set())
+    looks = {"/schedule", f"/look-again/{thing.id}"}
+    assert actions - {"/delete", "#text"} == (
+        {"/cancel"} if under_way else {"/retry"} if failed else looks
+    )
     assert len(tree.xpath("//progress")) == under_way
     assert tree.xpath("//article/@data-poll") == ([f"{PATH}/state"] if under_way else [])
     assert all(text_of(tree, "//*[@data-doing]")) == under_way or not under_way
@@ -84,6 +100,10 @@ def test_a_page_for_every_state(status: S, kind: str, error: str | None) -> None
     assert not error or not shown or HOSTILE in text_of(shown[0], ".//*[@data-trouble]")[0]
     assert len(tree.xpath("//a[.='More like this']")) == (status is S.SEARCHABLE)
     assert len(tree.xpath("//*[contains(@class, 'timeline')]")) == 1
+    assert len(tree.xpath("//ol[@class='steps']")) == (status is not S.SEARCHABLE)
+    [fold] = tree.xpath("//details[.//*[@id='history']]")
+    assert text_of(fold, "summary") == ["How it got here"]
+    assert ("open" in fold.attrib) == (status is not S.SEARCHABLE)
 
 
 @pytest.mark.parametrize("status", [S.SUBMITTED, S.PROCESSED])
@@ -111,7 +131,7 @@ def test_what_waits_for_another_attempt_says_so_and_can_be_retried_or_cancelled(
     )
     tree = rendered(Memory([thing], READ), PATH)
     actions = {form.get("action").removeprefix(PATH) for form in tree.xpath("//main//form")}
-    assert actions == {"/delete", "/cancel", "/retry"}
+    assert actions == {"/delete", "/cancel", "/retry", "#text"}
     assert text_of(tree, "//*[@data-trouble]") == ["The server answered 503."]
     assert text_of(tree, "//*[@data-advice]") == ["Attempt 2 of 5 in about 2 min."]
     asset = client(Memory([thing])).get(PATH, headers={"Accept": "application/json"}).json["asset"]  # type: ignore[index]
@@ -259,6 +279,16 @@ def test_a_transcript_as_json() -> None:
     assert name_of(answer) == "1 transcript.json"
 
 
+def test_a_page_shows_what_a_thing_tells_of_itself_and_what_its_text_lacks() -> None:
+    thing = page(author=HOSTILE, dated="2025-03-09", remark="Page 3 has no text.")
+    tree = rendered(thing, PATH)
+    authors = "//header//p[@class='facts']/span[@dir='auto']"
+    assert text_of(tree, authors)[1:] == [" ".join(HOSTILE.split())]
+    assert "dated 2025-03-09" in text_of(tree, "//header//p[@class='facts']/span")
+    assert "Page 3 has no text." in text_of(tree, "//*[@data-region='text']/p")
+    assert len(text_of(rendered(page(), PATH), authors)) == 1
+
+
 def test_a_page_has_words_but_no_subtitles() -> None:
     assert transcript(page(), "txt").text == "First <i>words</i>.\n\nMore words.\n"
     told = json.loads(transcript(page(), "json").data)
@@ -349,3 +379,24 @@ def test_the_time_that_is_left_is_counted_from_now() -> None:
     answer = client(Memory([lately])).get(f"{PATH}/state")
     assert answer.json is not None
     assert "at any moment" in answer.json["asset"]["now"]["advice"]
+
+
+# -- what Replicate told
+
+
+def test_what_replicate_told_is_shown_and_told() -> None:
+    told: dict[str, Any] = {
+        "replicate_request": {"version": "v1", "input": {"audio": HOSTILE}},
+        "replicate_response": {"status": "succeeded", "logs": HOSTILE},
+    }
+    thing = recording(**told)
+    shown = [json.loads(each) for each in text_of(rendered(thing, PATH), "//pre")]
+    assert shown == [*told.values()]
+    asset = client(thing).get(PATH, headers={"Accept": "application/json"}).get_json()["asset"]
+    assert {name: asset[name] for name in told} == told
+
+
+def test_a_thing_that_no_model_reads_has_nothing_of_replicate() -> None:
+    assert not rendered(page(), PATH).xpath("//pre")
+    asset = client(page()).get(PATH, headers={"Accept": "application/json"}).get_json()["asset"]
+    assert asset["replicate_request"] is None

@@ -47,6 +47,8 @@ def _run(directory: Path) -> Iterator[Atlas]:
 
 
 @pytest.fixture
-def collection(atlas: Atlas) -> Collection[dict[str, Any]]:
-    """An empty collection of its own."""
-    return atlas.client.test.create_collection(f"c{next(_numbers)}")
+def collection(atlas: Atlas) -> Iterator[Collection[dict[str, Any]]]:
+    """An empty collection of its own, dropped afterwards: each index costs a follower."""
+    collection = atlas.client.test.create_collection(f"c{next(_numbers)}")
+    yield collection
+    collection.drop()

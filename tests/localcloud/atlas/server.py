@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from pymongo.operations import SearchIndexModel
 from localcloud.atlas import secantus_argv
 from localcloud.ports import pick_port
 from localcloud.processes import Program, spawn
+from tests.support.small_disk import SmallDisk
 from tools.harness.waiting import wait_for
 
 Document = dict[str, Any]
@@ -26,8 +28,22 @@ Document = dict[str, Any]
 class Atlas:
     """Both processes, each of which can be killed and started again on its port."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        disk: SmallDisk | None = None,
+        search_wait: float = 30.0,
+        options: Sequence[str] = (),
+    ) -> None:
+        """`disk` is where the proxy keeps its indexes, if it is another one; `options` are more of
+        its options.
+
+        Searches wait so long, in seconds, that they include all writes on a busy machine.
+        """
         self.directory = directory
+        self._disk = disk
+        self._search_wait = search_wait
+        self._options = options
         self.port = pick_port()
         self.upstream_port = pick_port({self.port})
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -59,8 +75,11 @@ class Atlas:
             argv = [
                 *(sys.executable, "-m", "localcloud.atlas", "--port", str(self.port)),
                 *("--upstream-port", str(self.upstream_port)),
-                *("--data-dir", str(self.directory / "atlas")),
+                *("--data-dir", str(self._disk.place if self._disk else self.directory / "atlas")),
+                *("--search-wait", str(self._search_wait)),
+                *self._options,
             ]
+            argv = [*self._disk.enter, *argv] if self._disk else argv
         return Program(name, argv, self.directory / f"{name}.log")
 
     def kill(self, name: str, how: int = signal.SIGKILL) -> int:

@@ -58,13 +58,14 @@ def test_killed_while_writing(mortal: Atlas, doomed: Documents, victim: str) -> 
     create_index(doomed, "kind")
     killer = threading.Timer(0.1, mortal.kill, (victim,))
     killer.start()
-    number = 0
-    while number < 200 or killer.is_alive():
+    number, in_doubt = 0, False
+    while number < 200 or killer.is_alive() or in_doubt:
         try:
             document = {"kind": number % 3, "embedding": binary(ROWS[number % 400])}
             doomed.replace_one({"_id": number % 400}, document, upsert=True)
-            number += 1
-        except ConnectionFailure:
+            number, in_doubt = number + 1, False
+        except ConnectionFailure:  # the write may be there all the same, so it is repeated
+            in_doubt = True
             if victim not in mortal.processes:
                 mortal.start(victim)
     if victim not in mortal.processes:
@@ -119,7 +120,7 @@ def test_the_token_is_gone(mortal: Atlas, doomed: Documents) -> None:
         db.execute("UPDATE meta SET value = ? WHERE key = 'token'", (spoilt,))
     mortal.start("atlas")
     wait_for(lambda: is_right(doomed), "the index as it is now", despite=ConnectionFailure)
-    assert f"{doomed.name}: 35 documents" in mortal.log("atlas")
+    wait_for(lambda: f"{doomed.name}: 35 documents" in mortal.log("atlas"), "the scan's end")
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "database"])
@@ -139,7 +140,22 @@ def test_damage_on_disk_is_noticed(mortal: Atlas, doomed: Documents, damage: str
     mortal.start("atlas")
     wait_for(lambda: is_right(doomed), "the index made anew", despite=ConnectionFailure)
     assert "damaged" in mortal.log("atlas")
-    assert f"{doomed.name}: 50 documents" in mortal.log("atlas")
+    wait_for(lambda: f"{doomed.name}: 50 documents" in mortal.log("atlas"), "the scan's end")
+
+
+def test_a_damaged_catalog_is_set_aside(mortal: Atlas, doomed: Documents) -> None:
+    """Whoever needs the indexes creates them again."""
+    create_index(doomed)
+    insert(doomed, 0, 50)
+    mortal.kill("atlas", signal.SIGTERM)
+    catalog = mortal.directory / "atlas" / "catalog.sqlite"
+    catalog.write_bytes(b"no database" * 100)
+    mortal.start("atlas")
+    assert list(doomed.list_search_indexes()) == []
+    assert f"{catalog} is damaged" in mortal.log("atlas")
+    create_index(doomed)
+    assert is_right(doomed)
+    assert catalog.with_suffix(".damaged").exists()
 
 
 def test_an_index_that_was_being_built(mortal: Atlas, doomed: Documents) -> None:

@@ -19,7 +19,7 @@ Documents = Collection[dict[str, Any]]
 ROWS = 300
 PATHS = ("number", "text", "when", "owner", "flag", "code", "nested.tag", "many", "mixed")
 DAY = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
-OWNERS = [ObjectId() for _ in range(5)]
+OWNERS = [ObjectId(f"{number:024x}") for number in range(5)]
 CODES = [Binary.from_uuid(uuid.UUID(int=n)) for n in range(4)]
 MANY = [None, True, 1, "x", 2.5, Int64(2**60), DAY, OWNERS[0]]
 

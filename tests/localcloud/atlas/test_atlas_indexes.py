@@ -140,6 +140,15 @@ def test_update_is_checked(collection: Documents) -> None:
     assert refused.value.code == 27
 
 
+def test_update_and_drop_need_the_collection(atlas: Atlas) -> None:
+    nowhere = atlas.client.test.nowhere
+    change = {"updateSearchIndex": "nowhere", "name": "x", "definition": DEFINITION}
+    for command in (change, {"dropSearchIndex": "nowhere", "name": "x"}):
+        with pytest.raises(OperationFailure, match="does not exist") as refused:
+            nowhere.database.command(command)
+        assert refused.value.code == 26
+
+
 def test_drop(collection: Documents) -> None:
     collection.insert_one({"_id": 1, "embedding": [1.0] * 8})
     create_index(collection)

@@ -58,11 +58,13 @@ REFUSED: list[tuple[Any, str]] = [
     ({"mappings": {}, "colour": 1}, 'unrecognized field "colour"'),
 ]
 FIELDS_REFUSED: list[tuple[Any, str]] = [
-    ({"type": "autocomplete"}, 'does not index the type "autocomplete"'),
+    ({"type": "autocomplete", "tokenization": "nGram"}, 'tokenization: nGram" is not supported'),
+    ({"type": "autocomplete", "minGrams": 0}, 'minGrams" must be positive'),
+    ({"type": "autocomplete", "minGrams": 5, "maxGrams": 4}, "cannot be less than minGrams"),
     ({"type": "stringFacet"}, 'does not index the type "stringFacet"'),
     ({"type": "geo"}, 'does not index the type "geo"'),
     ({"type": "embeddedDocuments"}, "does not index the type"),
-    ({"type": "image"}, r'"definition.mappings.fields.f.type" must be one of \[boolean, date'),
+    ({"type": "image"}, r'fields.f.type" must be one of \[autocomplete, boolean'),
     ({}, '"definition.mappings.fields.f.type" is required'),
     ([], '"definition.mappings.fields.f" cannot be empty'),
     ([{"type": "date"}, {"type": "date"}], 'multiple "\\[date\\]" type definitions'),
@@ -121,7 +123,7 @@ def test_analyzers_of_fields_and_index(collection: Documents) -> None:
 class TestDynamic:
     """Every field that can be indexed without a name."""
 
-    OWNER = ObjectId()
+    OWNER = ObjectId("6b0c99de556ed3a82511264b")
 
     @pytest.fixture(scope="module")
     @staticmethod

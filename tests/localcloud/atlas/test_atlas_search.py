@@ -149,9 +149,8 @@ def test_only_as_the_first_stage(collection: Documents) -> None:
     stage = search_stage([0.0] * 8)
     with pytest.raises(OperationFailure, match="only valid as the first stage"):
         collection.aggregate([{"$match": {}}, stage])
-    union = {"$unionWith": {"coll": collection.name, "pipeline": [stage]}}
-    with pytest.raises(OperationFailure, match="inside another stage"):
-        collection.aggregate([union])
+    with pytest.raises(OperationFailure, match=r"does not run \$vectorSearch inside \$facet"):
+        collection.aggregate([{"$facet": {"near": [stage]}}])
     explain = {"aggregate": collection.name, "pipeline": [stage], "cursor": {}}
     with pytest.raises(OperationFailure, match="cannot explain"):
         collection.database.command("explain", explain)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,14 @@ import pytest
 
 from localcloud.atlas.index.definitions import VectorDefinition, VectorField
 from localcloud.atlas.index.sources import unpack
-from localcloud.atlas.index.stores import encode_id
+from localcloud.atlas.index.stores import DamagedStore, encode_id
 from localcloud.atlas.vector import nearest
 from localcloud.atlas.vector.fields import FieldStores
 from localcloud.atlas.vector.filters import parse
+from localcloud.atlas.vector.rows import RowTable
 from localcloud.atlas.vector.store import Query, Shape, VectorStore
 from localcloud.atlas.wire.messages import decode_document
+from tools.harness.waiting import wait_for
 
 Floats = npt.NDArray[np.float32]
 ROWS, DIMENSIONS = 20_000, 64
@@ -55,6 +58,11 @@ def keys(store: VectorStore, query: Floats, candidates: int | None, **wanted: An
     return [decode_document(key)["_id"] for key, _ in found]
 
 
+def stored(store: VectorStore) -> set[Any]:
+    keys = store.keys()
+    return {decode_document(key)["_id"] for key in keys}
+
+
 def sources(store: VectorStore, *keys: Any) -> list[Any]:
     """The _ids of the documents that the store keeps."""
     found = store.sources([encode_id(key) for key in keys])
@@ -82,6 +90,112 @@ def test_recall_under_a_filter(large: VectorStore, share: float) -> None:
         assert all(key < ROWS * share for key in exact)
         hits += len(set(exact) & set(keys(large, query, 100, n=wanted)))
     assert hits / 200 >= 0.99
+
+
+@pytest.mark.parametrize("sound", [True, False])
+def test_a_loaded_store_has_its_sketch(
+    large: VectorStore,
+    rows: Floats,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    sound: bool,
+) -> None:
+    """It is not made again, unless its file is damaged."""
+    folder = tmp_path / "store"
+    shutil.copytree(large.directory, folder)
+    if not sound:
+        (folder / "sketch.npz").write_bytes(b"no sketch")
+    made: list[int] = []
+    of = nearest.Sketch.of
+
+    def count(matrix: Floats, lengths: Floats, rows: int, similarity: str) -> nearest.Sketch:
+        made.append(rows)
+        return of(matrix, lengths, rows, similarity)
+
+    monkeypatch.setattr(nearest.Sketch, "of", count)
+    store = VectorStore(folder, large.shape)
+    assert made == ([] if sound else [ROWS])
+    for query in clustered(20, 5):
+        assert keys(store, query, 100) == keys(large, query, 100)
+    assert keys(store, rows[9], None, n={"$lt": 100})[0] == 9
+    assert made == ([] if sound else [ROWS])
+    store.close()
+
+
+@pytest.mark.parametrize("state", ["sound", "damaged", "of another number"])
+def test_a_snapshot_and_what_changed_since(
+    large: VectorStore,
+    rows: Floats,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    state: str,
+) -> None:
+    """The table is read as a whole only if the snapshot is of no use."""
+    folder = tmp_path / "store"
+    shutil.copytree(large.directory, folder)
+    store = VectorStore(folder, large.shape)
+    (file,) = folder.glob("rows-*.npz")
+    for number in range(100, 200):
+        store.remove(encode_id(number))
+    store.put(encode_id(5), rows[5], {"n": [-5]}, b"")
+    store.put(encode_id(6), rows[7_000], {"n": [-6]}, b"")
+    store.put(encode_id("new"), rows[8_000], {}, b"")
+    store.put(encode_id("gone"), rows[8_000], {}, b"")
+    store.remove(encode_id("gone"))
+    store.commit({"_data": "2"})
+    store.put(encode_id("lost"), rows[9_000], {}, b"")
+    store.close()
+    if state == "damaged":
+        data = file.read_bytes()
+        file.write_bytes(data[: len(data) // 2] + b"damage" + data[len(data) // 2 + 6 :])
+    elif state != "sound":
+        file.rename(file.with_name("rows-999.npz"))
+    read: list[RowTable] = []
+    load = RowTable.load
+
+    def noted(table: RowTable) -> Any:
+        read.append(table)
+        return load(table)
+
+    monkeypatch.setattr(RowTable, "load", noted)
+    again = VectorStore(folder, large.shape)
+    assert len(read) == (state != "sound")
+    assert len(again) == ROWS - 99
+    assert keys(again, rows[5], None, n=-5) == [5]
+    assert keys(again, rows[6], None, n=-6) == [6]
+    assert keys(again, rows[5], None, n={"$in": [5, 6, 150]}) == []
+    assert {"new", 8_000} <= set(keys(again, rows[8_000], None))
+    assert {6, 7_000} <= set(keys(again, rows[7_000], None))
+    assert not {"gone", "lost", *range(100, 200)} & stored(again)
+    for query in clustered(10, 6):
+        assert keys(again, query, 100, n={"$gte": 200}) == keys(large, query, 100, n={"$gte": 200})
+    again.put(encode_id("later"), rows[9_000], {"n": [-9]}, b"")
+    again.commit({"_data": "3"})
+    assert keys(again, rows[9_000], None, n=-9) == ["later"]
+    again.close()
+
+
+def test_damage_below_a_snapshot_is_noticed(
+    large: VectorStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store is searched at once, and the follower hears of it at a later commit."""
+    monkeypatch.setattr("localcloud.atlas.vector.store.CHECK_PAUSE", 0.0)
+    folder = tmp_path / "store"
+    shutil.copytree(large.directory, folder)
+    with (folder / "vectors.f32").open("r+b") as file:
+        file.seek(4 * DIMENSIONS * 12_345)
+        file.write(b"\xff")
+    store = VectorStore(folder, large.shape)
+
+    def refused() -> bool:
+        try:
+            store.commit(None)
+        except DamagedStore as damage:
+            return str(damage) == "row 12345"
+        return False
+
+    wait_for(refused, "the damage")
+    store.close()
 
 
 def test_only_what_was_committed_is_found_again(tmp_path: Path, rows: Floats) -> None:

@@ -58,6 +58,19 @@ def test_encode_and_decode() -> None:
     assert wire.peek(header.op_code, data[16:]) == wire.Peek(0, "ping")
 
 
+def test_the_collection_of_a_command() -> None:
+    def peek(command: dict[str, Any]) -> wire.Peek | None:
+        return wire.peek(wire.OP_MSG, b"\0\0\0\0\0" + bson.encode(command))
+
+    assert peek({"insert": "änder", "$db": "x"}) == wire.Peek(0, "insert", "änder")
+    assert peek({"dropDatabase": 1, "$db": "x"}) == wire.Peek(0, "dropDatabase")
+    whole = b"\0\0\0\0\0" + bson.encode({"insert": "collection"})
+    for end in range(20, 35):  # whatever is cut off, a name is whole or not there
+        found = wire.peek(wire.OP_MSG, whole[:end])
+        assert found is not None
+        assert found.target in (None, "collection")
+
+
 def test_checksum_and_sequence() -> None:
     body = b"\0" + bson.encode({"insert": "c"})
     documents = b"documents\0" + bson.encode({"_id": 1}) + bson.encode({"_id": 2})

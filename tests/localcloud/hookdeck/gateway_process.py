@@ -23,6 +23,7 @@ from standardwebhooks.webhooks import Webhook
 
 from localcloud.ports import pick_port
 from localcloud.processes import Program, spawn, sweep
+from tests.support.small_disk import SmallDisk
 from tools.harness.waiting import wait_for
 
 API_KEY = "test-project-key"
@@ -55,6 +56,11 @@ class Reply:
     hang_up: bool = False
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128  # connections that may come at once
+
+
 class Receiver:
     """An HTTP server in a thread. `replies` are used up first, then `reply` for ever."""
 
@@ -64,8 +70,7 @@ class Receiver:
         self.reply = Reply()
         self.under_way = self.most_under_way = 0
         self._lock = threading.Lock()
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", port), self._handler())
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", port), self._handler())
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         self._thread.start()
@@ -134,13 +139,21 @@ class Gateway:
     """`python -m localcloud.hookdeck`, and a client of its admin API."""
 
     def __init__(
-        self, data_dir: Path, *, time_scale: float = 0.01, secret: str = SECRET, port: int = 0
+        self,
+        data_dir: Path,
+        *,
+        time_scale: float = 0.01,
+        port: int = 0,
+        keep_bodies_hours: float = 24,
+        disk: SmallDisk | None = None,
     ) -> None:
+        """With a disk, its data is there, and only its log in `data_dir`."""
         self.data_dir = data_dir
         self.port = port or pick_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._time_scale = time_scale
-        self._secret = secret
+        self._disk = disk
+        self.keep_bodies_hours = keep_bodies_hours
         self.process: subprocess.Popen[bytes] | None = None
         self.api = httpx.Client(
             base_url=f"{self.url}/2025-07-01",
@@ -163,16 +176,22 @@ class Gateway:
         self.api.close()
         self.web.close()
 
-    def start(self) -> Gateway:
-        argv = [sys.executable, "-m", "localcloud.hookdeck", "--port", str(self.port)]
-        argv += ["--data-dir", str(self.data_dir), "--time-scale", str(self._time_scale)]
+    def launch(self) -> subprocess.Popen[bytes]:
+        """Start the process, without waiting until it answers."""
+        enter, place = (self._disk.enter, self._disk.place) if self._disk else ((), self.data_dir)
+        argv = [*enter, sys.executable, "-m", "localcloud.hookdeck", "--port", str(self.port)]
+        argv += ["--data-dir", str(place), "--time-scale", str(self._time_scale)]
         env = {
             **os.environ,
             "HOOKDECK_PROJECT_API_KEY": API_KEY,
-            "HOOKDECK_WEBHOOK_SECRET": self._secret,
+            "HOOKDECK_WEBHOOK_SECRET": SECRET,
+            "KEEP_BODIES_HOURS": str(self.keep_bodies_hours),
         }
-        log = self.data_dir / "log"
-        process = self.process = spawn(Program("hookdeck", argv, log, env))
+        self.process = spawn(Program("hookdeck", argv, self.data_dir / "log", env))
+        return self.process
+
+    def start(self) -> Gateway:
+        process, log = self.launch(), self.data_dir / "log"
 
         def up() -> bool:
             assert process.poll() is None, log.read_text()
@@ -210,16 +229,12 @@ class Gateway:
         return response.json()
 
     def connect(self, url: str, *rules: dict[str, Any], name: str = "", **more: Any) -> Any:
-        """Upsert a connection; `source` and `config` (the destination's) add to its ends."""
+        """Upsert a connection; `source` adds to its source, which else verifies nothing."""
         name = name or f"connection-{next(_names)}"
         payload = {
             "name": name,
-            "source": {"name": name, "type": "WEBHOOK", **more.get("source", {})},
-            "destination": {
-                "name": f"{name}-app",
-                "type": "HTTP",
-                "config": {"url": url, **more.get("config", {})},
-            },
+            "source": {"name": name, "type": "REPLICATE", **more.get("source", {})},
+            "destination": {"name": f"{name}-app", "type": "HTTP", "config": {"url": url}},
             "rules": list(rules),
         }
         return self.call("PUT", "/connections", payload)

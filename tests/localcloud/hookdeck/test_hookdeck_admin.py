@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.localcloud.hookdeck.gateway_process import (
@@ -37,14 +35,23 @@ AUDIO: dict[str, Any] = {
             "strategy": "exponential",
             "count": 5,
             "interval": 30000,
-            "response_status_codes": ["!404"],
+            "response_status_codes": ["!400", "!404", "!413"],
         }
     ],
 }
 
 
+RETRY = AUDIO["rules"][0]
+
+
 def changed(**changes: Any) -> dict[str, Any]:
     return {**AUDIO, **changes}
+
+
+def to(url: str, **more: Any) -> dict[str, Any]:
+    """The connection with a destination at the URL."""
+    config = {"url": url, **more}
+    return changed(destination={"name": "x", "type": "HTTP", "config": config})
 
 
 def test_upsert_answers_the_whole_connection(gateway: Gateway) -> None:
@@ -63,43 +70,14 @@ def test_upsert_again_changes_nothing(gateway: Gateway) -> None:
     assert gateway.call("PUT", "/connections", AUDIO) == first
 
 
-def test_upsert_changes_what_is_given_and_keeps_the_rest(gateway: Gateway) -> None:
-    first = gateway.connect("http://127.0.0.1:9/a", name="kept", source={"description": "mine"})
-    second = gateway.call(
-        "PUT",
-        "/connections",
-        {
-            "name": "kept",
-            "source": {"name": "kept"},
-            "destination": {
-                "name": "kept-app",
-                "type": "HTTP",
-                "config": {"url": "http://127.0.0.1:9/b"},
-            },
-        },
-    )
+def test_upsert_changes_the_connection_of_that_name(gateway: Gateway) -> None:
+    first = gateway.connect("http://127.0.0.1:9/a", name="kept")
+    second = gateway.connect("http://127.0.0.1:9/b", RETRY, name="kept")
     assert second["id"] == first["id"]
     assert second["source"] == first["source"]
     assert second["destination"]["id"] == first["destination"]["id"]
-    assert second["destination"]["config"]["url"] == "http://127.0.0.1:9/b"
-    assert second["rules"] == first["rules"]
-
-
-def test_upsert_with_ids(gateway: Gateway) -> None:
-    source = gateway.call("PUT", "/sources", {"name": "by-id"})
-    target = {"name": "by-id", "type": "CLI", "config": {"path": "/webhooks"}}
-    destination = gateway.call("PUT", "/destinations", target)
-    ends = {"source_id": source["id"], "destination_id": destination["id"]}
-    answer = gateway.call("PUT", "/connections", {"name": "by-id", **ends})
-    assert (answer["source"], answer["destination"]) == (source, destination)
-    assert destination["config"] == {"path": "/webhooks"}
-
-
-def test_credentials_only_when_asked_for(gateway: Gateway) -> None:
-    source = gateway.call("PUT", "/connections", AUDIO)["source"]
-    assert "auth" not in gateway.call("GET", f"/sources/{source['id']}")["config"]
-    shown = gateway.call("GET", f"/sources/{source['id']}", include="config.auth")
-    assert shown["config"]["auth"] == {"webhook_secret_key": PROVIDER_SECRET}
+    assert second["destination"]["config"] == {"url": "http://127.0.0.1:9/b"}
+    assert second["rules"] == [RETRY]
 
 
 @pytest.mark.parametrize(
@@ -108,7 +86,7 @@ def test_credentials_only_when_asked_for(gateway: Gateway) -> None:
         (changed(name="with space"), "name"),
         (changed(unknown=1), "unknown"),
         (changed(source=None), "source"),
-        (changed(source_id="src_none", source=None), "source_id"),
+        (changed(source_id="src_none"), "source_id"),
         (changed(source={"name": "x", "type": "STRIPE"}), "source.type"),
         (changed(source={"name": "x", "type": "STANDARD_WEBHOOKS"}), "source.type"),
         (
@@ -126,34 +104,46 @@ def test_credentials_only_when_asked_for(gateway: Gateway) -> None:
             "source.config.auth.webhook_secret_key",
         ),
         (
-            changed(source={"name": "x", "type": "WEBHOOK", "config": {"auth_type": "API_KEY"}}),
+            changed(source={"name": "x", "type": "REPLICATE", "config": {"auth_type": "API_KEY"}}),
             "source.config.auth_type",
         ),
+        (changed(destination={"name": "x", "type": "MOCK_API"}), "destination"),
+        (changed(destination={"name": "x", "type": "CLI"}), "destination.config"),
         (
-            changed(source={"name": "x", "type": "WEBHOOK", "config": {"auth": {"api_key": "x"}}}),
-            "source.config.auth",
-        ),
-        (changed(destination={"name": "x", "type": "MOCK_API"}), "destination.type"),
-        (changed(destination={"name": "x", "type": "HTTP"}), "destination.config.url"),
-        (
-            changed(destination={"name": "x", "config": {"url": "ftp://x"}}),
-            "destination.config.url",
-        ),
-        (
-            changed(destination={"name": "x", "config": {"url": "http://x", "path": "/"}}),
+            changed(destination={"name": "x", "type": "CLI", "config": {"path": "x"}}),
             "destination.config.path",
         ),
-        (changed(rules=[{"type": "transform"}]), "rules.0"),
-        (changed(rules=[{"type": "retry", "strategy": "random"}]), "rules.0.retry.strategy"),
+        (changed(destination={"name": "x", "type": "HTTP"}), "destination.config"),
+        (to("ftp://x"), "destination.config.url"),
+        (to("http://[x"), "destination.config.url"),
+        (to("http://[::1"), "destination.config.url"),
+        (to("http://x:99999/"), "destination.config.url"),
+        (to("http://x:port/"), "destination.config.url"),
+        (to("http://"), "destination.config.url"),
+        (to("http:///x"), "destination.config.url"),
+        (to("http://x y/"), "destination.config.url"),
+        (to("http://x/\ny"), "destination.config.url"),
+        (to("//x/"), "destination.config.url"),
+        (to("http://x", path="/"), "destination.config.path"),
+        (to("http://x", rate_limit=1), "destination.config.rate_limit"),
+        (changed(rules=[{"type": "transform"}]), "rules.0.type"),
+        (changed(rules=[{"type": "retry", "strategy": "random"}]), "rules.0.strategy"),
         (
             changed(
                 rules=[{"type": "retry", "strategy": "linear", "response_status_codes": ["5xx"]}]
             ),
-            "rules.0.retry.response_status_codes.0",
+            "rules.0.response_status_codes.0",
         ),
-        (changed(rules=[{"type": "deduplicate", "window": 1000}]), "rules.0"),
-        (changed(rules=[{"type": "filter", "body": {"status": "failed"}}]), "rules.0"),
-        (changed(rules=[{"type": "delay", "delay": 1}] * 2), "rules"),
+        (
+            changed(
+                rules=[{"type": "retry", "strategy": "linear", "response_status_codes": [">400"]}]
+            ),
+            "rules.0.response_status_codes.0",
+        ),
+        (changed(rules=[{**RETRY, "count": 51}]), "rules.0.count"),
+        (changed(rules=[{"type": "retry", "strategy": "linear"}]), "rules.0.interval"),
+        (changed(rules=[{"type": "delay", "delay": 1}]), "rules.0.type"),
+        (changed(rules=[RETRY, RETRY]), "rules"),
         ([], "body"),
     ],
 )
@@ -168,39 +158,15 @@ def test_what_is_refused_and_why(gateway: Gateway, payload: Any, field: str) -> 
 
 
 def test_a_refused_upsert_leaves_nothing_behind(gateway: Gateway) -> None:
-    payload = changed(
-        source={"name": "left-behind", "type": "WEBHOOK"},
-        destination={"name": "left-behind", "type": "HTTP"},
-    )
+    payload = changed(name="left-behind", rules=[{"type": "delay"}])
     assert gateway.api.put("/connections", json=payload).status_code == 422
-    assert gateway.call("GET", "/sources", name="left-behind")["models"] == []
+    assert gateway.call("GET", "/connections", name="left-behind")["models"] == []
 
 
-def test_get_update_and_delete(gateway: Gateway) -> None:
+def test_connections_by_name(gateway: Gateway) -> None:
     connection = gateway.connect("http://127.0.0.1:9/")
-    path = f"/connections/{connection['id']}"
-    assert gateway.call("GET", path) == connection
-    renamed = gateway.call("PUT", path, {"name": "renamed", "description": "d", "rules": []})
-    assert (renamed["name"], renamed["description"]) == ("renamed", "d")
-    assert gateway.call("DELETE", path) == {"id": connection["id"]}
-    assert gateway.api.get(path).status_code == 404
-    assert gateway.api.delete(path).status_code == 404
-    assert gateway.api.get(path).json()["code"] == "NOT_FOUND"
-
-
-@pytest.mark.parametrize("kind", ["sources", "destinations"])
-def test_sources_and_destinations_by_id(gateway: Gateway, kind: str) -> None:
-    connection = gateway.connect("http://127.0.0.1:9/")
-    item = connection[kind[:-1]]
-    path = f"/{kind}/{item['id']}"
-    assert gateway.call("GET", path) == item
-    described = {"name": item["name"], "description": "d"}
-    assert gateway.call("PUT", f"/{kind}", described)["description"] == "d"
-    assert gateway.call("PUT", f"{path}/disable")["disabled_at"] is not None
-    assert item["id"] not in [m["id"] for m in gateway.call("GET", f"/{kind}")["models"]]
-    assert gateway.call("PUT", f"{path}/enable")["disabled_at"] is None
-
-    assert gateway.api.get(f"/{kind}/none").status_code == 404
+    listed = gateway.call("GET", "/connections", name=connection["name"])
+    assert listed["models"] == [connection]
 
 
 @pytest.mark.parametrize(
@@ -209,8 +175,7 @@ def test_sources_and_destinations_by_id(gateway: Gateway, kind: str) -> None:
         {},
         {"authorization": "Bearer wrong"},
         {"authorization": "Bearer é".encode()},
-        {"authorization": "Basic " + base64.b64encode(b"wrong:").decode()},
-        {"authorization": "Basic !"},
+        {"authorization": f"Basic {API_KEY}"},
         {"authorization": API_KEY},
     ],
 )
@@ -220,14 +185,10 @@ def test_without_the_key(gateway: Gateway, headers: Any) -> None:
     assert response.json()["code"] == "UNAUTHORIZED"
 
 
-def test_the_key_as_basic_user(gateway: Gateway) -> None:
-    answer = httpx.get(f"{gateway.url}/2025-07-01/events", auth=(API_KEY, ""), trust_env=False)
-    assert answer.status_code == 200
-
-
 def test_bodies_and_routes_that_are_none(gateway: Gateway) -> None:
     assert gateway.api.put("/connections", content=b"{").status_code == 400
     assert gateway.api.get("/issues").json()["status"] == 404
+    assert gateway.api.put("/connections/web_1/pause").json()["status"] == 404
     assert gateway.api.delete("/events").status_code == 405
 
 
@@ -238,12 +199,11 @@ def test_bodies_and_routes_that_are_none(gateway: Gateway) -> None:
         "limit=256",
         "limit=x",
         "dir=up",
-        "order_by=status",
+        "order_by=created_at",
         "search_term=abc",
-        "created_at[gte]=soon",
-        "created_at[near]=2025-01-01",
+        "created_at[gte]=2025-01-01",
         "a[b][c]=1",
-        "attempts=x",
+        "attempts=1",
         "path[0]=x",
         "path[gt]=x",
     ],
@@ -289,20 +249,14 @@ def test_pages_forwards_and_back(gateway: Gateway, five: Any) -> None:
 
 def test_event_filters(gateway: Gateway, five: Any) -> None:
     events = gateway.events(five)
-    moment = events[2]["created_at"]
     cases: list[tuple[dict[str, Any], int]] = [
         ({"status": "SUCCESSFUL"}, 5),
         ({"status": ["FAILED", "CANCELLED"]}, 0),
         ({"status[0]": "SUCCESSFUL", "status[1]": "FAILED"}, 5),
         ({"source_id": five["source"]["id"]}, 5),
-        ({"destination_id": five["destination"]["id"], "response_status": 200}, 5),
-        ({"response_status[gte]": 300}, 0),
-        ({"attempts[gt]": 0}, 5),
-        ({"next_attempt_at[any]": "true"}, 0),
-        ({"successful_at[any]": "true"}, 5),
+        ({"destination_id": five["destination"]["id"], "status": "FAILED"}, 0),
         ({"id": [events[0]["id"], events[1]["id"]]}, 2),
-        ({"created_at[gt]": moment, "created_at[lte]": moment}, 0),
-        ({"created_at[lte]": "2100-01-01"}, 5),
+        ({"request_id": events[0]["request_id"]}, 1),
     ]
     for params, count in cases:
         assert len(gateway.events(five, **params)) == count, params
@@ -313,9 +267,7 @@ def test_request_filters(gateway: Gateway, five: Any) -> None:
     cases: list[tuple[dict[str, Any], int]] = [
         ({"status": "accepted"}, 5),
         ({"status": "rejected"}, 0),
-        ({"events_count": 1, "ignored_count": 0}, 5),
-        ({"verified": "true"}, 0),
-        ({"ingested_at[gte]": "2100-01-01T00:00:00Z"}, 0),
+        ({"rejection_cause": "VERIFICATION_FAILED"}, 0),
     ]
     for params, count in cases:
         answer = gateway.call("GET", "/requests", source_id=source, **params)
@@ -339,32 +291,22 @@ def test_a_part_of_the_path_finds_events_and_requests(gateway: Gateway) -> None:
 @pytest.mark.skipif(not SPEC.exists(), reason=MISSING)
 def test_answers_are_as_the_document_says(gateway: Gateway, five: Any) -> None:
     event = gateway.events(five)[0]
-    attempt = gateway.attempts(event["id"])[0]
-    bulk = gateway.call("POST", "/bulk/events/retry", {"query": {"id": "evt_none"}})
     gateway.call("PUT", "/connections", AUDIO)
     ids = {
-        "/connections/{id}": five["id"],
-        "/sources/{id}": five["source"]["id"],
-        "/destinations/{id}": five["destination"]["id"],
         "/events/{id}": event["id"],
-        "/events/{id}/raw_body": event["id"],
-        "/attempts/{id}": attempt["id"],
         "/requests/{id}": event["request_id"],
         "/requests/{id}/raw_body": event["request_id"],
         "/requests/{id}/events": event["request_id"],
-        "/requests/{id}/ignored_events": event["request_id"],
-        "/bulk/events/retry/{id}": bulk["id"],
     }
-    paths = ["/connections", "/sources", "/destinations", "/events", "/attempts", "/requests"]
-    paths += ids
+    paths = ["/connections", "/events", "/attempts", "/requests", *ids]
     for path in paths:
         answer = gateway.call("GET", path.replace("{id}", ids.get(path, "")))
         assert problems_of("get", path, 200, answer) == [], path
-    for method, path, status, answer in _changes(gateway, five, event):
+    for method, path, status, answer in _changes(gateway, event):
         assert problems_of(method, path, status, answer) == [], path
 
 
-def _changes(gateway: Gateway, connection: Any, event: Any) -> list[tuple[str, str, int, Any]]:
+def _changes(gateway: Gateway, event: Any) -> list[tuple[str, str, int, Any]]:
     call, api = gateway.call, gateway.api
     request_id = event["request_id"]
     return [
@@ -375,12 +317,6 @@ def _changes(gateway: Gateway, connection: Any, event: Any) -> list[tuple[str, s
         ("post", "/events/{id}/retry", 200, call("POST", f"/events/{event['id']}/retry")),
         ("post", "/requests/{id}/retry", 200, call("POST", f"/requests/{request_id}/retry")),
         ("post", "/bulk/events/retry", 200, call("POST", "/bulk/events/retry", {"query": {}})),
-        (
-            "put",
-            "/connections/{id}/pause",
-            200,
-            call("PUT", f"/connections/{connection['id']}/pause"),
-        ),
     ]
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from localcloud.hookdeck.delivery import CONCURRENCY
 from localcloud.ports import pick_port
 from tests.localcloud.hookdeck.gateway_process import Gateway, Receiver, Reply
 from tools.harness.waiting import wait_for
@@ -22,15 +23,20 @@ RETRY = {"type": "retry", "strategy": "linear", "count": 5, "interval": 50_000}
 
 def test_killed_between_acceptance_and_delivery(own_gateway: Gateway, receiver: Receiver) -> None:
     gateway = own_gateway
-    connection = gateway.connect(receiver.url, {"type": "delay", "delay": 100_000})
-    request = gateway.send(connection, b"\xffkept", "/a?b=c", headers={"x-p": "1"})
+    busy = gateway.connect(receiver.url, name="busy")
+    hold = threading.Event()
+    receiver.reply = Reply(hold=hold)
+    for _ in range(CONCURRENCY):
+        gateway.send(busy)
+    receiver.wait_for(CONCURRENCY)
+    request = gateway.send(busy, b"\xffkept", "/a?b=c", headers={"x-p": "1"})
     gateway.kill()
-    assert receiver.deliveries == []
+    hold.set()
     gateway.start()
-    [seen] = receiver.wait_for(1)
-    assert (seen.body, seen.target, seen.headers["x-p"]) == (b"\xffkept", "/a?b=c", "1")
-    assert seen.headers["x-hookdeck-requestid"] == request
-    gateway.event_with(connection, "SUCCESSFUL", attempts=1)
+    seen = receiver.wait_for(2 * CONCURRENCY + 1)
+    [kept] = [one for one in seen if one.headers["x-hookdeck-requestid"] == request]
+    assert (kept.body, kept.target, kept.headers["x-p"]) == (b"\xffkept", "/a?b=c", "1")
+    assert kept.headers["x-hookdeck-attempt-count"] == "1"
 
 
 def test_killed_during_an_attempt(own_gateway: Gateway, receiver: Receiver) -> None:
@@ -125,7 +131,7 @@ def test_the_configuration_survives_and_follows_the_port(tmp_path: Path) -> None
     with Gateway(tmp_path) as gateway:
         before = gateway.connect("http://127.0.0.1:9/", RETRY, name="kept")
     with Gateway(tmp_path) as gateway:
-        after = gateway.call("GET", f"/connections/{before['id']}")
+        [after] = gateway.call("GET", "/connections")["models"]
         url = after["source"].pop("url")
         assert url == f"{gateway.url}/e/{after['source']['id']}"
         del before["source"]["url"]

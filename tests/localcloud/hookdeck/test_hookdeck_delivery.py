@@ -5,12 +5,11 @@ from __future__ import annotations
 import itertools
 import socket
 import threading
-import time
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from localcloud.hookdeck.delivery import CONCURRENCY
 from localcloud.hookdeck.signing import signature
 from tests.localcloud.hookdeck.gateway_process import SECRET, Gateway, Receiver, Reply, as_json
 from tools.harness.waiting import wait_for
@@ -28,7 +27,6 @@ def test_the_body_byte_for_byte_and_its_signature(gateway: Gateway, receiver: Re
     [seen] = receiver.wait_for(1)
     assert seen.body == body
     assert seen.headers["x-hookdeck-signature"] == signature(SECRET, body)
-    assert "x-hookdeck-signature-2" not in seen.headers
     assert seen.headers["content-type"] == "application/octet-stream"
 
 
@@ -61,25 +59,11 @@ def test_path_and_query_reach_the_destination(gateway: Gateway, receiver: Receiv
     gateway.send(connection, path="/64b/0-31/a%2Fb%20c?x=1&x=%C3%A9")
     [seen] = receiver.wait_for(1)
     assert seen.target == "/webhooks/embedding/64b/0-31/a%2Fb%20c?k=v&x=1&x=%C3%A9"
-    event = gateway.call("GET", f"/events/{gateway.event_with(connection, 'SUCCESSFUL')['id']}")
-    assert event["data"]["path"] == "/64b/0-31/a%2Fb%20c"
-    assert event["data"]["url"] == receiver.url + seen.target
-
-
-def test_two_signatures_during_a_rotation(tmp_path: Path, receiver: Receiver) -> None:
-    with Gateway(tmp_path, secret="new-secret, old-secret") as gateway:
-        gateway.send(gateway.connect(receiver.url), b"body")
-        [seen] = receiver.wait_for(1)
-    assert seen.headers["x-hookdeck-signature"] == signature("new-secret", b"body")
-    assert seen.headers["x-hookdeck-signature-2"] == signature("old-secret", b"body")
-
-
-def test_the_destinations_own_method(gateway: Gateway, receiver: Receiver) -> None:
-    connection = gateway.connect(receiver.url, config={"http_method": "PUT"})
-    gateway.send(connection, headers={"authorization": "Basic provider"})
-    [seen] = receiver.wait_for(1)
-    assert seen.headers["authorization"] == "Basic provider"
-    assert seen.method == "PUT"
+    event = gateway.event_with(connection, "SUCCESSFUL")
+    request = gateway.call("GET", f"/requests/{event['request_id']}")
+    assert request["data"]["path"] == "/64b/0-31/a%2Fb%20c"
+    [attempt] = gateway.attempts(event["id"])
+    assert attempt["requested_url"] == receiver.url + seen.target
 
 
 @pytest.mark.parametrize(
@@ -91,8 +75,6 @@ def test_the_destinations_own_method(gateway: Gateway, receiver: Receiver) -> No
         (["!404"], 503, 3),
         (["500-599"], 502, 3),
         (["500-599"], 429, 1),
-        ([">400"], 400, 1),
-        ([">400"], 401, 3),
         (["404"], 404, 3),
         (["500-599", "!503"], 503, 1),
     ],
@@ -116,7 +98,6 @@ def test_without_a_retry_rule_there_is_one_attempt(gateway: Gateway, receiver: R
     gateway.send(connection)
     event = gateway.event_with(connection, "FAILED")
     assert (event["attempts"], event["next_attempt_at"]) == (1, None)
-    assert "x-hookdeck-will-retry-after" not in receiver.deliveries[0].headers
 
 
 def test_exponential_pauses_until_success(gateway: Gateway, receiver: Receiver) -> None:
@@ -133,23 +114,12 @@ def test_exponential_pauses_until_success(gateway: Gateway, receiver: Receiver) 
     assert {one.body for one in seen} == {b"same"}
     assert {one.headers["x-hookdeck-eventid"] for one in seen} == {event["id"]}
     assert [one.headers["x-hookdeck-attempt-count"] for one in seen] == ["1", "2", "3", "4"]
-    assert [one.headers["x-hookdeck-will-retry-after"] for one in seen] == ["20", "40", "80", "160"]
     attempts = gateway.attempts(event["id"])
     assert [one["trigger"] for one in attempts] == ["INITIAL"] + ["AUTOMATIC"] * 3
     assert [one["response_status"] for one in attempts] == [500, 503, 502, 200]
     assert [one["status"] for one in attempts] == ["FAILED"] * 3 + ["SUCCESSFUL"]
     assert [one["attempt_number"] for one in attempts] == [1, 2, 3, 4]
-    assert attempts[0]["body"] == {"error": 500}
     assert attempts[0]["requested_url"] == f"{receiver.url}/"
-
-
-def test_the_last_retry_announces_none(gateway: Gateway, receiver: Receiver) -> None:
-    receiver.reply = Reply(500)
-    connection = gateway.connect(receiver.url, retry(count=1))
-    gateway.send(connection)
-    seen = receiver.wait_for(2)
-    assert seen[0].headers["x-hookdeck-will-retry-after"] == "1"
-    assert "x-hookdeck-will-retry-after" not in seen[1].headers
 
 
 def test_retry_after_replaces_the_interval(gateway: Gateway, receiver: Receiver) -> None:
@@ -198,42 +168,23 @@ def test_names_of_network_failures(gateway: Gateway, receiver: Receiver) -> None
     gateway.event_with(unknown, "FAILED", error_code="DNS_LOOKUP_FAILED")
 
 
-def test_a_long_answer_is_trimmed(gateway: Gateway, receiver: Receiver) -> None:
-    receiver.reply = Reply(200, body=b"\xff" + b"x" * 100_000)
+def test_a_long_answer_is_not_read_to_its_end(gateway: Gateway, receiver: Receiver) -> None:
+    receiver.reply = Reply(200, body=b"x" * 10_000_000)
     connection = gateway.connect(receiver.url)
     gateway.send(connection)
-    event = gateway.event_with(connection, "SUCCESSFUL")
-    [attempt] = gateway.attempts(event["id"])
-    assert 10_000 < len(attempt["body"]) < 20_000
+    gateway.event_with(connection, "SUCCESSFUL")
 
 
-def test_delay(gateway: Gateway, receiver: Receiver) -> None:
-    connection = gateway.connect(receiver.url, {"type": "delay", "delay": 50_000})
-    began = time.monotonic()
-    gateway.send(connection)
-    event = gateway.event_with(connection, "SCHEDULED")
-    assert event["next_attempt_at"] is not None
-    [seen] = receiver.wait_for(1)
-    assert seen.at - began > 0.45
-    assert seen.headers["x-hookdeck-attempt-trigger"] == "INITIAL"
-
-
-@pytest.mark.parametrize(
-    ("config", "most"),
-    [({}, 16), ({"rate_limit": 2, "rate_limit_period": "concurrent"}, 2)],
-)
-def test_deliveries_at_once(
-    gateway: Gateway, receiver: Receiver, config: dict[str, Any], most: int
-) -> None:
+def test_deliveries_at_once(gateway: Gateway, receiver: Receiver) -> None:
     hold = threading.Event()
     receiver.reply = Reply(hold=hold)
-    connection = gateway.connect(receiver.url, config=config)
+    connection = gateway.connect(receiver.url)
     for _ in range(20):
         gateway.send(connection)
-    wait_for(lambda: receiver.under_way == most, "as many at once as may be")
+    wait_for(lambda: receiver.under_way == CONCURRENCY, "as many at once as may be")
     hold.set()
     receiver.wait_for(20)
-    assert receiver.most_under_way == most
+    assert receiver.most_under_way == CONCURRENCY
 
 
 def test_a_slow_destination_holds_up_no_other(gateway: Gateway, receiver: Receiver) -> None:
@@ -248,12 +199,3 @@ def test_a_slow_destination_holds_up_no_other(gateway: Gateway, receiver: Receiv
     other.close()
     hold.set()
     receiver.wait_for(30)
-
-
-def test_rate_limit(gateway: Gateway, receiver: Receiver) -> None:
-    config = {"rate_limit": 20, "rate_limit_period": "second"}
-    connection = gateway.connect(receiver.url, config=config)
-    for _ in range(11):
-        gateway.send(connection)
-    seen = receiver.wait_for(11)
-    assert seen[-1].at - seen[0].at > 0.45

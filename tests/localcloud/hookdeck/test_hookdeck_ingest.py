@@ -63,7 +63,7 @@ def test_a_new_secret_counts_at_once(gateway: Gateway, receiver: Receiver) -> No
     connection = gateway.connect(receiver.url, source=REPLICATE)
     url = connection["source"]["url"]
     config = {"auth": {"webhook_secret_key": new}}
-    gateway.call("PUT", "/sources", {"name": connection["source"]["name"], "config": config})
+    gateway.connect(receiver.url, name=connection["name"], source={"config": config})
     assert gateway.web.post(url, content=BODY, headers=signed(BODY)).status_code == 403
     headers = signed(BODY, secret=new)
     assert gateway.web.post(url, content=BODY, headers=headers).status_code == 200
@@ -95,22 +95,8 @@ def test_methods(gateway: Gateway, receiver: Receiver, method: str, status: int)
         assert rejected(gateway, connection)["rejection_cause"] == "UNSUPPORTED_HTTP_METHOD"
 
 
-def test_unknown_disabled_and_unconnected_sources(gateway: Gateway, receiver: Receiver) -> None:
+def test_an_unknown_source(gateway: Gateway) -> None:
     assert gateway.web.post(f"{gateway.url}/e/src_none").status_code == 404
-    connection = gateway.connect(receiver.url)
-    url, source = connection["source"]["url"], connection["source"]["id"]
-    gateway.call("PUT", f"/sources/{source}/disable")
-    assert gateway.web.post(url).status_code == 403
-    assert rejected(gateway, connection)["rejection_cause"] == "SOURCE_DISABLED"
-    gateway.call("PUT", f"/sources/{source}/enable")
-    gateway.call("DELETE", f"/connections/{connection['id']}")
-    assert gateway.web.post(url).status_code == 404
-    kept = rejected(gateway, connection)
-    assert kept["rejection_cause"] == "NO_CONNECTION"
-    # Once there is a connection again, what came meanwhile can be replayed.
-    again = gateway.connect(receiver.url, name=connection["name"])
-    gateway.call("POST", f"/requests/{kept['id']}/retry")
-    gateway.event_with(again, "SUCCESSFUL")
 
 
 def test_dot_segments_do_not_leave_the_destination(gateway: Gateway, receiver: Receiver) -> None:
@@ -122,32 +108,16 @@ def test_dot_segments_do_not_leave_the_destination(gateway: Gateway, receiver: R
 
 def test_one_event_for_each_connection(gateway: Gateway, receiver: Receiver) -> None:
     first = gateway.connect(f"{receiver.url}/a")
-    payload = {
+    second = {
         "name": "second",
-        "source_id": first["source"]["id"],
+        "source": {"name": first["source"]["name"], "type": "REPLICATE"},
         "destination": {"name": "second", "type": "HTTP", "config": {"url": f"{receiver.url}/b"}},
     }
-    gateway.call("PUT", "/connections", payload)
+    gateway.call("PUT", "/connections", second)
     request = gateway.send(first)
     assert sorted(seen.target for seen in receiver.wait_for(2)) == ["/a", "/b"]
     assert gateway.call("GET", f"/requests/{request}")["events_count"] == 2
     assert gateway.call("GET", f"/requests/{request}/events")["count"] == 2
-
-
-def test_disabled_and_cli_connections_ignore(gateway: Gateway, receiver: Receiver) -> None:
-    connection = gateway.connect(receiver.url)
-    cli = {"name": "cli", "type": "CLI", "config": {"path": "/webhooks"}}
-    ends = {"source_id": connection["source"]["id"], "destination": cli}
-    gateway.call("PUT", "/connections", {"name": "cli", **ends})
-    disabled = gateway.call("PUT", "/connections", {"name": "off", **ends})
-    gateway.call("PUT", f"/connections/{disabled['id']}/disable")
-    request = gateway.send(connection, as_json({"status": "starting"}))
-    ignored = gateway.call("GET", f"/requests/{request}/ignored_events", dir="asc")["models"]
-    assert [(one["cause"], one["meta"]) for one in ignored] == [
-        ("CLI_DISCONNECTED", None),
-        ("DISABLED", None),
-    ]
-    assert receiver.wait_for(1)[0].body == as_json({"status": "starting"})
 
 
 def test_a_burst_is_kept_whole(gateway: Gateway, receiver: Receiver) -> None:

@@ -7,8 +7,8 @@ import pytest
 from localcloud.hookdeck.rules import (
     RetryRule,
     next_retry_ms,
-    parse_rules,
     retry_after_ms,
+    retry_rule,
     status_listed,
 )
 
@@ -22,27 +22,15 @@ NOW = 1_750_000_000_000  # 2025-06-15T15:06:40Z
         (["404"], [404], [403, 405, 500]),
         (["!404"], [400, 403, 405, 500, 599], [404]),
         (["500-599"], [500, 503, 599], [499, 404]),
-        ([">400"], [401, 404, 500], [400, 302]),
-        ([">=400"], [400, 500], [399]),
-        (["<500"], [400, 499], [500]),
-        (["<=500"], [500], [501]),
-        (["=429"], [429], [428]),
-        (["==429"], [429], [430]),
         (["429", "500"], [429, 500], [404, 503]),
         (["!200", "!404"], [300, 400, 429, 500], [404]),
         (["500-599", "!503"], [500, 502, 599], [503, 404]),
         (["!503", "500-599", "429"], [429, 500], [503, 404]),
-        (["500-599", ">400", "404", "!401"], [402, 404, 500], [400, 401]),
     ],
 )
 def test_status_lists(listed: list[str], retried: list[int], not_retried: list[int]) -> None:
     assert [s for s in retried if not status_listed(s, listed)] == []
     assert [s for s in not_retried if status_listed(s, listed)] == []
-
-
-def test_a_malformed_expression_is_an_error() -> None:
-    with pytest.raises(ValueError, match="not a status expression"):
-        status_listed(500, ["5xx"])
 
 
 @pytest.mark.parametrize(
@@ -75,8 +63,7 @@ def test_delays_never_exceed_a_week() -> None:
         ("9" * 40, 7 * 24 * 3_600_000),
         ("Sun, 15 Jun 2025 15:07:40 GMT", 60_000),
         ("Sun, 15 Jun 2025 15:00:00 GMT", 0),
-        ("2025-06-15T15:06:50Z", 10_000),
-        ("2025-06-15T15:06:50", 10_000),
+        ("Sun, 99999999999999999999 Jun 2025 15:06:40 GMT", None),
     ],
 )
 def test_retry_after(value: str | None, pause: int | None) -> None:
@@ -113,17 +100,7 @@ def test_next_retry(
     assert next_retry_ms(rule, number, status, retry_after, NOW) == pause
 
 
-def test_rules_become_one_value() -> None:
-    ruleset = parse_rules(
-        [
-            {"type": "retry", "strategy": "linear", "interval": 5, "count": 99},
-            {"type": "delay", "delay": 7},
-        ]
-    )
-    assert ruleset.retry == RetryRule("linear", 5, 50)
-    assert ruleset.delay_ms == 7
-
-
-def test_a_retry_rule_may_leave_out_interval_and_count() -> None:
-    ruleset = parse_rules([{"type": "retry", "strategy": "linear", "interval": None}])
-    assert ruleset.retry == RetryRule("linear", 3_600_000, 50)
+def test_a_rule_becomes_a_value() -> None:
+    rule = {"type": "retry", "strategy": "linear", "interval": 5, "count": 9}
+    assert retry_rule([{"type": "delay", "delay": 7}, rule]) == RetryRule("linear", 5, 9)
+    assert retry_rule([]) is None

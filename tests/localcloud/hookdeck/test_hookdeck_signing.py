@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from localcloud.hookdeck.models import Endpoint
 from localcloud.hookdeck.signing import climbs, destination_url, forwarded, signature
 
 
-def destination(url: str, **config: Any) -> Endpoint:
-    return Endpoint("des_1", "app", "HTTP", None, {"url": url, **config}, None, 0, 0)
+def destination(url: str) -> Endpoint:
+    return Endpoint("des_1", "app", "HTTP", {"url": url}, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -28,11 +26,6 @@ def destination(url: str, **config: Any) -> Endpoint:
 )
 def test_path_and_query_are_appended(base: str, path: str, query: str, url: str) -> None:
     assert destination_url(destination(base), path, query) == url
-
-
-def test_path_forwarding_can_be_disabled() -> None:
-    target = destination("http://a/hook", path_forwarding_disabled=True)
-    assert destination_url(target, "/7", "x=1") == "http://a/hook?x=1"
 
 
 @pytest.mark.parametrize(

@@ -11,23 +11,27 @@ from pathlib import Path
 
 import pytest
 
-from localcloud.hookdeck.group_commit import Database
+from localcloud.hookdeck.admin_api import ATTEMPTS, EVENTS, REQUESTS
+from localcloud.hookdeck.database import Database
 from localcloud.hookdeck.journal import Journal
-from localcloud.hookdeck.models import Plan, Received, Request, new_id, now_ms
-from localcloud.hookdeck.schema import SCHEMA
-from localcloud.hookdeck.sending import Clients, send
+from localcloud.hookdeck.listing import Listing, Paging, Where, page
+from localcloud.hookdeck.models import Request, new_id, now_ms
+from localcloud.hookdeck.schema import prepare
+from localcloud.hookdeck.sending import error_code, new_client, send
 from localcloud.hookdeck.signing import Delivery
 from tests.localcloud.hookdeck.gateway_process import Receiver, Reply
 
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(tmp_path / "store.sqlite3", SCHEMA + SEEN)
+    database = Database(tmp_path / "store.sqlite3", prepare_seen)
     yield database
     database.close()
 
 
-SEEN = "CREATE TABLE seen (key TEXT);"
+def prepare_seen(connection: sqlite3.Connection) -> None:
+    prepare(connection)
+    connection.execute("CREATE TABLE seen (key TEXT)")
 
 
 def add(name: str, *, fail: bool = False) -> Callable[[sqlite3.Connection], str]:
@@ -40,7 +44,7 @@ def add(name: str, *, fail: bool = False) -> Callable[[sqlite3.Connection], str]
     return work
 
 
-def test_a_failed_write_leaves_the_others_of_its_group(database: Database) -> None:
+def test_a_failed_write_is_undone_alone(database: Database) -> None:
     async def write_all() -> list[str | BaseException]:
         names = [str(number) for number in range(50)]
         writes = [database.write(add(name, fail=name == "7")) for name in names]
@@ -63,22 +67,53 @@ def test_a_result_is_there_only_once_others_can_read_it(database: Database) -> N
     assert asyncio.run(write_then_read()) == 1
 
 
+def request_of(created_at: int) -> Request:
+    names = (new_id("req"), "src", "edt", "POST", "", "", (), None, None, 0)
+    return Request(*names, created_at=created_at, updated_at=created_at)
+
+
 def test_what_is_over_is_forgotten_after_its_time(database: Database) -> None:
     journal = Journal(database)
-    received = Received("POST", "", "", (), b"")
 
     async def scenario() -> tuple[int, int]:
         for created_at in (1000, now_ms()):
-            request = Request(
-                *(new_id("req"), "src", "edt", received, None, None, 0, 0),
-                created_at=created_at,
-                updated_at=created_at,
-            )
-            await journal.accept(request, Plan())
+            await journal.accept(request_of(created_at), b"", [])
         return await journal.prune(2000), await journal.prune(2000)
 
     assert asyncio.run(scenario()) == (1, 0)
     assert database.reader.execute("SELECT count(*) FROM requests").fetchone()[0] == 1
+
+
+def test_nothing_large_is_read_in_the_event_loop(database: Database) -> None:
+    """A list and a body are read in threads, and neither waits for the other."""
+
+    async def scenario() -> tuple[str, str]:
+        names = await asyncio.gather(
+            database.lists(lambda _db: threading.current_thread().name),
+            database.bodies(lambda _db: threading.current_thread().name),
+        )
+        blocked = threading.Event()
+        slow = asyncio.create_task(database.lists(lambda _db: blocked.wait(30)))
+        assert await database.bodies(lambda db: db.execute("SELECT 7").fetchone()[0]) == 7
+        blocked.set()
+        assert await slow
+        return names[0], names[1]
+
+    assert threading.current_thread().name not in asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("listing", [EVENTS, REQUESTS, ATTEMPTS], ids=lambda one: one.table)
+def test_a_page_is_found_by_its_time(database: Database, listing: Listing) -> None:
+    """No list is sorted, and none reads the bodies."""
+    queries: list[str] = []
+    database.reader.set_trace_callback(queries.append)
+    cursor = Paging(descending=True, limit=10, next="x")
+    page(database.reader, listing, Where("TRUE"), cursor, dict)
+    database.reader.set_trace_callback(None)
+    [query] = queries
+    plan = [row["detail"] for row in database.reader.execute(f"EXPLAIN QUERY PLAN {query}")]
+    assert any(f"{listing.table}_by_age" in step for step in plan), plan
+    assert not any("TEMP B-TREE" in step or "bodies" in step for step in plan), plan
 
 
 def test_an_attempt_has_a_deadline(receiver: Receiver) -> None:
@@ -86,9 +121,11 @@ def test_an_attempt_has_a_deadline(receiver: Receiver) -> None:
     receiver.reply = Reply(hold=hold)
     delivery = Delivery("POST", receiver.url, (), b"")
 
-    async def attempt() -> str | None:
-        async with contextlib.aclosing(Clients()) as clients, clients.lease("x") as client:
-            return (await send(client, delivery, deadline=0.2)).error_code
+    async def attempt() -> None:
+        async with new_client() as client:
+            await send(client, delivery, deadline=0.2)
 
-    assert asyncio.run(attempt()) == "TIMEOUT"
+    with pytest.raises(TimeoutError) as caught:
+        asyncio.run(attempt())
+    assert error_code(caught.value) == "TIMEOUT"
     hold.set()

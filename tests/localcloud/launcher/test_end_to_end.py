@@ -31,6 +31,7 @@ NAMES = {
     "HOOKDECK_WEBHOOK_SECRET",
     "APP_URL",
     "AUDIO_WEBHOOK_URL",
+    "IMAGE_WEBHOOK_URL",
     "EMBEDDINGS_WEBHOOK_URL",
 }
 
@@ -84,7 +85,7 @@ def test_a_refusal_of_the_app_is_passed_on(tmp_path: Path) -> None:
     assert leftovers.find(tmp_path / "var") == []
 
 
-@pytest.mark.parametrize("part", ["secantus", "localcloud.hookdeck", "gunicorn"])
+@pytest.mark.parametrize("part", ["secantus", "localcloud.hookdeck", "-m serve"])
 def test_a_killed_part_comes_back(cloud: Cloud, part: str) -> None:
     first = cloud.pids_of(part)
     for pid in first:
@@ -126,6 +127,8 @@ def test_ready_means_healthy_and_a_stop_leaves_nothing_running_and_the_next_star
     port = cloud.address.rpartition(":")[2]
     with running_cloud(cloud.data_dir, {**QUICK, "PORT": port}) as again:
         assert again.endpoints == cloud.endpoints
+        log = (cloud.data_dir / "logs" / "launcher.log").read_text()
+        assert log.count("running create-") == 2  # each script once, by the first start
 
 
 @pytest.mark.slow("starts a whole copy twice; a stopped one is started again without it")

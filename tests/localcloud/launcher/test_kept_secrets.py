@@ -18,7 +18,7 @@ from bson import json_util
 from pymongo import MongoClient
 
 from localcloud.ports import pick_port
-from tests.support.copies import PASSWORD
+from tests.support.copies import PASSWORD, TOKEN
 from tools.harness.cloud import ROOT, Cloud, clean_environment
 from tools.harness.person import Person
 from tools.harness.servers import Script, serving
@@ -34,6 +34,7 @@ OWN = {
     "REPLICATE_API_TOKEN": "r8_Recognisable5b1c0e77aa",
     "HOOKDECK_WEBHOOK_SECRET": "gateway-secret-5b1c0e77aa",
     "APP_PASSWORD": "another-sesame-5b1c0e77aa",
+    "API_TOKENS": "token-of-a-script-5b1c0e77aa",
 }
 MONGODB_PASSWORD = "database%2Fpassword-5b1c0e77aa"
 AUDIO = Page(b"no sound", "audio/mpeg")
@@ -66,7 +67,7 @@ def secrets_of(cloud: Cloud) -> dict[str, str]:
         if name.endswith(("_KEY", "_TOKEN", "_SECRET"))
     }
     assert len(secrets) == 5
-    return {**secrets, "APP_PASSWORD": PASSWORD}
+    return {**secrets, "APP_PASSWORD": PASSWORD, "API_TOKENS": TOKEN}
 
 
 def found_in(text: str, secrets: Mapping[str, str]) -> list[str]:
@@ -142,7 +143,7 @@ def do_good_and_bad(person: Person, site: Site, secrets: Mapping[str, str]) -> N
         assert http.post(f"/assets/{failed}/retry").status_code == 202
         person.finished(failed)
     person.refused("http://10.0.0.1/")
-    person.refused(site.add("/zip", Page(b"x", "application/zip")))
+    person.refused(site.add("/font", Page(b"wOF2\0\1\0\0", "font/woff2")))
     person.refused("http://no-such-host.invalid/?token=x")
     person.search("larvae under water")
     for path in (f"audio/{NOBODY}", f"embedding/{NOBODY}/0-0"):
@@ -154,6 +155,9 @@ def do_good_and_bad(person: Person, site: Site, secrets: Mapping[str, str]) -> N
         assert stranger.post("/login", data={"password": PASSWORD}).status_code == 303
         assert stranger.get("/?page=x").status_code == 200
         assert stranger.get("/%ff%fe").status_code == 404
+        for token, code in ((TOKEN, 200), (TOKEN + "x", 401)):
+            headers = {"Authorization": f"Bearer {token}"}
+            assert stranger.get("/", headers=headers).status_code == code
         assert stranger.post("/process", content=b"\0" * 2_000_000).status_code in (413, 422)
     endpoints = person.cloud.endpoints
     for name in ("REPLICATE_BASE_URL", "HOOKDECK_API_URL"):
@@ -181,7 +185,7 @@ def test_the_search_for_secrets_finds_them(cloud: Cloud) -> None:
     """It is written where it has to be: what looks for it would see it elsewhere."""
     secrets = secrets_of(cloud)
     written = (cloud.data_dir / "endpoints.env").read_text()
-    assert set(found_in(written, secrets)) == set(secrets) - {"APP_PASSWORD"}
+    assert set(found_in(written, secrets)) == set(secrets) - {"APP_PASSWORD", "API_TOKENS"}
     assert leaks({"here": json.dumps({"text": f"as {PASSWORD}"})}, secrets) == {
         "here": ["APP_PASSWORD"]
     }
@@ -192,20 +196,18 @@ def test_the_search_for_secrets_finds_them(cloud: Cloud) -> None:
 
 @contextmanager
 def running_app(cloud: Cloud, log: Path, env: Mapping[str, str]) -> Iterator[httpx.Client]:
-    """The app under gunicorn, its output in `log`, and a client that knows the password."""
+    """An app of its own, its output in `log`, and a client that knows the password."""
     port = pick_port()
-    (app, *_) = cloud.pids_of("gunicorn")
+    (app, *_) = cloud.pids_of("-m serve")
     variables = dict(
         line.partition("=")[::2]
         for line in Path(f"/proc/{app}/environ").read_text().split("\0")
-        if line.startswith(("TOKENIZER=", "AUDIO_WEBHOOK_URL=", "EMBEDDINGS_WEBHOOK_URL="))
+        if line.startswith("TOKENIZER=") or line.partition("=")[0].endswith("_WEBHOOK_URL")
     )
     settings = {**variables, **OWN, "FETCH_ALLOW": "127.0.0.1", **env}
-    argv = ["gunicorn", "--bind", f"127.0.0.1:{port}", "--worker-class", "gthread"]
-    argv += ["--threads", "4", "--log-level", "debug", "--access-logfile", "-"]
     with log.open("w") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", *argv, "--no-control-socket", "app:create_app()"],
+            [sys.executable, "-m", "serve", "--port", str(port), "--access-log"],
             cwd=ROOT,
             env=clean_environment(log.parent, {**settings, "FLASK_SKIP_DOTENV": "1"}),
             stdout=output,
@@ -277,7 +279,7 @@ def test_an_app_without_a_good_replicate_keeps_them(
 @pytest.mark.parametrize(
     "uri", ["mongodb://iaat:{}@127.0.0.1:{}/?directConnection=true&serverSelectionTimeoutMS=500"]
 )
-@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize("there", [True, pytest.param(False, marks=MORE)])
 def test_an_app_without_its_database_keeps_them(
     cloud: Cloud, tmp_path: Path, uri: str, there: bool
 ) -> None:

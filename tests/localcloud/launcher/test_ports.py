@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from localcloud.ports import INNER_PORTS, choose_ports, pick_port
+from localcloud.ports import INNER_PORTS, SHARES, choose_ports, pick_port
 from localcloud.processes import port_is_free
 
 
@@ -21,6 +21,22 @@ def test_every_name_gets_its_own_free_port() -> None:
     ports = choose_ports(["a", "b", "c"], {})
     assert len(set(ports.values())) == 3
     assert all(port in INNER_PORTS and port_is_free(port) for port in ports.values())
+
+
+def test_processes_look_in_different_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    picked = []
+    for pid in (1000, 1001):
+        monkeypatch.setattr("os.getpid", lambda pid=pid: pid)
+        picked.append({pick_port() for _ in range(100)})
+    assert not picked[0] & picked[1]
+
+
+def test_a_port_is_found_where_its_share_is_taken() -> None:
+    one = pick_port()
+    share = {port for port in INNER_PORTS if (port - one) % SHARES == 0}
+    assert pick_port(share) not in share
+    with pytest.raises(OSError, match="no port from 20000 to 31999 is free"):
+        pick_port(INNER_PORTS)
 
 
 def test_a_remembered_port_is_used_again() -> None:

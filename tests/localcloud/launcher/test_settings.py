@@ -70,7 +70,7 @@ def test_real_hookdeck_says_all_that_is_missing(tmp_path: Path) -> None:
     for words in (
         "HOOKDECK_WEBHOOK_SECRET is missing",
         "REPLICATE_WEBHOOKS_SECRET is missing",
-        "AUDIO_WEBHOOK_URL and EMBEDDINGS_WEBHOOK_URL missing",
+        "AUDIO_WEBHOOK_URL and IMAGE_WEBHOOK_URL and EMBEDDINGS_WEBHOOK_URL missing",
         "create-hookdeck-connections.py",
     ):
         assert re.search(re.escape(words), str(caught.value))
@@ -90,6 +90,7 @@ def test_all_real_services_need_no_stand_in(tmp_path: Path) -> None:
         HOOKDECK_PROJECT_API_KEY="key",
         HOOKDECK_WEBHOOK_SECRET="secret",
         AUDIO_WEBHOOK_URL="https://gateway.example/a",
+        IMAGE_WEBHOOK_URL="https://gateway.example/i",
         EMBEDDINGS_WEBHOOK_URL="https://gateway.example/b",
         FETCH_ALLOW="files.example",
     )
@@ -127,7 +128,7 @@ def test_people_know_the_app_by_another_address_than_the_stand_ins(
     ports = dict.fromkeys(("mongodb", "hookdeck", "replicate"), 21000)
     secrets: dict[str, str] = defaultdict(str)
     parts = Parts(tmp_path, chosen, ports, endpoints(chosen, ports, secrets))
-    assert parts.app().env["APP_URL"] == parts.reconciler().env["APP_URL"] == known
+    assert parts.app().env["APP_URL"] == parts.worker().env["APP_URL"] == known
     script = parts.script("create-hookdeck-connections", tmp_path / "endpoints.env")
     assert script.env["APP_URL"] == "http://127.0.0.1:5000"
 
@@ -153,6 +154,14 @@ def test_an_app_that_others_know_is_refused_without_a_password(tmp_path: Path) -
     settings_of(tmp_path, APP_URL="http://localhost:5000").check()
 
 
+@pytest.mark.parametrize(
+    "url", ["http://[", "things.example", "localhost:5000", "ftp://x", "http://"]
+)
+def test_an_app_url_that_is_none_is_told(tmp_path: Path, url: str) -> None:
+    with pytest.raises(LaunchError, match="APP_URL has to be a URL with http:// or https://"):
+        settings_of(tmp_path, APP_URL=url).check()
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
 def test_loopback_needs_no_password(tmp_path: Path, host: str) -> None:
     settings_of(tmp_path, HOST=host).check()
@@ -168,3 +177,9 @@ def test_copies_for_tests_have_no_setting_of_the_developer(
         monkeypatch.setenv(name, "theirs")
     environment = clean_environment(tmp_path, {})
     assert [name for name in names if environment[name] == "theirs"] == ["XDG_CACHE_HOME"]
+
+
+def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"SECRET_KEY=\xff\n")
+    with pytest.raises(LaunchError, match=r"\.env is damaged: it is not UTF-8 text"):
+        read_settings(tmp_path, {})

@@ -4,13 +4,17 @@ import base64
 import os
 import re
 import stat
+import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from localcloud.endpoints import endpoints, read_endpoints, write_endpoints
 from localcloud.launch_settings import LaunchError, read_settings
+from localcloud.launcher import Launcher
 from localcloud.state import State, lock_data_dir, replicate_token, webhook_secret, write_private
+from tests.support.small_disk import small_disk
 
 PORTS = {"mongodb": 21001, "secantus": 21002, "hookdeck": 21003, "replicate": 21004}
 LOCAL = {
@@ -60,8 +64,9 @@ def test_two_folders_share_no_secret(tmp_path: Path, state: State) -> None:
     assert not {*state.secrets.values()} & {*other.secrets.values()}
 
 
-def test_a_damaged_memory_is_named(tmp_path: Path) -> None:
-    (tmp_path / "launcher.json").write_text("{")
+@pytest.mark.parametrize("content", ["{", "[]", '{"ports": 7}', "null", '{"secrets": []}'])
+def test_a_damaged_memory_is_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / "launcher.json").write_text(content)
     with pytest.raises(LaunchError, match=r"launcher\.json is damaged"):
         State(tmp_path)
 
@@ -119,3 +124,12 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(LaunchError, match="cannot be used"):
         lock_data_dir(tmp_path / "file" / "var")
+
+
+def test_a_start_without_room_names_the_disk(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 64) as disk:
+        folder = disk.folder / "var"
+        settings = replace(read_settings(tmp_path, {}), data_dir=folder)
+        with pytest.raises(LaunchError, match=f"The disk of DATA_DIR={folder} is full: 67 MB"):
+            Launcher(tmp_path, settings, threading.Event()).run()
+        assert not folder.exists()

@@ -5,12 +5,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from localcloud.processes import Program, Supervisor
+from localcloud.processes import BACKGROUND_NICE, Program, Supervisor
 from tools.harness.processes import children, is_alive
 from tools.harness.waiting import wait_for
 
@@ -62,6 +63,21 @@ def test_a_killed_program_is_started_again(supervisor: Watched, program: Build) 
     assert supervisor.exits == [("child", -signal.SIGKILL)]
 
 
+@pytest.mark.parametrize("background", [False, True])
+def test_a_program_in_the_background_gives_way(
+    supervisor: Watched, program: Build, *, background: bool
+) -> None:
+    """Its session does, too: between sessions Linux looks at no process's own nice value."""
+    supervisor.add(replace(program(WAIT), background=background))
+    pid = supervisor.pids()["child"]
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert os.getpriority(os.PRIO_PROCESS, pid) == own + (BACKGROUND_NICE if background else 0)
+    group = Path(f"/proc/{pid}/autogroup")
+    if group.exists() and group.read_text():  # the kernel has such groups, and uses them
+        nice = int(group.read_text().split()[-1])
+        assert nice == (BACKGROUND_NICE if background else 0)
+
+
 def test_a_program_that_keeps_dying_is_started_more_slowly(
     supervisor: Watched, program: Build, tmp_path: Path
 ) -> None:
@@ -81,23 +97,32 @@ def test_a_program_that_keeps_dying_is_started_more_slowly(
     assert supervisor.exits[0] == ("child", 3)
 
 
-def test_the_last_started_ends_first(supervisor: Watched, program: Build, tmp_path: Path) -> None:
+def test_the_highest_layer_ends_first_and_at_once(
+    supervisor: Watched, program: Build, tmp_path: Path
+) -> None:
+    """The two of the upper layer wait for each other's end to begin."""
     ends = tmp_path / "ends"
-    for name in ("first", "second", "third"):
-        ready = tmp_path / f"{name}.ready"
-        note = f"open({str(ends)!r}, 'a').write({name!r} + ' ')"
-        supervisor.add(
-            program(
-                "import signal\n"
-                f"signal.signal(signal.SIGTERM, lambda *_: ({note}, exit(0)))\n"
-                f"open({str(ready)!r}, 'w').close()\n"
-                "signal.pause()",
-                name,
-            )
+    note = f"open({str(ends)!r}, 'a').write(sys.argv[1] + ' ')"
+    for name, layer, other in (("proxy", 1, "app"), ("database", 0, ""), ("app", 1, "proxy")):
+        ready, ending = tmp_path / f"{name}.ready", str(tmp_path / "{}.ending")
+        child = program(
+            "import os, pathlib, signal, sys, time\n"
+            "def end(*_):\n"
+            f"    pathlib.Path({ending!r}.format(sys.argv[1])).touch()\n"
+            f"    while sys.argv[2] and not os.path.exists({ending!r}.format(sys.argv[2])):\n"
+            "        time.sleep(0.01)\n"
+            f"    {note}\n"
+            "    sys.exit(0)\n"
+            "signal.signal(signal.SIGTERM, end)\n"
+            f"open({str(ready)!r}, 'w').close()\n"
+            "signal.pause()",
+            name,
         )
+        supervisor.add(replace(child, argv=[*child.argv, name, other]), layer)
         wait_for(ready.exists, f"{name} is ready")
     supervisor.stop()
-    assert ends.read_text().split() == ["third", "second", "first"]
+    *upper, last = ends.read_text().split()
+    assert (sorted(upper), last) == (["app", "proxy"], "database")
     assert supervisor.exits == []
 
 
@@ -141,7 +166,7 @@ def test_nothing_stays_behind_after_a_stop(program: Build) -> None:
 def test_children_die_with_a_killed_supervisor(tmp_path: Path) -> None:
     code = (
         "import pathlib, signal, sys\n"
-        "from localcloud.processes import Program, Supervisor\n"
+        "from localcloud.processes import BACKGROUND_NICE, Program, Supervisor\n"
         "supervisor = Supervisor()\n"
         f"argv = [sys.executable, '-c', {WAIT!r}]\n"
         f"supervisor.add(Program('child', argv, pathlib.Path({str(tmp_path)!r}, 'log')))\n"
@@ -155,3 +180,14 @@ def test_children_die_with_a_killed_supervisor(tmp_path: Path) -> None:
     parent.kill()
     parent.communicate()
     wait_for(lambda: not is_alive(child), "the end of the child")
+
+
+def test_a_program_whose_log_has_no_room_is_started_when_there_is(
+    supervisor: Watched, tmp_path: Path
+) -> None:
+    folder = tmp_path / "logs"
+    folder.touch()  # so that the log cannot be opened
+    supervisor.add(Program("child", [sys.executable, "-c", WAIT], folder / "child.log"))
+    assert supervisor.pids() == {}
+    folder.unlink()
+    wait_for(supervisor.pids, "the program")

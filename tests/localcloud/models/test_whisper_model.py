@@ -140,6 +140,27 @@ def test_any_usual_kind_of_file(
     assert "centuries" in whisper.output(audio=str(path), language="en")["transcription"]
 
 
+def test_the_sound_track_of_a_video(whisper: CogServer) -> None:
+    output = whisper.output(audio=str(EXAMPLES / "eclipse.webm"), language="en")
+    expected = (EXAMPLES / "texts" / "eclipse.txt").read_text()
+    assert word_errors(expected, output["transcription"]) < 0.15
+    assert 50 < output["segments"][-1]["end"] < 70
+
+
+def test_a_video_without_sound_fails_in_words(whisper: CogServer, tmp_path: Path) -> None:
+    path = tmp_path / "silent.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=5)
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for _ in range(5):
+            picture = np.zeros((48, 64, 3), np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+    error = whisper.error(audio=str(path))
+    assert error.endswith("This has no sound: there is no audio track in the file.")
+
+
 @pytest.mark.parametrize(
     "seconds", [0.2, pytest.param(40.0, marks=pytest.mark.slow("listens to 40 s of silence"))]
 )

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import io
-import threading
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from localcloud.weights.wheels import Wheel
+from tools.harness.servers import QuietHandler, http_server
 
 
 def make_wheel(package: str, files: dict[str, bytes]) -> bytes:
@@ -69,7 +68,7 @@ class WheelIndex:
 def serving() -> Iterator[WheelIndex]:
     """Run an index as long as the context lasts."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         def do_GET(self) -> None:
             answer = index.answer(self.path.partition("#")[0])
             self.send_response(200 if answer else 404)
@@ -79,16 +78,6 @@ def serving() -> Iterator[WheelIndex]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    index = WheelIndex(f"http://127.0.0.1:{server.server_port}/simple")
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
+    with http_server(Handler) as address:
+        index = WheelIndex(f"{address}/simple")
         yield index
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -16,6 +16,7 @@ import httpx
 from replicate.client import Client
 
 from localcloud.ports import pick_port
+from tests.support.small_disk import SmallDisk
 from tools.harness.waiting import wait_for
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -33,7 +34,12 @@ def said(output: Any) -> Any:
 
 
 class Server:
-    """`python -m localcloud.replicate` on a port and a folder that last over restarts."""
+    """`python -m localcloud.replicate` on a port and a folder that last over restarts.
+
+    With a `disk`, its data is there, and only its log in the folder.
+    """
+
+    disk: SmallDisk | None = None
 
     def __init__(
         self, folder: Path, *options: str, models: Path = MODELS, **environment: str
@@ -42,7 +48,7 @@ class Server:
         self._clients = list[Client]()
         self.url = f"http://127.0.0.1:{(port := pick_port())}"
         self._argv = [sys.executable, "-m", "localcloud.replicate", "--port", str(port)]
-        self._argv += ["--data-dir", str(folder), "--models-dir", str(models), *options]
+        self._argv += ["--models-dir", str(models), *options]
         self._environment = {
             **os.environ,
             "REPLICATE_API_TOKEN": TOKEN,
@@ -51,13 +57,20 @@ class Server:
         }
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self, *, ready: bool = True) -> Server:
-        """Start it and wait until its models are ready, or until it answers at all."""
+    def launch(self) -> subprocess.Popen[bytes]:
+        """Start it without waiting."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        enter, data = (self.disk.enter, self.disk.place) if self.disk else ((), self.folder)
+        argv = [*enter, *self._argv, "--data-dir", str(data)]
         with (self.folder / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
-                self._argv, cwd=PROJECT, env=self._environment, stdout=log, stderr=log
+                argv, cwd=PROJECT, env=self._environment, stdout=log, stderr=log
             )
+        return self.process
+
+    def start(self, *, ready: bool = True) -> Server:
+        """Start it and wait until its models are ready, or until it answers at all."""
+        self.launch()
         wait_for(self.healthy if ready else lambda: self.health() is not None, "the server")
         return self
 

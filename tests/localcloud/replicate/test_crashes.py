@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,27 @@ def test_a_prediction_that_kills_its_model(own: Server, tmp_path: Path) -> None:
     assert len(diary.read_text().splitlines()) == 4
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells a process's memory")
+def test_a_prediction_that_takes_all_memory(
+    make_server: Callable[..., Server], tmp_path: Path
+) -> None:
+    """It is stopped and not tried again; others go on."""
+    diary = tmp_path / "diary"
+    client = make_server("--model-memory", "0.4").client()
+    greedy = client.predictions.create(ECHO, {"mode": "eat", "diary": str(diary)})
+    assert said(client.run("tests/echo", input={"text": "after"})) == "after"
+    greedy.reload()
+    assert greedy.status == "failed"
+    assert greedy.error == "The model ran out of memory: it used more than 0.4 GiB. (E1001)"
+    assert len(diary.read_text().splitlines()) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells how willing a process is to die")
+def test_the_kernel_takes_a_model_first(shared: Server) -> None:
+    for pid in shared.cog("echo"):
+        assert int(Path(f"/proc/{pid}/oom_score_adj").read_text()) >= 500
+
+
 def test_health_names_the_model_that_is_away(own: Server) -> None:
     os.kill(own.cog("echo")[0], signal.SIGKILL)
     wait_for(lambda: _failing(own) == ["tests/echo"], "the model that is away")
@@ -127,3 +149,12 @@ def test_a_model_that_cannot_be_set_up(tmp_path: Path) -> None:
 def _failing(server: Server) -> Any:
     answer = server.health()
     return answer.json()["failing"] if answer is not None else None
+
+
+def test_a_damaged_file_is_named_with_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "replicate.sqlite3"
+    path.write_bytes(b"no database " * 1000)
+    process = Server(tmp_path).launch()
+    assert process.wait(60) == 1
+    last = (tmp_path / "server.log").read_text().splitlines()[-1]
+    assert last.startswith(f"{path} is damaged (file is not a database). Restore it")

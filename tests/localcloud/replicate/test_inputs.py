@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -19,6 +21,48 @@ def silent() -> Iterator[str]:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+
+
+class Dribbler:
+    """Servers that send 3.6 kB a second of a long file to each client, and /quick at once."""
+
+    def __init__(self, count: int) -> None:
+        self._listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+        for listener in self._listeners:
+            listener.setblocking(False)
+        ports = [listener.getsockname()[1] for listener in self._listeners]
+        self.urls = [f"http://127.0.0.1:{port}" for port in ports]
+        self._clients: list[socket.socket] = []
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Dribbler:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._stopping.set()
+        self._thread.join()
+        for each in (*self._listeners, *self._clients):
+            each.close()
+
+    def _serve(self) -> None:
+        while not self._stopping.wait(0.1):
+            for listener in self._listeners:
+                with contextlib.suppress(BlockingIOError):
+                    while True:
+                        self._answer(listener.accept()[0])
+            for client in self._clients:
+                with contextlib.suppress(OSError):  # the client has gone
+                    client.sendall(bytes(360))
+
+    def _answer(self, client: socket.socket) -> None:
+        quick = b"/quick" in client.recv(4096)
+        length = 5 if quick else 2_000_000
+        client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % length)
+        if quick:
+            client.sendall(b"quick")
+        self._clients.append(client)
 
 
 def test_a_url_reaches_the_model_as_a_file(client: Client, receiver: Receiver) -> None:
@@ -83,6 +127,21 @@ def test_a_slow_download_does_not_hold_up_the_model(client: Client, silent: str)
     assert client.predictions.get(slow.id).status == "starting"
     slow.cancel()
     assert slow.status == "canceled"
+
+
+@pytest.mark.parametrize("servers", [40, 1], ids=["forty servers", "its own server"])
+def test_slow_downloads_do_not_keep_a_recording_waiting(client: Client, servers: int) -> None:
+    """They send enough to be alive, for as long as the test lasts."""
+    with Dribbler(servers) as dribbler:
+        slow = [
+            client.predictions.create(ECHO, {"file": f"{dribbler.urls[number % servers]}/slow"})
+            for number in range(max(servers, 2))
+        ]
+        quick = client.predictions.create(ECHO, {"file": f"{dribbler.urls[0]}/quick"})
+        wait_for(lambda: client.predictions.get(quick.id).status == "succeeded", "the recording")
+        assert {client.predictions.get(one.id).status for one in slow} == {"starting"}
+        for one in slow:
+            one.cancel()
 
 
 def test_nothing_of_an_input_is_left(shared: Server, client: Client) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import cog
 import pytest
@@ -12,10 +12,13 @@ from cog import Input
 
 from localcloud.replicate.describe import document
 from localcloud.replicate.prediction_request import read_request
+from localcloud.replicate.prediction_store import Prediction, PredictionStore
 from localcloud.replicate.problems import Problem
 from localcloud.replicate.registry import BadManifest, load_models
-from localcloud.replicate.schemas import check_input, file_fields, iterates
+from localcloud.replicate.schemas import file_fields, iterates
+from localcloud.replicate.tables import SCHEMA, upgrade
 from localcloud.replicate.webhook_sender import BadSecret, Signer
+from localcloud.sqlite import connect
 
 PROJECT = Path(__file__).resolve().parents[3]
 
@@ -58,54 +61,25 @@ def test_document() -> None:
     assert iterates(document(pieces))
 
 
-@pytest.mark.parametrize(
-    "more",
-    [
-        {},
-        {"optional": None},
-        {"optional": "ab"},
-        {"either": "a"},
-        {"either": 2},
-        {"words": ["a"]},
-        {"size": 2},
-        {"paths": ["https://example.com/a", "data:text/plain,a"]},
-        {"unknown": object},
-    ],
-)
-def test_input_that_fits(more: dict[str, Any]) -> None:
-    check_input(document(everything), {"needed": 1, "path": "https://example.com/"} | more)
-
-
-@pytest.mark.parametrize(
-    ("more", "field"),
-    [
-        ({"needed": 1.5}, "input.needed"),
-        ({"path": ["https://example.com/"]}, "input.path"),
-        ({"optional": "a"}, "input.optional"),
-        ({"optional": 1}, "input.optional"),
-        ({"either": 1.5}, "input.either"),
-        ({"words": "ab"}, "input.words"),
-        ({"words": [1]}, "input.words.0"),
-        ({"code": "A"}, "input.code"),
-        ({"size": 3}, "input.size"),
-        ({"paths": ["/etc/passwd"]}, "input.paths.0"),
-        ({"paths": [{}]}, "input.paths.0"),
-    ],
-)
-def test_input_that_does_not_fit(more: dict[str, Any], field: str) -> None:
-    with pytest.raises(Problem) as problem:
-        check_input(document(everything), {"needed": 1, "path": "https://example.com/"} | more)
-    assert [fault["field"] for fault in problem.value.more["invalid_fields"]] == [field]
-
-
 def test_file_fields() -> None:
     given = {"needed": 1, "path": "a", "paths": ["b", "c"], "code": "d"}
     assert file_fields(document(everything), given) == [("path", ["a"]), ("paths", ["b", "c"])]
 
 
-def test_cancel_after_is_refused() -> None:
-    with pytest.raises(Problem, match="does not support the header Cancel-After"):
-        read_request({"input": {}}, {"cancel-after": "90s"})
+@pytest.mark.parametrize(
+    ("given", "seconds"),
+    [("90s", 90), ("5", 5), ("15m", 900), ("2h30m", 9000), ("1h30m45s", 5445), ("1h1", 3601)],
+)
+def test_cancel_after(given: str, seconds: int) -> None:
+    lifetime = read_request({"input": {}}, {"cancel-after": given}).lifetime
+    assert lifetime == timedelta(seconds=seconds)
+    assert read_request({"input": {}}, {}).lifetime is None
+
+
+@pytest.mark.parametrize("given", ["", "4s", "soon", "-5", "5s5m", "1.5h", "9" * 7])
+def test_a_bad_cancel_after(given: str) -> None:
+    with pytest.raises(Problem, match="at least 5 seconds"):
+        read_request({"input": {}}, {"cancel-after": given})
 
 
 @pytest.mark.parametrize(
@@ -150,3 +124,15 @@ def test_the_models_of_the_project() -> None:
     models = {model.full_name: model for model in load_models(PROJECT / "localcloud" / "models")}
     assert models["openai/whisper"].version.startswith("cdd97b257f93")
     assert models["replicate/all-mpnet-base-v2"].version.startswith("b6b7585c9640")
+
+
+def test_a_file_of_an_older_version(tmp_path: Path) -> None:
+    older = connect(tmp_path / "old.sqlite3", schema=SCHEMA.replace(",\n    deadline TEXT", ""))
+    assert "deadline" not in SCHEMA.replace(",\n    deadline TEXT", "")
+    for _ in range(2):
+        upgrade(older)
+    store = PredictionStore(older)
+    store.add(Prediction("a", "m", "v", {}, "2026-01-01T00:00:00Z", deadline="2026-01-02"))
+    assert [one.id for one in store.overdue(datetime(2026, 1, 3, tzinfo=UTC))] == ["a"]
+    assert store.overdue(datetime(2026, 1, 1, tzinfo=UTC)) == []
+    older.close()

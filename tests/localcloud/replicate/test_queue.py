@@ -111,18 +111,10 @@ def test_status_codes(shared: Server) -> None:
         assert {"title", "detail", "status"} <= answer.json().keys()
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        "cursor=a",
-        "cursor=YmVmb3JlPTk5OTk5OTk5OTk5OTk5OTk5OTk5",
-        "created_after=soon",
-        "created_before=0001-01-01T00:00:00%2B14:00",
-    ],
-)
-def test_wrong_query(shared: Server, query: str) -> None:
-    answer = httpx.get(f"{shared.url}/v1/predictions?{query}", headers=HEADERS)
-    assert answer.status_code in {404, 422}
+@pytest.mark.parametrize("cursor", ["a", "-1", "9" * 40, ""])
+def test_wrong_cursor(shared: Server, cursor: str) -> None:
+    answer = httpx.get(f"{shared.url}/v1/predictions?cursor={cursor}", headers=HEADERS)
+    assert answer.status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -134,7 +126,7 @@ def test_refused_webhook(shared: Server, webhook: object) -> None:
     assert answer.status_code == 422
 
 
-def test_pages(shared: Server, client: Client) -> None:
+def test_pages(client: Client) -> None:
     for _ in range(3):
         client.run("tests/count", input={"to": 1})
     ids = [client.predictions.create(COUNT, {"to": 1}).id for _ in range(210)]
@@ -147,17 +139,6 @@ def test_pages(shared: Server, client: Client) -> None:
     listed = [one.id for page in pages for one in page]
     assert len(set(listed)) == len(listed)
     assert listed[:210] == ids[::-1]
-    assert pages[0].previous is None
-    back = client.predictions.list(pages[2].previous)
-    assert [one.id for one in back] == [one.id for one in pages[1]]
-    top = client.predictions.list(back.previous)
-    assert [one.id for one in top] == [one.id for one in pages[0]]
-    assert top.previous is None
-    wait_for(lambda: client.predictions.get(ids[-1]).status == "succeeded", "the last prediction")
-    moment = client.predictions.get(ids[200]).created_at
-    query = {"created_after": moment}
-    newer = httpx.get(f"{shared.url}/v1/predictions", params=query, headers=HEADERS).json()
-    assert [one["id"] for one in newer["results"]] == ids[:199:-1]
 
 
 @pytest.mark.slow("waits for the time to pass after which data is removed: 10 s")

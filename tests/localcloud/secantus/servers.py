@@ -23,11 +23,16 @@ UNPLANNED = ("-m", "secantus")
 
 
 class Server:
-    """A running server. `program` is what Python runs in place of `-m localcloud.secantus`."""
+    """A running server. `program` is what Python runs in place of `-m localcloud.secantus`.
 
-    def __init__(self, directory: Path, program: Sequence[str] = PLANNED) -> None:
-        port = pick_port()
-        options = secantus_argv(port, directory / "db")[1 + len(PLANNED) :]
+    `more` are options that override its own.
+    """
+
+    def __init__(
+        self, directory: Path, program: Sequence[str] = PLANNED, more: Sequence[str] = ()
+    ) -> None:
+        self.port = port = pick_port()
+        options = [*secantus_argv(port, directory / "db")[1 + len(PLANNED) :], *more]
         self.log = directory / "log"
         self.process: subprocess.Popen[bytes] = spawn(
             Program("secantus", [sys.executable, *program, *options], self.log)

@@ -1,8 +1,9 @@
 """Whisper's inputs and outputs, at once, and with the end that the recording asks for.
 
-The recording is a JSON object: `text` what is said in it, `seconds` how long to work, `end`
-one of `text`, `fail`, `null`, `wrong`, `wait` (until cancelled, a minute at most), `log` what
-to print before that.
+The recording is a file that holds a JSON object, such as in its tags: `text` what is said in it, a
+line for every five seconds, `at` the second at which that begins, `seconds` how long to work, `end`
+one of `text`, `fail`, `null`, `wrong`, `wait` (until cancelled, a minute at most), `log` what to
+print before that.
 """
 
 import json
@@ -27,7 +28,8 @@ class Predictor(BaseRunner):  # type: ignore[misc]
         compression_ratio_threshold: float = Input(default=2.4),
         temperature_increment_on_fallback: float = Input(default=0.2),
     ) -> Any:
-        told = json.loads(audio.read_text())
+        recording = audio.read_bytes().decode("utf-8", "replace")
+        told, _ = json.JSONDecoder().raw_decode(recording, recording.rindex('{"'))
         end = told.get("end", "text")
         if "log" in told:
             print(told["log"], flush=True)
@@ -39,9 +41,10 @@ class Predictor(BaseRunner):  # type: ignore[misc]
         if end == "wrong":
             return {"segments": "none", "words": [told["text"]]}
         parts = told["text"].split("\n")
+        starts = [told.get("at", 0.0) + 5.0 * number for number in range(len(parts))]
         segments = [
-            {"start": 5.0 * number, "end": 5.0 * number + 5.0, "text": f" {part}"}
-            for number, part in enumerate(parts)
+            {"start": start, "end": start + 5.0, "text": f" {part}"}
+            for start, part in zip(starts, parts, strict=True)
         ]
         return {
             "transcription": " ".join(parts),

@@ -1,0 +1,195 @@
+"""Looks at the lines of imports in the background.
+
+Any number of workers may run: each looks only at lines that it has claimed. A worker that dies
+leaves its lines claimed until their leases end; then another one, or its successor, looks at them
+again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import Future
+from datetime import timedelta
+from functools import partial
+
+from allthethings.assets.imports import Fate, ImportState, Line
+from allthethings.assets.members import is_member
+from allthethings.assets.urls import clean_url, host_of
+from allthethings.errors import (
+    ErrorCode,
+    IndexingError,
+    NoSuchAsset,
+    ServiceUnavailable,
+    UnusableThing,
+)
+from allthethings.mongo import Database
+from allthethings.pipeline.lifecycle import Lifecycle
+from allthethings.pipeline.submission import Submission
+from allthethings.pipeline.turns import Turns
+from allthethings.store.insertions import AlreadyIndexed
+
+log = logging.getLogger(__name__)
+
+# Imports that one worker looks at by turns; further ones begin when one of these has ended.
+AT_ONCE = 8
+# The waits before a URL is looked at again whose server has a passing fault.
+WAITS: Sequence[timedelta] = (timedelta(seconds=30), timedelta(minutes=2))
+# How long a line waits for a service of the app's own.
+OUTAGE_WAIT = timedelta(seconds=30)
+# Things that are deleted in one step of an undo.
+DELETED_AT_ONCE = 50
+UNDOABLE = frozenset({ImportState.UNDOING, ImportState.UNDONE, ImportState.REMOVING})
+UNEXPECTED = "Something went wrong in this app; the worker's log has the details."
+
+
+class ImportWorker:
+    """`step` is for one thread. The lines are looked at in the threads of `turns`."""
+
+    def __init__(
+        self,
+        database: Database,
+        submission: Submission,
+        lifecycle: Lifecycle,
+        turns: Turns,
+        waits: Sequence[timedelta] = WAITS,
+    ) -> None:
+        self._store = database.imports
+        self._lists = database.lists
+        self._members = database.members
+        self._assets = database.assets
+        self._submission = submission
+        self._lifecycle = lifecycle
+        self._turns = turns
+        self._waits = waits
+        # The lines of each import that wait for their turn, or had it.
+        self._queues: dict[str, list[Future[None]]] = {}
+        self._added = threading.Event()
+
+    def step(self) -> bool:
+        """Begin what can be begun, and return without waiting for it. Call it every second or so:
+        it also notices what was paused or undone. Returns whether things were added since the last
+        step. Raises ServiceUnavailable."""
+        self._store.remove_interrupted()
+        self._members.expire()
+        for each in self._store.in_state(ImportState.UNDOING, AT_ONCE):
+            self._guarded(self._undo, each.id)
+        for each in self._store.in_state(ImportState.REMOVING, AT_ONCE):
+            self._guarded(self._remove, each.id)
+        running = [each.id for each in self._store.in_state(ImportState.RUNNING, AT_ONCE)]
+        self._drop_all_but(running)
+        for import_id in running:
+            self._feed(import_id)
+        added = self._added.is_set()
+        self._added.clear()
+        return added
+
+    @property
+    def busy(self) -> bool:
+        """Whether lines are looked at, or wait for their turn."""
+        # A copy: `step` may be at work in its own thread.
+        return any(not each.done() for queue in [*self._queues.values()] for each in queue)
+
+    def stop(self) -> None:
+        """Begin nothing more."""
+        self._turns.stop()
+
+    def _drop_all_but(self, running: Collection[str]) -> None:
+        """Take the lines of other imports out of the queue: they are paused or undone."""
+        for import_id in self._queues.keys() - set(running):
+            for waiting in self._queues.pop(import_id):
+                waiting.cancel()
+
+    def _feed(self, import_id: str) -> None:
+        if any(not each.done() for each in self._queues.get(import_id, ())):
+            return
+        lines = self._store.due(import_id)
+        self._queues[import_id] = [
+            self._turns.submit(import_id, host_of(line.url), partial(self._look, line))
+            for line in lines
+        ]
+        if not lines and not self._store.waits(import_id):
+            self._store.move(import_id, frozenset({ImportState.RUNNING}), ImportState.DONE)
+
+    def _look(self, line: Line) -> None:
+        """Find out what becomes of a line, unless another worker does."""
+        try:
+            held = self._store.claim(line)
+            if held is not None:
+                self._look_at(held)
+        except ServiceUnavailable as error:  # its lease will end
+            log.warning("line %d of import %s waits: %s", line.number, line.import_id, error)
+
+    def _look_at(self, held: Line) -> None:
+        try:
+            asset = self._submission.take(held)
+        except AlreadyIndexed as error:
+            if held.depth is not None and error.asset.id != held.import_id:
+                self._lists.join(error.asset.id, held.import_id)
+            self._store.settle(held, _fate_of_known(held, error), error.asset.id)
+        except IndexingError as error:
+            self._refuse(held, error)
+        except Exception:
+            log.exception("no answer for %r", held.url)
+            self._refuse(held, UnusableThing(UNEXPECTED, ErrorCode.UNFORESEEN))
+        else:
+            self._added.set()
+            if not self._store.settle(held, Fate.INDEXED, asset.id):
+                self._delete_if_undone(held.import_id, asset.id)
+
+    def _refuse(self, held: Line, error: IndexingError) -> None:
+        """Refuse a line, or plan another look if that can help."""
+        if isinstance(error, ServiceUnavailable):
+            self._store.look_later(held, error, OUTAGE_WAIT, held.looks)
+        elif error.retryable and held.looks < len(self._waits):
+            self._store.look_later(held, error, self._waits[held.looks], held.looks + 1)
+        else:
+            self._store.settle(held, Fate.REFUSED, error=error)
+
+    def _delete_if_undone(self, import_id: str, asset_id: str) -> None:
+        """A worker that was held up for longer than a lease may add a thing after the undo."""
+        found = self._store.get(import_id)
+        if found is None or found.state in UNDOABLE:
+            self._delete(asset_id)
+
+    def _guarded(self, step: Callable[[str], None], import_id: str) -> None:
+        """What goes wrong with one import keeps no other waiting."""
+        try:
+            step(import_id)
+        except ServiceUnavailable:
+            raise
+        except Exception:
+            log.exception("import %s is not undone", import_id)
+
+    def _undo(self, import_id: str) -> None:
+        """One step of an undo. It has ended when no line waits, held or not, and no thing is
+        left."""
+        self._store.close(import_id, Fate.WAITING)
+        assets = self._assets.of_import(import_id, DELETED_AT_ONCE)
+        for asset in assets:
+            self._delete(asset.id)
+        if not assets and not self._store.waits(import_id):
+            self._store.close(import_id, Fate.INDEXED)
+            self._store.move(import_id, frozenset({ImportState.UNDOING}), ImportState.UNDONE)
+
+    def _remove(self, list_id: str) -> None:
+        """One step of the removal of a list, as `_undo`."""
+        self._store.close(list_id, Fate.WAITING)
+        found = self._lists.to_delete(list_id, DELETED_AT_ONCE)
+        for asset_id in found:
+            self._delete(asset_id)
+        if not found and not self._store.waits(list_id):
+            self._lists.forget(list_id)
+
+    def _delete(self, asset_id: str) -> None:
+        with contextlib.suppress(NoSuchAsset):  # somebody else has
+            self._lifecycle.delete(asset_id, with_things=True)
+
+
+def _fate_of_known(held: Line, error: AlreadyIndexed) -> Fate:
+    """A worker that died may have added the thing and not said so."""
+    url = held.url if is_member(held.url) else clean_url(held.url)
+    mine = error.asset.import_id == held.import_id and error.asset.url == url
+    return Fate.INDEXED if mine and held.claims > 1 else Fate.KNOWN

@@ -1,0 +1,129 @@
+"""The entries of lists in the real local database."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from bson import ObjectId
+
+from allthethings.assets.asset import Asset
+from allthethings.assets.imports import Fate, Import, ImportState
+from allthethings.assets.lists import Entry, Listing, with_keys
+from allthethings.errors import BadInput
+from allthethings.mongo import Database
+from allthethings.pipeline.imports import Imports
+from allthethings.pipeline.list_entries import UNASKED, ListEntries
+from allthethings.store.documents import now
+from tests.allthethings.store.assets import insert
+
+
+def listing(*numbers: int, site: str = "site.test") -> Listing:
+    entries = [Entry(f"http://{site}/{each}", f"Entry {each}") for each in numbers]
+    return Listing("feed", "A feed", entries=with_keys(entries))
+
+
+def a_list(database: Database, url: str = "http://site.test/feed", within: str = "") -> Asset:
+    found = database.assets.state(insert(database, url=url, url_key=url))
+    assert found
+    return replace(found, import_id=within or None)
+
+
+def import_of(database: Database, asset: Asset) -> Import:
+    found = database.imports.get(asset.id)
+    assert found
+    return found
+
+
+def urls(database: Database, asset: Asset, fate: Fate | None = None) -> list[str]:
+    return [line.url for line in database.imports.page(asset.id, 100, fate=fate)]
+
+
+def test_entries_become_lines_once_in_their_order(database: Database) -> None:
+    entries, asset = ListEntries(database), a_list(database)
+    entries.take(asset, listing(1, 2))
+    entries.take(asset, listing(3, 1, 2))  # as after a crash, or a retry
+    assert urls(database, asset) == [f"http://site.test/{each}" for each in (1, 2, 3)]
+    made = import_of(database, asset)
+    assert (made.state, made.size, made.depth, made.root_id) == (
+        ImportState.RUNNING,
+        3,
+        0,
+        asset.id,
+    )
+    assert database.imports.page(asset.id, 1)[0].told == {"title": "Entry 1"}
+    assert made.look_again_at
+    assert made.look_again_at > now()
+
+
+def test_a_list_is_no_entry_of_itself(database: Database) -> None:
+    asset = a_list(database, "http://site.test/1")
+    ListEntries(database).take(asset, listing(1, 2))
+    assert urls(database, asset) == ["http://site.test/2"]
+
+
+def test_a_list_with_the_lists_in_it_has_so_many_entries(database: Database) -> None:
+    entries, outer = ListEntries(database, most=5), a_list(database)
+    entries.take(outer, listing(1, 2, 3))
+    inner = a_list(database, "http://site.test/1", outer.id)
+    entries.take(inner, listing(4, 5, 6, 7, site="inner.test"))
+    assert len(urls(database, inner)) == 2
+    made = import_of(database, inner)
+    assert (made.depth, made.root_id) == (1, outer.id)
+    [note] = made.notes
+    assert note.startswith("2 more entries were left out")
+    assert entries.add(import_of(database, outer), outer, listing(9)) == 0
+
+
+@pytest.mark.parametrize("state", [ImportState.DONE, ImportState.RUNNING])
+def test_many_new_entries_are_asked_for_each_time(database: Database, state: ImportState) -> None:
+    entries, asset = ListEntries(database), a_list(database)
+    entries.take(asset, listing(0))
+    database.imports.move(asset.id, frozenset({ImportState.RUNNING}), state)
+    entries.take(asset, listing(*range(UNASKED + 2)))
+    assert import_of(database, asset).state is ImportState.ASKING
+    assert database.lists.schedule.due(10) == []
+    Imports(database.imports, database.lists).confirm(asset.id, first=3)
+    assert import_of(database, asset).state is ImportState.RUNNING
+    assert len(urls(database, asset, Fate.WAITING)) == 3
+    assert database.imports.counts(asset.id)[Fate.LEFT_OUT] == UNASKED + 2 - 3
+
+
+def test_what_lists_in_a_list_ask_is_confirmed_with_it(database: Database) -> None:
+    entries, imports = ListEntries(database), Imports(database.imports, database.lists)
+    outer = a_list(database)
+    entries.take(outer, listing(1, 2))
+    inner = [a_list(database, f"http://site.test/{each}", outer.id) for each in (1, 2)]
+    for number, asset in enumerate(inner):
+        entries.take(asset, listing(*range(UNASKED + 1), site=f"inner{number}.test"))
+    assert set(database.lists.asking_in(outer.id)) == {asset.id for asset in inner}
+    imports.confirm(outer.id, first=1)
+    assert [len(urls(database, asset, Fate.WAITING)) for asset in inner] == [1, 1]
+    with pytest.raises(BadInput, match="nothing to confirm"):
+        imports.confirm(outer.id)
+
+
+def test_a_list_that_is_paused_is_not_looked_at(database: Database) -> None:
+    entries, imports = ListEntries(database), Imports(database.imports, database.lists)
+    asset = a_list(database)
+    entries.take(asset, listing(1))
+    imports.look(asset.id)
+    assert [each["_id"] for each in database.lists.schedule.due(10)] == [ObjectId(asset.id)]
+    imports.pause(asset.id)
+    assert database.lists.schedule.due(10) == []
+    imports.resume(asset.id)
+    claim = database.lists.schedule.claim(ObjectId(asset.id), due=True)
+    assert claim
+    assert database.lists.schedule.claim(ObjectId(asset.id), due=True) is None
+    assert database.lists.schedule.end(claim, now() + timedelta(hours=1), {})
+
+
+def test_an_import_that_a_person_sent_is_no_list(database: Database) -> None:
+    made = database.imports.add({"http://site.test/": 1}, ())
+    database.lists.look_now(made.id)
+    assert database.lists.schedule.due(10) == []
+    database.lists.begin_removal(made.id, with_things=True)
+    found = database.imports.get(made.id)
+    assert found
+    assert found.state is ImportState.RUNNING

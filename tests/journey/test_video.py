@@ -1,0 +1,51 @@
+"""A video in a browser: found by what is said in it, and played from there."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.journey.examples import LISTED
+from tests.support.browser import needs_browser
+from tools.harness.cloud import Cloud
+from tools.harness.person import Person
+from tools.harness.waiting import wait_for
+
+pytestmark = needs_browser
+
+VIDEO = next(each for each in LISTED if each["kind"] == "video")
+
+
+@pytest.fixture(scope="module")
+def video(cloud: Cloud, person: Person) -> str:
+    """The id of the example."""
+    asset_id = person.submit(f"{cloud.address}/examples/{VIDEO['file']}")
+    assert person.finished(asset_id)["status"] == "SEARCHABLE"
+    return asset_id
+
+
+def test_a_line_is_watched_by_a_click(page: Page, cloud: Cloud, video: str) -> None:
+    page.goto(f"{cloud.address}/assets/{video}")
+    player = page.locator("video[data-player]")
+    expect(player).to_be_visible()
+    line = page.locator("a.line").last
+    start = float(str(line.get_attribute("data-start")))
+    assert start > 20
+    line.click()
+    wait_for(lambda: player.evaluate("it => it.readyState >= 2"), "the video")
+    assert player.evaluate("it => it.currentTime") >= start
+    assert player.evaluate("it => it.videoWidth") > 0
+    expect(line).to_have_attribute("aria-current", "true")
+
+
+def test_a_result_opens_the_video_at_its_second(page: Page, cloud: Cloud, video: str) -> None:
+    page.goto(f"{cloud.address}/search?query=diary+of+the+air+kind:video")
+    result = page.locator(f"[data-result='{video}']")
+    link = result.get_by_role("link", name="Watch from").first
+    start = float(str(link.get_attribute("href")).partition("#t=")[2])
+    assert start > 10
+    link.click()
+    player = page.locator("video")
+    wait_for(lambda: player.evaluate("it => it.readyState >= 2"), "the video")
+    assert player.evaluate("it => it.currentTime") >= start - 0.5
+    assert player.evaluate("it => it.videoWidth") > 0
