@@ -1,11 +1,13 @@
 """How well the search finds what it should: `make eval`.
 
-    python -m tools.evaluate [--shapes | --typed | --beir FOLDER] [--articles N] [--data FILE]
+    python -m tools.evaluate [--shapes | --typed | --speech | --beir FOLDER]
+                             [--articles N] [--data FILE]
 
 Starts a copy of everything, submits each article of XQuAD as one long page over HTTP, asks all
 its questions and words that only one article has over HTTP, and prints a line of a table. With
 `--shapes` a line for each way to cut the texts, with `--typed` one for each way to type a question
-(evaluate_typed.py), with `--beir` one for another collection (evaluate_beir.py).
+(evaluate_typed.py), with `--speech` one for the articles read aloud (evaluate_speech.py), with
+`--beir` one for another collection (evaluate_beir.py).
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
-from tools import evaluate_beir, evaluate_sentences, evaluate_typed
+from tools import evaluate_beir, evaluate_sentences, evaluate_speech, evaluate_typed
+from tools.harness import speech
 from tools.harness.xquad import DATA, Article, Evaluation, Question, empty_copy, read
 
 RARE_WORDS = 200
@@ -74,6 +77,12 @@ def typed(data: Path, articles: Sequence[Article], questions: Sequence[Question]
         yield from evaluate_typed.report(evaluation, made, questions)
 
 
+def spoken(articles: Sequence[Article], questions: Sequence[Question]) -> Iterator[str]:
+    """The table of the articles read aloud."""
+    with empty_copy({}) as (person, site):
+        yield from evaluate_speech.report(person, site, articles, questions)
+
+
 def beir(folder: Path) -> int:
     """The table of another collection."""
     try:
@@ -87,36 +96,53 @@ def beir(folder: Path) -> int:
     return 0
 
 
+def told(given: argparse.Namespace) -> Iterator[str]:
+    """What was asked for, over the articles of XQuAD."""
+    articles, questions = read(given.data)
+    articles = articles[: given.articles]
+    questions = [each for each in questions if each.article < len(articles)]
+    if given.typed:
+        return typed(given.data, articles, questions)
+    if given.speech:
+        return spoken(articles, questions)
+    shapes = SHAPES if given.shapes else SHAPES[:1]
+    of_sentences = [] if given.articles else evaluate_sentences.report(given.data)
+    return chain(lines(shapes, articles, questions), of_sentences)
+
+
+def missing(given: argparse.Namespace) -> str:
+    """What is not here and has to be; empty if everything is."""
+    if not given.data.is_file():
+        return (
+            f"There is no {given.data}. What is asked is the English part of XQuAD: 48 articles "
+            "with questions.\nFetch xquad.en.json from https://github.com/google-deepmind/xquad "
+            "(CC BY-SA 4.0), and name it: --data FILE"
+        )
+    if given.speech and not speech.is_here():
+        return (
+            f"There is no {speech.PROGRAM}, which reads the articles aloud. On Debian and Ubuntu: "
+            f"apt-get install {speech.PROGRAM}"
+        )
+    return ""
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--shapes", action="store_true", help="compare ways to cut the texts")
     which.add_argument("--typed", action="store_true", help="compare ways to type questions")
+    which.add_argument("--speech", action="store_true", help="the articles read aloud")
     which.add_argument("--beir", type=Path, metavar="FOLDER", help="a collection in BEIR's form")
     parser.add_argument("--articles", type=int, help="the first so many articles alone")
     parser.add_argument("--data", type=Path, default=DATA)
     given = parser.parse_args()
     if given.beir:
         return beir(given.beir)
-    if not given.data.is_file():
-        print(
-            f"There is no {given.data}. What is asked is the English part of XQuAD: 48 articles "
-            "with questions.\nFetch xquad.en.json from https://github.com/google-deepmind/xquad "
-            "(CC BY-SA 4.0), and name it: --data FILE",
-            file=sys.stderr,
-        )
+    if what := missing(given):
+        print(what, file=sys.stderr)
         return 1
-    articles, questions = read(given.data)
-    articles = articles[: given.articles]
-    questions = [each for each in questions if each.article < len(articles)]
-    if given.typed:
-        told = typed(given.data, articles, questions)
-    else:
-        shapes = SHAPES if given.shapes else SHAPES[:1]
-        of_sentences = [] if given.articles else evaluate_sentences.report(given.data)
-        told = chain(lines(shapes, articles, questions), of_sentences)
-    for line in told:
-        print(line, flush=True)
+    for each in told(given):
+        print(each, flush=True)
     return 0
 
 

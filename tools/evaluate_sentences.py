@@ -9,12 +9,9 @@ answer: the first one, by words alone, and by words and meaning with the model i
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 
 from allthethings.assets.tokens import load_counter
@@ -24,49 +21,29 @@ from allthethings.search.query_vectors import QueryVectors
 from allthethings.search.sentences import Reading, asked
 from config import QUERY_MODEL
 from localcloud.weights.cache import ensure
-from tools.harness.xquad import DATA
+from tools.harness.xquad import DATA, Article, Question, read
 
 HEADER = """\
 | sentences of a paragraph | the first | by words | by words and meaning |
 |---|---|---|---|"""
 
 
-@dataclass(frozen=True)
-class Question:
-    """What is asked of a paragraph, and the character at which its answer begins."""
-
-    text: str
-    paragraph: str
-    answer: int
-
-
-def read(path: Path) -> Iterator[Question]:
-    """The questions of a file in SQuAD's format, with single spaces."""
-    for article in json.loads(path.read_text("utf-8"))["data"]:
-        for entry in article["paragraphs"]:
-            context = entry["context"]
-            for question in entry["qas"]:
-                start = question["answers"][0]["answer_start"]
-                at = len(" ".join(f"{context[:start]}x".split())) - 1
-                yield Question(question["question"], " ".join(context.split()), at)
-
-
-def line(questions: Sequence[Question], answers: Answers) -> str:
+def line(articles: Sequence[Article], questions: Sequence[Question], answers: Answers) -> str:
     """A line of the table: the share of the questions whose answer is in the chosen sentence."""
     first = by_words = by_meaning = sentences = 0
-    for _, some in groupby(questions, key=lambda question: question.paragraph):
-        for question in some:
-            reading = Reading(question.paragraph, asked(question.text))
-            number = next(
-                number
-                for number, span in enumerate(reading.sentences)
-                if span.start <= question.answer < span.end
-            )
-            [best] = answers.best(question.text, [reading])
-            sentences += len(reading.sentences)
-            first += number == 0
-            by_words += number == (reading.best or 0)
-            by_meaning += number == best
+    for question in questions:
+        paragraph = articles[question.article].paragraphs[question.paragraph]
+        reading = Reading(paragraph, asked(question.text))
+        number = next(
+            number
+            for number, span in enumerate(reading.sentences)
+            if span.start <= question.answer < span.end
+        )
+        [best] = answers.best(question.text, [reading])
+        sentences += len(reading.sentences)
+        first += number == 0
+        by_words += number == (reading.best or 0)
+        by_meaning += number == best
     total = len(questions)
     shares = [f"{count / total:.1%}" for count in (first, by_words, by_meaning)]
     return f"| {' | '.join([f'{sentences / total:.1f}', *shares])} |"
@@ -87,10 +64,10 @@ def _nobody(texts: Sequence[str]) -> Sequence[Sequence[float]]:
 
 def report(path: Path) -> Iterator[str]:
     """The lines of the table."""
-    questions = list(read(path))
+    articles, questions = read(path)
     yield f"The sentence that answers {len(questions)} questions, given its paragraph"
     yield HEADER
-    yield line(questions, answers_here())
+    yield line(articles, questions, answers_here())
 
 
 def main() -> int:

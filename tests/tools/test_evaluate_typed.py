@@ -59,7 +59,8 @@ def test_each_way_types_the_same_questions(tmp_path: Path) -> None:
     """Also in the languages whose files are beside the data."""
 
     def written(language: str, question: str) -> Path:
-        asked = [{"question": f"{question} {number}?"} for number in range(2)]
+        answers = [{"text": "heron", "answer_start": 5}]
+        asked = [{"question": f"{question} {n}?", "answers": answers} for n in range(2)]
         paragraphs = [{"context": "The  heron stands still.", "qas": asked}]
         path = tmp_path / f"xquad.{language}.json"
         path.write_text(json.dumps({"data": [{"paragraphs": paragraphs}]}))
@@ -68,6 +69,7 @@ def test_each_way_types_the_same_questions(tmp_path: Path) -> None:
     data = written("en", "Who stands")
     written("de", "Wer steht")
     articles, questions = read(data)
+    assert [each.answer for each in questions] == [4, 4]
     made = ways(articles, others(data))
     typed = {name: way(questions[1]) for name, way in made.items()}
     assert typed["as it is"] == "Who stands 1?"

@@ -10,7 +10,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from html import escape
@@ -57,11 +57,13 @@ class Article:
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked, and where the answer stands. `number` is its place among all questions."""
+    """What is asked, and where the answer stands: `answer` is the character of the paragraph at
+    which it begins. `number` is its place among all questions."""
 
     text: str
     article: int
     paragraph: int
+    answer: int
     number: int = 0
 
 
@@ -72,7 +74,7 @@ def read(path: Path) -> tuple[list[Article], list[Question]]:
         paragraphs = [" ".join(each["context"].split()) for each in entry["paragraphs"]]
         articles.append(Article(number, paragraphs))
         questions += [
-            Question(asked["question"], number, position)
+            Question(asked["question"], number, position, _answer(each["context"], asked))
             for position, each in enumerate(entry["paragraphs"])
             for asked in each["qas"]
         ]
@@ -80,15 +82,27 @@ def read(path: Path) -> tuple[list[Article], list[Question]]:
     return articles, numbered
 
 
-class Evaluation:
-    """One copy with all articles in it."""
+def _answer(context: str, asked: Mapping[str, Any]) -> int:
+    """The character at which the answer begins, in the paragraph with single spaces."""
+    before = context[: asked["answers"][0]["answer_start"]]
+    return len(" ".join(f"{before}x".split())) - 1
 
-    def __init__(self, person: Person, site: Site, articles: Sequence[Article]) -> None:
+
+class Evaluation:
+    """One copy with all articles in it, each as the page that `page` makes of it."""
+
+    def __init__(
+        self,
+        person: Person,
+        site: Site,
+        articles: Sequence[Article],
+        page: Callable[[Article], Page] = Article.page,
+    ) -> None:
         self._person = person
         self._articles = articles
         self._took: list[float] = []
         self._similarities: dict[bool, list[float]] = {True: [], False: []}
-        ids = [person.submit(site.add(each.path, each.page())) for each in articles]
+        ids = [person.submit(site.add(each.path, page(each))) for each in articles]
         for asset_id in ids:
             asset = person.finished(asset_id)
             if asset["status"] != "SEARCHABLE":

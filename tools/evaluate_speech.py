@@ -1,0 +1,94 @@
+"""How well the search finds what is said in recordings; a part of `make eval`.
+
+    python -m tools.evaluate --speech [--articles 5] [--data xquad.en.json]
+
+The articles of XQuAD are read aloud by espeak-ng in several voices, at several speeds and with
+noise, and indexed as recordings; then its questions are asked. The sentence that is found should
+begin at the second at which the one that answers was spoken.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from tools.harness.person import Person
+from tools.harness.site import Page, Site
+from tools.harness.speech import Recording, Speaker, record
+from tools.harness.xquad import Article, Evaluation, Question
+
+VOICES = ("en-us", "en-gb", "en-gb-scotland", "en-us+f2", "en-gb+f4")
+# Words a minute.
+SPEEDS = (150, 175, 195)
+# Decibels by which a voice is louder than the noise.
+ABOVE_NOISE = (20.0, 10.0)
+# Seconds by which a sentence may begin elsewhere than it was spoken.
+NEAR = 5.0
+HEADER = """\
+| recordings | minutes | questions | article first | sentence within 5 s, by words | by words and \
+meaning | the answer itself within 5 s |
+|---|---|---|---|---|---|---|"""
+
+
+def speaker(number: int) -> Speaker:
+    """Who reads an article: all combinations by turns."""
+    return Speaker(
+        VOICES[number % len(VOICES)],
+        SPEEDS[number % len(SPEEDS)],
+        ABOVE_NOISE[number % len(ABOVE_NOISE)],
+    )
+
+
+def report(
+    person: Person, site: Site, articles: Sequence[Article], questions: Sequence[Question]
+) -> Iterator[str]:
+    """The table, for a copy that is empty so far."""
+    recordings = [record(each.paragraphs, speaker(each.number), each.number) for each in articles]
+    minutes = sum(each.seconds for each in recordings) / 60
+    began = time.monotonic()
+    evaluation = Evaluation(
+        person, site, articles, lambda each: Page(recordings[each.number].wav, "audio/wav")
+    )
+    yield f"{minutes:.0f} minutes of speech, searchable after {time.monotonic() - began:.0f} s"
+    yield HEADER
+    yield line(person, evaluation, recordings, questions, minutes)
+
+
+def line(
+    person: Person,
+    evaluation: Evaluation,
+    recordings: Sequence[Recording],
+    questions: Sequence[Question],
+    minutes: float,
+) -> str:
+    """The shares of the questions that are answered."""
+    first = by_words = by_meaning = answers = 0
+    for question in questions:
+        results = evaluation.ask(question.text)
+        if evaluation.first(results) != question.article:
+            continue
+        first += 1
+        spoken = recordings[question.article].sentence_at(question.paragraph, question.answer)
+        began = begins(results[0]["passages"][0])
+        by_words += abs(began - spoken.start) <= NEAR
+        began = begins(by_its_meaning(person, question.text, results[0]))
+        by_meaning += abs(began - spoken.start) <= NEAR
+        answers += abs(began - spoken.second_of(question.answer)) <= NEAR
+    shares = [100 * each / len(questions) for each in (first, by_words, by_meaning, answers)]
+    cells = " | ".join(f"{each:.1f}%" for each in shares)
+    return f"| {len(recordings)} | {minutes:.0f} | {len(questions):,} | {cells} |"
+
+
+def begins(passage: Mapping[str, Any]) -> float:
+    """The second at which the sentence of a passage begins."""
+    return float(passage["sentence"]["locator"]["start"])
+
+
+def by_its_meaning(person: Person, query: str, result: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A result's first passage as the page shows it once the meaning was looked at."""
+    key = f"{result['asset_id']}:{result['passages'][0]['position']}"
+    answer = person.http.get("/search/sentences", params={"query": query, "passages": key})
+    answer.raise_for_status()
+    passage: Mapping[str, Any] = answer.json()["passages"][0]
+    return passage
