@@ -36,6 +36,7 @@ from allthethings.replicate.client import ReplicateClient
 from allthethings.search.answers import Answers
 from allthethings.search.local_model import LocalModel
 from allthethings.search.query_vectors import Embed, QueryVectors
+from allthethings.search.reranking import Reranker, files_in
 from allthethings.search.search import Search
 from allthethings.web import (
     assets,
@@ -101,12 +102,13 @@ def create_services(
     cloud = SyncEmbeddingsGenerator(replicate).generate
     model = _local_model(settings, cloud)
     vectors = QueryVectors(model.embed if model else cloud, count_tokens)
+    reranker = _reranker(settings)
     return Services(
         database=database,
         pipeline=pipeline,
         imports=Imports(database.imports, database.lists),
         checks=Checks(pipeline.submission, Turns()),
-        search=Search(database, vectors),
+        search=Search(database, vectors, reranker),
         answers=Answers(vectors, model.embed_aside if model else None),
         watch=Watch(database, replicate),
         gateway=create_gateway(settings),
@@ -121,7 +123,7 @@ def create_services(
         app_url=settings.app_url,
         examples=examples.load_examples(base) if (base := settings.examples_url) else (),
         webhook_secret=settings.hookdeck_webhook_secret,
-        prepare=model.prepare if model else lambda: None,
+        prepare=lambda: _prepare(model, reranker),
     )
 
 
@@ -215,6 +217,19 @@ def _local_model(settings: Settings, otherwise: Embed) -> LocalModel | None:
     if settings.query_embeddings == "local" and settings.query_weights:
         return LocalModel(settings.query_model, settings.query_weights, otherwise)
     return None
+
+
+def _reranker(settings: Settings) -> Reranker | None:
+    """The cross-encoder that looks at the best passages again, if one is set."""
+    files = files_in(settings.reranker) if settings.reranker else None
+    return Reranker(files) if files else None
+
+
+def _prepare(*models: LocalModel | Reranker | None) -> None:
+    """Load the models that are to be in this process."""
+    for model in models:
+        if model:
+            model.prepare()
 
 
 def _secrets(settings: Settings) -> set[str]:

@@ -31,6 +31,8 @@ from allthethings.assets.looks import Schedule
 from allthethings.hookdeck.connections import EMBEDDINGS, connection_of
 from allthethings.hosts import is_loopback
 from allthethings.processors import webhooks
+from allthethings.search.reranking import GRAPHS, files_in
+from allthethings.search.reranking import TOKENIZER as TOKENIZER_FILE
 
 DEFAULT_ENV_FILE = Path(".env")
 LOOPBACK = "127.0.0.1"
@@ -243,7 +245,8 @@ class Settings(_Group):
     place of the password. The examples are served if there is
     an `examples_url`, where the models find the app. `host` is where the app listens.
     `query_embeddings` is `replicate` or `local`: with the model in the Cog folder `query_model`
-    and its weights in `query_weights`. With `hookdeck_api_key` the app shows what the gateway did.
+    and its weights in `query_weights`. `reranker` is the folder of a cross-encoder.
+    With `hookdeck_api_key` the app shows what the gateway did.
     `caption_version` is the model on Replicate that captions pictures; empty where none does.
     `list_entries` is the most that a list may have, with the lists in it.
     `look_again` is how often things are looked at again, where nobody has chosen that.
@@ -290,6 +293,7 @@ class Settings(_Group):
     query_embeddings: str = Field(default="replicate", validation_alias="QUERY_EMBEDDINGS")
     query_model: Path = Field(default=QUERY_MODEL, validation_alias="QUERY_MODEL")
     query_weights: Path | None = Field(default=None, validation_alias="MPNET_WEIGHTS")
+    reranker: Path | None = Field(default=None, validation_alias="RERANKER")
     reconcile_after: Seconds = Field(default=30.0, validation_alias="RECONCILE_AFTER")
     prediction_deadline: Seconds = Field(default=3_600.0, validation_alias="PREDICTION_DEADLINE")
     look_again: Often = Field(default=Schedule.NEVER, validation_alias="LOOK_AGAIN")
@@ -315,6 +319,9 @@ class Settings(_Group):
                 "API_TOKENS is set, but without APP_PASSWORD nothing asks for a token. Set "
                 "APP_PASSWORD too."
             )
+        self._check_models()
+
+    def _check_models(self) -> None:
         if self.query_embeddings not in ("replicate", "local"):
             raise SettingsError("QUERY_EMBEDDINGS has to be replicate or local.")
         if self.query_embeddings == "local" and not (
@@ -323,6 +330,11 @@ class Settings(_Group):
             raise SettingsError(
                 "QUERY_EMBEDDINGS=local needs the model's weights: `python -m localcloud.weights` "
                 "fetches them; MPNET_WEIGHTS names their folder."
+            )
+        if self.reranker and not files_in(self.reranker):
+            raise SettingsError(
+                f"RERANKER has to be a folder with a cross-encoder: {TOKENIZER_FILE} and one of "
+                f"{', '.join(GRAPHS)}."
             )
 
     @classmethod

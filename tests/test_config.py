@@ -204,3 +204,16 @@ def test_a_captioning_model_is_a_version(env_file: Path, version: str) -> None:
     with pytest.raises(SettingsError, match="CAPTION_VERSION has to be the version"):
         Settings.from_env(with_line(env_file, f"CAPTION_VERSION={version}"))
     assert Settings.from_env(with_line(env_file, f"CAPTION_VERSION={'a1' * 32}")).caption_version
+
+
+@pytest.mark.parametrize("lacking", ["tokenizer.json", "openvino_model.xml"])
+def test_a_folder_without_a_cross_encoder_is_refused(
+    env_file: Path, tmp_path: Path, lacking: str
+) -> None:
+    for name in ("tokenizer.json", "openvino_model.xml"):
+        (tmp_path / name).touch()
+    settings = Settings.from_env(with_line(env_file, f"RERANKER={tmp_path}"))
+    settings.check()
+    (tmp_path / lacking).unlink()
+    with pytest.raises(SettingsError, match=r"RERANKER has to be .* tokenizer\.json and one of"):
+        settings.check()

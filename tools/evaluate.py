@@ -13,18 +13,23 @@ its questions and words that only one article has over HTTP, and prints a line o
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
 from tools import evaluate_beir, evaluate_sentences, evaluate_speech, evaluate_typed
 from tools.harness import speech
+from tools.harness.person import Person
 from tools.harness.xquad import DATA, Article, Evaluation, Question, empty_copy, read
 
+# The setting of a cross-encoder. Where it is set, each table has a line with it, too.
+RERANKER = "RERANKER"
 RARE_WORDS = 200
 HEADER = """\
 | passages | article first | paragraph first | paragraph in 5 | rare word | median, 99th |
@@ -60,13 +65,37 @@ def lines(
     words = rare_words(articles, RARE_WORDS)
     yield f"{len(articles)} pages, {len(questions)} questions, {RARE_WORDS} rare words"
     yield HEADER
-    for shape in shapes:
-        name = ", ".join(f"{key[8:].lower()} {value}" for key, value in shape.items())
+    for shape in (*shapes, *reranked()):
         with empty_copy(shape) as (person, site):
             evaluation = Evaluation(person, site, articles)
-            yield f"| {name or 'as they are'} | {evaluation.line(questions, words)} |"
+            check_reranker(person, shape)
+            yield f"| {name_of(shape) or 'as they are'} | {evaluation.line(questions, words)} |"
             if not shape:
                 yield evaluation.similarities()
+
+
+def reranked() -> Sequence[Mapping[str, str]]:
+    """The settings of a copy with the cross-encoder, if there is one."""
+    folder = os.environ.get(RERANKER)
+    return ({RERANKER: folder},) if folder else ()
+
+
+def name_of(shape: Mapping[str, str]) -> str:
+    """The settings of a copy in words; empty where there are none."""
+    return ", ".join(
+        f"reranker {Path(value).name}"
+        if key == RERANKER
+        else f"{key.removeprefix('PASSAGE_').lower()} {value}"
+        for key, value in shape.items()
+    )
+
+
+def check_reranker(person: Person, shape: Mapping[str, str]) -> None:
+    """Ends the program where the copy has a cross-encoder that does not answer."""
+    found = person.http.get("/search", params={"query": "Is the cross-encoder there?"}).json()
+    if found["reranked"] is not (True if RERANKER in shape else None):
+        log = (person.cloud.data_dir / "logs" / "app.log").read_text()
+        sys.exit(f"The cross-encoder does not answer. The end of the app's log:\n{log[-2000:]}")
 
 
 def typed(data: Path, articles: Sequence[Article], questions: Sequence[Question]) -> Iterator[str]:
@@ -90,9 +119,12 @@ def beir(folder: Path) -> int:
     except evaluate_beir.BadCollection as error:
         print(error, file=sys.stderr)
         return 1
-    with empty_copy({}) as (person, site):
-        for line in evaluate_beir.report(person, site, collection):
-            print(line, flush=True)
+    for shape in ({}, *reranked()):
+        named = ", ".join(filter(None, [collection.name, name_of(shape)]))
+        with empty_copy(shape) as (person, site):
+            check_reranker(person, shape)
+            for line in evaluate_beir.report(person, site, replace(collection, name=named)):
+                print(line, flush=True)
     return 0
 
 

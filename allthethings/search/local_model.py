@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from allthethings.search.loading import Loading
 from allthethings.search.query_vectors import Embed
 
 log = logging.getLogger(__name__)
@@ -36,8 +37,7 @@ class LocalModel:
         self._folder = folder
         self._weights = weights
         self._otherwise = otherwise
-        self._model: Any = None
-        self._loading: threading.Thread | None = None
+        self._loading = Loading[Any](self._make, "local embedding model", "queries go to Replicate")
         self._lock = threading.Lock()
         # How many queries use the model or wait for it.
         self._queries = 0
@@ -45,7 +45,7 @@ class LocalModel:
 
     def embed(self, texts: Sequence[str]) -> Sequence[Sequence[float]]:
         """A unit vector for each text. Raises what `otherwise` raises."""
-        if self._model is None:
+        if self._loading.model is None:
             self.load()
             return self._otherwise(texts)
         try:
@@ -58,9 +58,9 @@ class LocalModel:
     def embed_aside(self, texts: Sequence[str]) -> Sequence[Sequence[float]] | None:
         """A unit vector for each text, when no query needs the model. None where the model cannot
         be loaded in LOADING_SECONDS, or fails: nobody else is asked."""
-        if self._model is None:
+        if self._loading.model is None:
             self.load().join(LOADING_SECONDS)
-        if self._model is None:
+        if self._loading.model is None:
             return None
         vectors: list[Sequence[float]] = []
         try:
@@ -74,8 +74,9 @@ class LocalModel:
         return vectors
 
     def _run(self, texts: Sequence[str]) -> Sequence[Sequence[float]]:
+        model: Any = self._loading.model
         with self._lock:  # the model serves one call at a time
-            vectors: Sequence[Sequence[float]] = self._model.embed(texts).tolist()
+            vectors: Sequence[Sequence[float]] = model.embed(texts).tolist()
         return vectors
 
     @contextmanager
@@ -96,15 +97,8 @@ class LocalModel:
 
     def load(self) -> threading.Thread:
         """Start loading the model, once. Returns the thread that loads it."""
-        with self._lock:
-            if self._loading is None:
-                self._loading = threading.Thread(target=self._load, name="model", daemon=True)
-                self._loading.start()
-            return self._loading
+        return self._loading.start()
 
-    def _load(self) -> None:
-        try:
-            sys.path.append(str(self._folder))
-            self._model = importlib.import_module("embedder").Embedder(self._weights)
-        except Exception:
-            log.exception("the local embedding model cannot be loaded; queries go to Replicate")
+    def _make(self) -> Any:
+        sys.path.append(str(self._folder))
+        return importlib.import_module("embedder").Embedder(self._weights)

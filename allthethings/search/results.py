@@ -104,7 +104,8 @@ class Facets:
 class Found:
     """One page of results, and whether there are more. `about` is the thing whose like was looked
     for; `away` is the part of the search that did not answer; `corrections` are words of the query
-    that nothing holds, each with the nearest one that is held."""
+    that nothing holds, each with the nearest one that is held; `reranked` tells whether a
+    cross-encoder looked at the best passages too, None where none is set."""
 
     results: Sequence[Result]
     more: bool = False
@@ -112,6 +113,7 @@ class Found:
     away: Away | None = None
     corrections: Mapping[str, str] = field(default_factory=dict)
     facets: Facets = field(default_factory=Facets)
+    reranked: bool | None = None
 
     @property
     def words_alone(self) -> bool:

@@ -1,6 +1,7 @@
 """From a query to assets, each with its best passages: by meaning and by words.
 
-Both sides give their best passages, and `ranking` makes one order of them.
+Both sides give their best passages, and `ranking` makes one order of them. A cross-encoder may look
+at the best ones again (`reranking`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from allthethings.mongo import Database
 from allthethings.search import facets
 from allthethings.search.query_vectors import QueryVectors, check_length, mean
 from allthethings.search.ranking import fuse
+from allthethings.search.reranking import Reranker
 from allthethings.search.results import Found, Hit, Result
 from allthethings.search.sides import Sides
 from allthethings.search.syntax import Query
@@ -35,15 +37,40 @@ LAST_PAGE = 100
 Candidates = Callable[[int], tuple[list[Hit], bool]]
 
 
+class _SecondLook:
+    """The candidates of a query as the cross-encoder ranks them; `done` tells whether it did.
+
+    Only the first ones are looked at again: more of them are put behind those.
+    """
+
+    def __init__(self, reranker: Reranker | None, query: str, candidates: Candidates) -> None:
+        self._reranker = reranker
+        self._query = query
+        self._candidates = candidates
+        self.done: bool | None = None
+
+    def candidates(self, limit: int) -> tuple[list[Hit], bool]:
+        """As those that were given."""
+        hits, all_seen = self._candidates(limit)
+        if self._reranker and self.done is None:
+            ranked = self._reranker.rank(self._query, hits)
+            self.done = ranked is not None
+            hits = hits if ranked is None else ranked
+        return hits, all_seen
+
+
 class Search:
     """Finds searchable things. One serves any number of threads."""
 
-    def __init__(self, database: Database, vectors: QueryVectors) -> None:
+    def __init__(
+        self, database: Database, vectors: QueryVectors, reranker: Reranker | None = None
+    ) -> None:
         self._assets = database.assets
         self._passages = database.passages
         self._revisions = database.revisions
         self._index = database.passage_index
         self._vectors = vectors
+        self._reranker = reranker
         # The words are looked up while the query's vector is made.
         self._beside = ThreadPoolExecutor(max_workers=16, thread_name_prefix="words")
 
@@ -58,8 +85,10 @@ class Search:
         if scope.only == frozenset():  # nothing holds all the exact phrases
             return Found([])
         sides = Sides(self._index, self._vectors, self._beside, query, scope, check=page == 1)
-        found = self._page(sides.candidates, page)
-        return replace(found, away=sides.away, corrections=sides.corrections())
+        second = _SecondLook(self._reranker, query.text, sides.candidates)
+        found = self._page(second.candidates, page)
+        told = replace(found, away=sides.away, corrections=sides.corrections())
+        return replace(told, reranked=second.done)
 
     def like(self, asset_id: str, position: int | None, query: Query, page: int = 1) -> Found:
         """Other things like this one, or like that passage of it; the query's filters hold.

@@ -113,6 +113,7 @@ def _as_json(
         "words_alone": bool(found and found.words_alone),
         "meaning_alone": bool(found and found.meaning_alone),
         "away": found.away if found else None,
+        "reranked": found.reranked if found else None,
         "facets": plain_facets(found.facets if found else Facets()),
     }
     return jsonify({**answer, "error": error} if error else answer)

@@ -220,6 +220,7 @@ SCHEMAS: Mapping[str, Schema] = {
             "words_alone": FLAG,
             "meaning_alone": FLAG,
             "away": maybe(one_of(Away)),
+            "reranked": maybe(FLAG),
             "did_you_mean": maybe(TEXT),
             "facets": obj({"things": COUNT, **dict.fromkeys(("kind", "site", "year"), _COUNTED)}),
             "under_way": COUNT,
