@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from allthethings.assets import locators
-from allthethings.assets.locators import Locator
+from allthethings.assets.locators import WHOLE, Locator, TimeSpan
 from allthethings.assets.sentences import Span
+
+# Seconds of a spoken sentence. A longer one is mostly several, between which a model has left out
+# the full stops.
+MAX_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,24 @@ def locate(part: Span, length: int, places: Sequence[Place], whole: Locator) -> 
             size = end - place.at
             found.append(place.locator.part(first / size, last / size))
     return found[0].through(found[1:]) if found else whole
+
+
+def shortened(text: str, sentence: Span, places: Sequence[Place]) -> Iterator[Span]:
+    """A sentence of a passage, or parts of it that last MAX_SECONDS at most: one that lasts longer
+    is cut where a place begins, as near its middle as may be."""
+    spoken = locate(sentence, len(text), places, WHOLE)
+    within = {
+        place.at: place.locator.start
+        for place in places
+        if isinstance(place.locator, TimeSpan) and sentence.start < place.at < sentence.end
+    }
+    if not (within and isinstance(spoken, TimeSpan) and spoken.end - spoken.start > MAX_SECONDS):
+        yield sentence
+        return
+    middle = (spoken.start + spoken.end) / 2
+    cut = min(within, key=lambda at: abs(within[at] - middle))
+    yield from shortened(text, Span(sentence.start, len(text[:cut].rstrip())), places)
+    yield from shortened(text, Span(cut, sentence.end), places)
 
 
 def stored(places: Iterable[Place]) -> list[list[object]]:

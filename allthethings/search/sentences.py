@@ -9,6 +9,7 @@ from functools import cached_property, lru_cache
 from itertools import pairwise
 from math import log
 
+from allthethings.assets.places import Place, shortened
 from allthethings.assets.sentences import Span, spans
 from allthethings.search.words import DEFAULT, Forms, Word, spellings, stem, stop_words, words
 
@@ -45,15 +46,19 @@ def asked(text: str, phrases: tuple[str, ...] = (), language: str | None = None)
 
 @dataclass(frozen=True)
 class Reading:
-    """A passage with what was asked. `also` are words in it that the word index found."""
+    """A passage with what was asked. `also` are words in it that the word index found; `places`
+    are where its parts stand."""
 
     text: str
     asked: Asked
     also: Iterable[str] = ()
+    places: Sequence[Place] = ()
 
     @cached_property
     def sentences(self) -> list[Span]:
-        return spans(self.text, self.asked.language)
+        """The sentences; of a recording parts of those that last too long."""
+        whole = spans(self.text, self.asked.language)
+        return [part for each in whole for part in shortened(self.text, each, self.places)]
 
     @cached_property
     def scores(self) -> list[float]:

@@ -83,7 +83,8 @@ def thing_view(asset: Asset) -> dict[str, Any]:
 
 def reading_of(asset: Asset, hit: Hit, query: Query) -> Reading:
     """A passage as the query reads it."""
-    return Reading(hit.text, asked(query.text, query.phrases, asset.language), hit.words)
+    wanted = asked(query.text, query.phrases, asset.language)
+    return Reading(hit.text, wanted, hit.words, hit.places)
 
 
 def passage_view(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from allthethings.assets import places
 from allthethings.assets.locators import WHOLE, Heading, Locator, Page, Rows, TimeSpan
 from allthethings.assets.passages import Passage, Piece, cut
-from allthethings.assets.places import Place, locate
+from allthethings.assets.places import MAX_SECONDS, Place, locate, shortened
 from allthethings.assets.sentences import Span, spans
 from tests.allthethings.assets.test_passages import words
 
@@ -77,3 +77,34 @@ def test_times_of_a_passage_without_places_pass_evenly() -> None:
 def test_places_are_read_as_they_were_stored() -> None:
     kept = (Place(0, TimeSpan(0.0, 1.25)), Place(12, TimeSpan(1.25, 2.0)), Place(20, Page(2)))
     assert places.read(places.stored(kept)) == kept
+
+
+def shortened_of(texts_and_times: list[tuple[str, float, float]]) -> list[str]:
+    """The parts of one sentence that is spoken in these segments."""
+    text, places = "", []
+    for words_of, start, end in texts_and_times:
+        places.append(Place(len(text), TimeSpan(start, end)))
+        text += f"{words_of} "
+    text = text.rstrip()
+    return [part.of(text) for part in shortened(text, Span(0, len(text)), places)]
+
+
+def test_a_sentence_without_end_is_cut_where_its_segments_begin() -> None:
+    """A model that left out the full stops wrote them as one."""
+    assert shortened_of([("They met in 1886", 50.0, 67.0), ("The company began", 67.5, 80.0)]) == [
+        "They met in 1886",
+        "The company began",
+    ]
+    parts = [(f"part {number}", 10.0 * number, 10.0 * number + 9) for number in range(8)]
+    assert shortened_of(parts) == [f"part {n} part {n + 1}" for n in range(0, 8, 2)]
+
+
+def test_a_sentence_that_is_short_enough_stays_whole() -> None:
+    assert shortened_of([("A lamp on", 0.0, 8.0), ("a tower.", 9.0, MAX_SECONDS)]) == [
+        "A lamp on a tower."
+    ]
+    assert shortened_of([("One long segment.", 0.0, 60.0)]) == ["One long segment."]
+    text = "On a page there is no time."
+    places = [Place(0, Page(1)), Place(12, Page(2))]
+    assert list(shortened(text, Span(0, len(text)), places)) == [Span(0, len(text))]
+    assert list(shortened(text, Span(0, len(text)), ())) == [Span(0, len(text))]

@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from allthethings.assets.locators import TimeSpan
+from allthethings.assets.places import Place
 from allthethings.search.sentences import Reading, asked
 
 LIGHTHOUSE = (
@@ -110,3 +112,14 @@ def test_parts_join_to_the_text(text: str, query: str, language: str) -> None:
         assert "".join(part for part, _ in found.parts(span)) == span.of(text)
     assert len(found.scores) == len(found.sentences)
     assert all(0.0 <= score <= 1.0 + 1e-9 for score in found.scores)
+
+
+def test_the_sentence_of_a_recording_begins_soon_before_the_answer() -> None:
+    """Where the transcript lacks full stops, a part of what looks like one sentence answers."""
+    first, second = "They founded it in 1886 in a shed", "The company made lamps and engines"
+    text = f"{first} {second}"
+    places = (Place(0, TimeSpan(0.0, 15.0)), Place(len(first) + 1, TimeSpan(15.5, 29.0)))
+    found = Reading(text, asked("which engines did the company make"), places=places)
+    assert found.best is not None
+    assert found.sentences[found.best].of(text) == second
+    assert len(Reading(text, asked("engines")).sentences) == 1
