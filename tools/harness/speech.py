@@ -18,8 +18,8 @@ from allthethings.assets.sentences import Span, spans
 PROGRAM = "espeak-ng"
 # Samples a second of what espeak-ng writes.
 RATE = 22_050
-# Seconds of silence after a sentence, and after a paragraph.
-PAUSE, LONG_PAUSE = 0.3, 0.9
+# Seconds of silence after a sentence, and after a paragraph, as people leave them who read aloud.
+PAUSE, LONG_PAUSE = 0.6, 1.2
 # The largest number of a sample of 16 bits.
 LOUDEST = 32_767
 
