@@ -8,6 +8,7 @@ from typing import Any
 
 from allthethings.assets import locators, places
 from allthethings.search.results import Hit
+from allthethings.search.words import DEFAULT, stop_words
 from allthethings.store.documents import Document
 
 # The weight of the cosine in a passage's score; the words have the rest. Chosen by `make eval`.
@@ -15,8 +16,9 @@ WEIGHT_OF_MEANING = 0.6
 # What a word counts that a passage holds with another ending, as 'exploration' for 'explorer'; in
 # its own form it counts 1. Chosen by `make eval`.
 OTHER_FORM = 0.15
-# The share of the query's words that a passage has to hold to match by words.
-WORDS_MATCH = 0.5
+# The share of the query's words, without its stop words, that a passage has to hold to match by
+# words; and the fewest, if it has so many.
+WORDS_MATCH, FEWEST = 0.5, 2
 # The most words of a query that count in that share: a passage has no room for more.
 ENOUGH_WORDS = 20
 
@@ -69,13 +71,21 @@ def fuse(text: str, near: Sequence[Document], matching: Sequence[Document]) -> l
                 score=score,
                 similarity=cosines.get(key),
                 words=words,
-                by_words=exact + others >= WORDS_MATCH * enough,
+                by_words=_match(wanted, words),
                 places=places.read(row.get("places", ())),
                 revision=row.get("revision"),
                 **_about(row),
             )
         )
     return sorted(hits, key=lambda hit: (-hit.score, hit.asset_id, hit.position))
+
+
+def _match(wanted: frozenset[str], words: Iterable[str]) -> bool:
+    """Whether a passage with these words matches a query. Its stop words count if it has no
+    others: what a passage shares with most questions, such as 'how' and 'each', says nothing."""
+    telling = wanted - stop_words(DEFAULT) or wanted
+    needed = max(WORDS_MATCH * min(len(telling), ENOUGH_WORDS), min(len(telling), FEWEST))
+    return 0 < needed <= sum(_held(telling, words))
 
 
 def _about(row: Document) -> dict[str, Any]:

@@ -109,6 +109,26 @@ def test_of_two_as_near_the_one_with_better_words_is_first(
             assert better >= worse
 
 
+@pytest.mark.parametrize(
+    ("query", "words", "match"),
+    [
+        ("My jam won't set, what did I do wrong?", ["jam", "set"], True),
+        ("My jam won't set, what did I do wrong?", ["what", "did", "do", "wrong"], False),
+        ("How do bees tell each other where they are?", ["how", "each", "where", "tell"], False),
+        ("Which lake is pink?", ["lake"], False),
+        ("Which lake is pink?", ["lakes", "pink"], True),
+        ("sourdough", ["sourdough"], True),
+        ("who are you", ["who", "you"], True),
+        ("?!", [], False),
+    ],
+)
+def test_words_that_most_questions_have_match_nothing(
+    query: str, words: list[str], match: bool
+) -> None:
+    [hit] = fuse(query, [], [row(1, 0, 5.0, words)])
+    assert hit.by_words is match
+
+
 @pytest.mark.parametrize(("cosine", "score"), [(1.0, 1.0), (0.0, 1 / 3), (-1.0, 0.2), (0.5, 0.5)])
 def test_the_cosine_of_a_score(cosine: float, score: float) -> None:
     assert similarity(score) == pytest.approx(cosine)
