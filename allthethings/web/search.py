@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import compress
 from typing import Any
 
 from flask import Blueprint, Response, flash, jsonify, render_template, request
@@ -96,10 +97,21 @@ def _as_page(given: Mapping[str, str], found: Found | None, told: Mapping[str, A
         active=active(given) if linked else [],
         narrower=narrower(given, facets) if linked else [],
         counted=facets.things,
+        **_parted(told["results"]),
         total_searchable=len(told["results"])
         or assets.count(AssetFilter(frozenset({AssetStatus.SEARCHABLE}))),
         **told,
     )
+
+
+def _parted(results: Sequence[Mapping[str, Any]]) -> dict[str, Sequence[Mapping[str, Any]]]:
+    """The results to show at once, and the `far` ones to fold away: those that match nothing, but
+    for the ones that stand before the first match, since their scores are better."""
+    matched = [each["strength"] != "none" for each in results]
+    first = matched.index(True) if any(matched) else len(results)
+    near = [number < first or found for number, found in enumerate(matched)]
+    rest = [not each for each in near]
+    return {"near": [*compress(results, near)], "far": [*compress(results, rest)]}
 
 
 def _as_json(

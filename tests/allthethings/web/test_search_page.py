@@ -244,6 +244,8 @@ def test_an_answer_chosen_by_its_meaning_keeps_the_search_too() -> None:
     ("similarities", "sentence", "folded"),
     [
         ((0.7, 0.1), "1 weaker match", 1),
+        # What stands before a match has the better score.
+        ((0.1, 0.7, 0.1, 0.7), "1 weaker match", 1),
         ((0.1, 0.1), "Nothing matches closely. The 2 nearest:", 0),
         ((0.1,), "Nothing matches closely. The nearest:", 0),
     ],
@@ -262,6 +264,7 @@ def test_what_is_not_close_is_folded_below_what_is(
     assert sentence in tree.xpath("string(//main)")
     assert len(tree.xpath("//details[@class='far']//article")) == folded
     assert len(tree.xpath("//article")) == len(similarities)
+    assert tree.xpath("//article")[0].get("data-result") == things[0].id
 
 
 def test_a_long_passage_is_cut_at_sentences_and_shown_whole_on_demand() -> None:
