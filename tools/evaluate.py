@@ -110,6 +110,8 @@ def spoken(articles: Sequence[Article], questions: Sequence[Question]) -> Iterat
     """The table of the articles read aloud."""
     with empty_copy({}) as (person, site):
         yield from evaluate_speech.report(person, site, articles, questions)
+    with empty_copy({}) as (person, site):
+        yield evaluate_speech.pages(person, site, articles, questions)
 
 
 def beir(folder: Path) -> int:

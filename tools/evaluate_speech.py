@@ -80,6 +80,35 @@ def line(
     return f"| {len(recordings)} | {minutes:.0f} | {len(questions):,} | {cells} |"
 
 
+def pages(
+    person: Person, site: Site, articles: Sequence[Article], questions: Sequence[Question]
+) -> str:
+    """The same questions of the articles as pages, for another copy that is empty so far: what is
+    missed there is not missed because it is spoken."""
+    evaluation = Evaluation(person, site, articles)
+    first = by_words = by_meaning = 0
+    for question in questions:
+        results = evaluation.ask(question.text)
+        if evaluation.first(results) == question.article:
+            first += 1
+            paragraph = articles[question.article].paragraphs[question.paragraph]
+            by_words += holds(results[0]["passages"][0], paragraph, question.answer)
+            meant = by_its_meaning(person, question.text, results[0])
+            by_meaning += holds(meant, paragraph, question.answer)
+    shares = [f"{100 * each / len(questions):.1f}%" for each in (first, by_words, by_meaning)]
+    return (
+        "As pages: the article first {}, the first sentence holds the answer {} by words, {} by "
+        "words and meaning"
+    ).format(*shares)
+
+
+def holds(passage: Mapping[str, Any], paragraph: str, character: int) -> bool:
+    """Whether the sentence of a passage is in the paragraph, and has this character of it."""
+    sentence = passage["sentence"]["text"]
+    start = paragraph.find(sentence)
+    return 0 <= start <= character < start + len(sentence)
+
+
 def begins(passage: Mapping[str, Any]) -> float:
     """The second at which the sentence of a passage begins."""
     return float(passage["sentence"]["locator"]["start"])

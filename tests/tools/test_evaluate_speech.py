@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tools.evaluate import missing
-from tools.evaluate_speech import HEADER, report, speaker
+from tools.evaluate_speech import HEADER, pages, report, speaker
 from tools.harness.cloud import Cloud
 from tools.harness.person import Person
 from tools.harness.site import running_site
@@ -116,3 +116,18 @@ def test_the_real_pipeline_hears_the_answer(person: Person) -> None:
     cells = [each.strip() for each in line.strip("|").split("|")]
     assert cells[0] == "2"
     assert cells[2:5] == ["2", "100.0%", "100.0%"]
+
+
+def test_the_same_articles_as_pages_are_judged_by_the_sentence(person: Person) -> None:
+    articles = [Article(number, [paragraph]) for number, paragraph in enumerate(PARAGRAPHS)]
+    questions = [
+        Question("What does the heron eat?", 0, 0, PARAGRAPHS[0].index("fish")),
+        # Another sentence than that answers this.
+        Question("What does the heron eat?", 0, 0, 0),
+    ]
+    with running_site() as site:
+        told = pages(person, site, articles, questions)
+    assert told == (
+        "As pages: the article first 100.0%, the first sentence holds the answer 50.0% by words, "
+        "50.0% by words and meaning"
+    )
