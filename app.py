@@ -51,6 +51,7 @@ from allthethings.web import (
     security,
     sentences,
     suggestions,
+    videos,
     webhooks,
 )
 from allthethings.web import health as health_pages
@@ -192,8 +193,8 @@ def create_web(settings: Settings, services: Services) -> Flask:
         MAX_FORM_MEMORY_SIZE=MAX_TYPED,
     )
     provide(app, services)
-    pages = (home, imports, assets, looks, search, sentences, suggestions, feeds, gateway, examples)
-    for each in (*pages, webhooks, health_pages, openapi):
+    pages = (home, imports, assets, looks, videos, search, sentences, suggestions, feeds, gateway)
+    for each in (*pages, examples, webhooks, health_pages, openapi):
         app.register_blueprint(each.blueprint)
     app.add_template_test(security.is_web_url, "web_url")
     for function in (capped, clock, path_in_archive, size, span, when):

@@ -65,6 +65,7 @@ class Asset:
     `tries` counts how often it was started again, None: never; `lease_owner` is the token of its
     lease, only where the caller holds that. `author`, `dated`, a year, month or day (ISO 8601), and
     `duration`, in seconds, are what it tells of itself; `language` is that of its text (ISO 639);
+    `video_url` is the video of which it is the subtitles, if that is told;
     `picture_size` is the width and height in pixels of the small picture that shows it; `draft` is
     what an earlier model brought while a further one is at work, and `reading` the token of the
     reading of its pages that are pictures; `remark` tells people what its text lacks.
@@ -100,6 +101,7 @@ class Asset:
     picture_size: tuple[int, int] | None = None
     language: str | None = None
     remark: str | None = None
+    video_url: str | None = None
     text: str | None = None
     draft: str | None = None
     reading: str | None = None

@@ -1,9 +1,10 @@
-"""What people do with assets: try again, cancel, delete."""
+"""What people do with assets: try again, cancel, delete, name a video."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from allthethings.assets.asset import COMES_FROM, Asset, AssetStatus
@@ -14,6 +15,7 @@ from allthethings.pipeline.handover import Handover
 from allthethings.pipeline.page_stage import PageStage
 from allthethings.pipeline.text_stage import TextStage
 from allthethings.pipeline.unwanted import UnwantedPredictions
+from allthethings.pipeline.videos import video_of
 from allthethings.processors import processor_class
 from allthethings.store.deletions import Deletion
 from allthethings.store.lists import ListStore
@@ -124,6 +126,14 @@ class Lifecycle:
         with_things = with_things or processor_class(asset.content_type).has_members
         self.finish_deletion(self._deletions.begin(asset, with_things=with_things))
         log.info("asset %s deleted", asset_id)
+
+    def name_video(self, asset_id: str, text: str) -> Asset:
+        """Say of which video an asset is the subtitles; with an empty text, of none. The asset as
+        it is then. Raises NoSuchAsset, BadInput, ServiceUnavailable."""
+        asset = self._assets.existing(asset_id)
+        video_url = video_of(text, asset.content_type)
+        self._transitions.name_video(asset_id, video_url)
+        return replace(asset, video_url=video_url)
 
     def finish_deletion(self, deletion: Deletion) -> None:
         """Remove what is to be deleted, and cancel what runs for it."""

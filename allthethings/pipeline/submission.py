@@ -15,6 +15,7 @@ from allthethings.errors import BadInput, ErrorCode, UnusableThing
 from allthethings.mongo import Database
 from allthethings.pipeline.identity import key_of_thing
 from allthethings.pipeline.text_stage import TextStage
+from allthethings.pipeline.videos import video_of
 from allthethings.processors import (
     Processor,
     Tools,
@@ -70,16 +71,21 @@ class Submission:
         self._text = text
 
     @within(ONE_ANSWER)
-    def submit(self, text: str, links: Links = Links.NONE) -> Asset:
-        """Index the thing at this URL, and with `links` what the page at it links to. Raises
-        AlreadyIndexed, BadInput, UnusableThing, or ServiceUnavailable when nothing could be
-        kept."""
+    def submit(self, text: str, links: Links = Links.NONE, video: str = "") -> Asset:
+        """Index the thing at this URL, and with `links` what the page at it links to. `video` is
+        the URL of the video of which it is the subtitles; a thing that is indexed already gets it
+        too. Raises AlreadyIndexed, BadInput, UnusableThing, or ServiceUnavailable when nothing
+        could be kept."""
         try:
             url, key, seen = self._look(text)
             followed = _followed(seen.content_type, links)
-            asset = self._insert(url, key, replace(seen, content_type=followed))
+            video_url = video_of(video, seen.content_type)
+            asset = self._insert(url, key, replace(seen, content_type=followed), None, video_url)
         except AlreadyIndexed as known:
             _require_links(known, links)
+            if video_url := video_of(video, known.asset.content_type):
+                self._transitions.name_video(known.asset.id, video_url)
+                known.asset = replace(known.asset, video_url=video_url)
             raise
         self._text.process(asset)
         return asset
@@ -100,7 +106,14 @@ class Submission:
         processor = processor_class(seen.content_type)
         return Preview(url, processor.kind, seen.content_length, self._title(processor, url))
 
-    def _insert(self, url: str, key: str, seen: Probe, line: Line | None = None) -> Asset:
+    def _insert(
+        self,
+        url: str,
+        key: str,
+        seen: Probe,
+        line: Line | None = None,
+        video_url: str | None = None,
+    ) -> Asset:
         kind = processor_class(seen.content_type).kind
         asset = self._transitions.insert(
             url,
@@ -111,6 +124,7 @@ class Submission:
             line.import_id if line else None,
             line.told if line and line.depth is not None else None,
             seen.version,
+            video_url,
         )
         log.info("asset %s submitted, %s", asset.id, seen.content_type)
         return asset

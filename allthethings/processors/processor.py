@@ -157,6 +157,8 @@ class Processor(ABC):
     steps: ClassVar[tuple[int, int, int, int]]
     # Whether the things in its list are nowhere else, so that they are deleted with it.
     has_members: ClassVar[bool] = False
+    # Whether such things are the words of a video that stands elsewhere, which people may name.
+    of_video: ClassVar[bool] = False
     # The HTML element that plays the original; None where there is nothing to play.
     player: ClassVar[str | None] = None
     # An inline SVG beside the word of the kind.

@@ -40,6 +40,7 @@ class SubtitlesProcessor(DocumentProcessor):
     }
     suffixes: ClassVar = {".srt": SUBRIP, ".vtt": WEBVTT, ".ass": SUBSTATION, ".ssa": SUBSTATION}
     is_text: ClassVar = True
+    of_video: ClassVar = True
     max_bytes: ClassVar = 6 * 1024 * 1024
     noun: ClassVar = "subtitle file"
     no_text: ClassVar = "No subtitles were found in this file."

@@ -26,7 +26,7 @@ AS_STORED = (
     *("text", "segments", "draft", "reading", "error", "next_attempt_at", "outage_since"),
     *("replicate_request", "replicate_response"),
     *("replicate_process_id", "lease_until", "import_id", "revision"),
-    *("look_again_at", "looking_until", "unchecked"),
+    *("look_again_at", "looking_until", "unchecked", "video_url"),
 )
 # Those of which there may be several.
 SEVERAL = ("replaced_process_ids", "found_process_ids", "history", "deliveries", "list_ids")

@@ -53,6 +53,7 @@ class Insertions:
         import_id: str | None = None,
         of_list: Mapping[str, Any] | None = None,
         version: Version | None = None,
+        video_url: str | None = None,
     ) -> Asset:
         """A new asset, SUBMITTED, leased to the caller; one of an import is left to the reconciler.
         With `of_list`, the import is that of a list, which says this of the thing. Raises
@@ -64,6 +65,7 @@ class Insertions:
             **new_document(url, key, kind, content_type, content_length),
             "import_id": import_id,
             "version": (version or Version()).stored(),
+            "video_url": video_url,
             **lease,
             **(told_by_list(import_id, of_list) if import_id and of_list is not None else {}),
         }

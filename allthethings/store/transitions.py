@@ -173,6 +173,11 @@ class Transitions(Insertions):
         with available():
             self._collection.update_one(in_try(asset), {"$set": {**told, "updated_at": now()}})
 
+    def name_video(self, asset_id: str, url: str | None) -> None:
+        """Keep of which video an asset is the subtitles; None for none."""
+        with available():
+            self._collection.update_one({"_id": ObjectId(asset_id)}, {"$set": {"video_url": url}})
+
     def checked(self, asset: Asset, ended: Sequence[str]) -> None:
         """The predictions that passages wait for were looked at. Those that `ended` are given up,
         if the caller's try lasts."""

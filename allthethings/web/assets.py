@@ -36,6 +36,7 @@ from allthethings.web.services import services
 from allthethings.web.status_text import standing
 from allthethings.web.text_view import view_of
 from allthethings.web.timeline import build
+from allthethings.web.videos import video_fields
 from allthethings.web.view_models import asked_of_search, entry_of, listed, shown, wants_json
 
 Rows = Sequence[Mapping[str, Any]]
@@ -72,7 +73,7 @@ def show(asset_id: str) -> ResponseReturnValue:
     deliveries = gateway.watch(thing.id) if gateway else Watched()
     return render_template(
         "asset.html",
-        asset={**shown(thing), **_state(thing)},
+        asset={**shown(thing), **_state(thing), **video_fields(thing)},
         view=view_of(thing, rows, _grouped(lines, rows) if lines else (), **_place_asked_for()),
         kept=asked_of_search(),
         forms=[form for form in MEDIA_TYPES if has_text and (lines or form not in TIMED)],

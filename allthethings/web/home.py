@@ -36,6 +36,7 @@ from allthethings.web.submission_form import (
     answer_as_json,
     answered,
     asked_links,
+    asked_video,
     holds_many,
     sent,
     unsent,
@@ -65,6 +66,8 @@ def process() -> ResponseReturnValue:
         return _index_one(what.lines[0])
     if request.form.get("links"):
         return _refused(what, BadInput("To index links, enter one page at a time."))
+    if asked_video():
+        return _refused(what, BadInput("To name a video, enter one subtitle file at a time."))
     return _import(what)
 
 
@@ -173,7 +176,7 @@ def _watched(ids: str) -> ResponseReturnValue:
 
 def _index_one(url: str) -> ResponseReturnValue:
     try:
-        asset = services().pipeline.submission.submit(url, asked_links())
+        asset = services().pipeline.submission.submit(url, asked_links(), asked_video())
     except AlreadyIndexed as error:
         return _submitted(error.asset, str(error), "info", 200)
     except IndexingError as error:

@@ -23,7 +23,7 @@ EXCERPT = 360
 # What a result has for the template and not for JSON, as the thing's view has it.
 ONLY_ON_THE_PAGE = (
     *("archive_name", "dated", "language_name", "mark", "member"),
-    *("picture_size", "play_from", "player"),
+    *("picture_size", "play_from", "player", "source"),
 )
 # What a result tells of its thing by the names of the thing's view.
 SHOWN = (
@@ -98,7 +98,7 @@ def passage_view(
     place = locate(span, len(hit.text), hit.places, hit.locator)
     text = span.of(hit.text)
     readable = asset.content_type.startswith(READABLE)
-    link = link_to(asset.url, place, text if readable else "")
+    link = link_to(asset, place, text if readable else "")
     return {
         "id": f"{hit.asset_id}:{hit.position}",
         "position": hit.position,
@@ -122,10 +122,13 @@ def passage_view(
     }
 
 
-def link_to(url: str, place: Locator, text: str) -> str:
-    """The address of a passage with this text. A member of an archive has none but the archive's:
-    what leads to a place would be lost behind its own fragment."""
-    return url if is_member(url) else place.link(url, text)
+def link_to(asset: Asset, place: Locator, text: str) -> str:
+    """The address of a passage with this text: of subtitles in their video, if that is told. A
+    member of an archive has none but the archive's: what leads to a place would be lost behind its
+    own fragment."""
+    if asset.video_url and place.timed:
+        return place.link(asset.video_url, text)
+    return asset.url if is_member(asset.url) else place.link(asset.url, text)
 
 
 def _opens(link: str, place: Locator, asset: Asset) -> str:

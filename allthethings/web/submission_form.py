@@ -85,6 +85,11 @@ def asked_links() -> Links:
     return Links(told)
 
 
+def asked_video() -> str:
+    """The URL of the video that the form names for a subtitle file; empty where it names none."""
+    return request.form.get("video_url", "").strip()
+
+
 def typed() -> str:
     """The text of the field for URLs."""
     return "\n".join(request.form.getlist("url") + request.form.getlist("urls"))

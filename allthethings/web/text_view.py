@@ -189,7 +189,7 @@ def _find(
 
 def _paragraph(thing: Asset, row: Mapping[str, Any], shown: Sequence[Stretches]) -> Paragraph:
     readable = thing.content_type.startswith(READABLE)
-    link = link_to(thing.url, row["locator"], row["text"] if readable else "")
+    link = link_to(thing, row["locator"], row["text"] if readable else "")
     return Paragraph(row["position"], row["locator"], link, shown[0])
 
 

@@ -71,6 +71,7 @@ def listed(asset: Asset) -> dict[str, Any]:
         "duration": asset.duration,
         "language": asset.language,
         "remark": asset.remark,
+        "video_url": asset.video_url,
         "picture": url_for("assets.picture", asset_id=asset.id) if asset.picture_size else None,
         "content_type": asset.content_type,
         "content_length": asset.content_length,
@@ -108,9 +109,11 @@ def shown(asset: Asset) -> dict[str, Any]:
         "mark": Markup(processor.mark),  # noqa: S704 - an SVG of our own
         "player": None if is_member(asset.url) else processor.player,
         "member": is_member(asset.url),
+        "of_video": processor.of_video,
+        "source": asset.video_url or (None if is_member(asset.url) else asset.url),
         "archive_name": archive_name(asset.url),
         "has_members": processor.has_members,
-        "play_from": PLAY_FROM.get(processor.player or "", "From"),
+        "play_from": play_from(asset),
         "text_name": processor.words.text,
         "language_name": name_of(asset.language) if asset.language else None,
         "served_badly": is_served_badly(asset.language),
@@ -118,6 +121,12 @@ def shown(asset: Asset) -> dict[str, Any]:
         "failed": asset.failed,
         "text": asset.text,
     }
+
+
+def play_from(asset: Asset) -> str:
+    """What a link to a moment says before the time."""
+    player = "video" if asset.video_url else processor_class(asset.content_type).player
+    return PLAY_FROM.get(player or "", "From")
 
 
 def entry_of(entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from tests.journey.examples import LISTED
 from tests.support.browser import needs_browser
 from tools.harness.cloud import Cloud
 from tools.harness.person import Person
+from tools.harness.site import Page as Served
+from tools.harness.site import Site
 from tools.harness.waiting import wait_for
 
 pytestmark = needs_browser
@@ -49,3 +51,22 @@ def test_a_result_opens_the_video_at_its_second(page: Page, cloud: Cloud, video:
     wait_for(lambda: player.evaluate("it => it.readyState >= 2"), "the video")
     assert player.evaluate("it => it.currentTime") >= start - 0.5
     assert player.evaluate("it => it.videoWidth") > 0
+
+
+def test_a_line_of_its_subtitles_plays_it_beside_them(
+    page: Page, cloud: Cloud, person: Person, site: Site, video: str
+) -> None:
+    cues = b"WEBVTT\n\n00:11.000 --> 00:15.000\nThe pages are older than any diary.\n"
+    film = f"{cloud.address}/examples/{VIDEO['file']}"
+    told = {"url": site.add("/eclipse.vtt", Served(cues, "text/vtt")), "video_url": film}
+    asset = person.http.post("/process", data=told).json()["asset"]
+    assert person.finished(asset["id"])["status"] == "SEARCHABLE"
+    page.goto(f"{cloud.address}/assets/{asset['id']}")
+    line = page.locator("a.line")
+    expect(line).to_have_attribute("href", f"{film}#t=11.0")
+    line.click()
+    player = page.locator("video[data-player]")
+    wait_for(lambda: player.evaluate("it => it.readyState >= 2"), "the video")
+    assert player.evaluate("it => it.currentTime") >= 11
+    page.locator("p", has_text="Subtitles of").get_by_role("link").click()
+    page.wait_for_url(f"**/assets/{video}")

@@ -37,6 +37,7 @@ IMPORT = obj({"import": ref("Import")})
 SUBMITTED = obj({"asset": ref("Asset"), "message": TEXT})
 DONE = obj({"message": TEXT})
 FILE: Schema = {**TEXT, "contentMediaType": "application/octet-stream"}
+VIDEO_URL: Schema = {**TEXT, "description": "the video of which the thing is the subtitles"}
 URLS: Fields = {"urls": {**TEXT, "description": "one URL a line"}, "file": FILE}
 
 
@@ -155,7 +156,9 @@ OPERATIONS: Mapping[str, dict[str, Any]] = {
         "Index one URL, or many",
         {200: SUBMITTED, 201: SUBMITTED, 202: obj({"import": ref("Import"), "notes": many(TEXT)})},
         errors=(400, 422, 503),
-        form=obj({}, {"url": TEXT, **URLS, "links": {**TEXT, "enum": [*Links]}}),
+        form=obj(
+            {}, {"url": TEXT, **URLS, "links": {**TEXT, "enum": [*Links]}, "video_url": VIDEO_URL}
+        ),
     ),
     "POST /check": operation(
         "Show what URLs would become",
@@ -195,6 +198,12 @@ OPERATIONS: Mapping[str, dict[str, Any]] = {
         {200: ASSET},
         errors=(400, 404, 409, 503),
         form=obj({"schedule": {**TEXT, "enum": [*Schedule, DEFAULT]}}),
+    ),
+    "POST /assets/{asset_id}/video": operation(
+        "Name the video of which it is the subtitles; none, if empty",
+        {200: ASSET},
+        errors=(404, 422, 503),
+        form=obj({"video_url": VIDEO_URL}),
     ),
     "GET /imports": operation(
         "The imports, newest first",

@@ -49,6 +49,7 @@ _ASSET: Fields = {
     "duration": {**maybe(NUMBER), "description": "seconds"},
     "language": {**maybe(TEXT), "description": "ISO 639"},
     "remark": maybe(TEXT),
+    "video_url": {**maybe(TEXT), "description": "the video of which these are the subtitles"},
     "picture": {**maybe(TEXT), "description": "the path of a small picture"},
     "content_type": TEXT,
     "content_length": {**maybe(COUNT), "description": "bytes"},

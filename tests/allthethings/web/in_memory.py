@@ -211,6 +211,7 @@ class Memory:
     in_index: bool = True
     submitted: list[str] = field(default_factory=list)
     links: list[Links] = field(default_factory=list)
+    videos: list[str] = field(default_factory=list)
     refusals: Mapping[str, str] = field(default_factory=dict)
     asked: list[Query] = field(default_factory=list)
 
@@ -313,8 +314,12 @@ class Memory:
             corrections=self.corrections,
         )
 
-    def submit(self, url: str, links: Links = Links.NONE) -> Asset:
+    def find_url(self, url: str) -> Asset | None:
+        return next((thing for thing in self.things if thing.url == url), None)
+
+    def submit(self, url: str, links: Links = Links.NONE, video: str = "") -> Asset:
         self.links.append(links)
+        self.videos.append(video)
         self.submitted.append(clean_url(url))
         return self._judged(url)
 
@@ -325,7 +330,7 @@ class Memory:
         """Known when there is a thing of that URL, refused when `refusals` says why."""
         if url in self.refusals:
             raise UnusableThing(self.refusals[url])
-        if known := next((thing for thing in self.things if thing.url == url), None):
+        if known := self.find_url(url):
             raise AlreadyIndexed(known)
         return self.things[0]
 

@@ -179,7 +179,10 @@ def test_what_the_app_answers_fits_the_document(person: Person, site: Site) -> N
     page = person.index(site.add("/dipper", Page(f"<article>{ARTICLE}</article>".encode())))["id"]
     sound = person.index(site.add("/tea.mp3", recording(text="Warm the pot.\nAdd tea.")))["id"]
     table = person.index(site.add("/t.csv", Page(b"bird,legs\ndipper,2\n", "text/csv")))["id"]
-    ask_about_things(http, page, sound, table)
+    said = Page(b"WEBVTT\n\n00:01.000 --> 00:02.000\nThe dipper dives.\n", "text/vtt")
+    subtitles = person.index(site.add("/dipper.vtt", said))["id"]
+    name_video(http, subtitles, page)
+    ask_about_things(http, page, sound, table, subtitles)
     ask_for_passages(http, page)
     ask_of_imports(person, site)
     act_on_failures(person, site)
@@ -203,6 +206,14 @@ def ask_about_things(http: httpx.Client, *things: str) -> None:
     assert http.get("/", params={"status": "nonsense"}).status_code == 400
     answer = http.post("/process", data={"url": "http://10.0.0.1/"})
     assert answer.status_code == 422
+
+
+def name_video(http: httpx.Client, subtitles: str, page: str) -> None:
+    told = {"video_url": "https://films.example/dipper.mp4"}
+    named = http.post(f"/assets/{subtitles}/video", data=told)
+    assert named.json()["asset"]["video_url"] == told["video_url"]
+    assert http.post(f"/assets/{page}/video", data=told).status_code == 422
+    assert http.post("/assets/none/video", data=told).status_code == 404
 
 
 def ask_for_passages(http: httpx.Client, thing: str) -> None:
