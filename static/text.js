@@ -132,7 +132,7 @@
 
   /** What is selected of a part, or all of it, with where it stands in the original. */
   const quoteOf = (part) => {
-    const { link, place } = part.closest("li").dataset;
+    const { link, place } = part.dataset;
     const words = selected() === part ? String(getSelection()) : (find("[data-words]", part) ?? part).textContent;
     const where = place ?? find(".place", part).lastChild.textContent;
     const source = [find("[data-name]").textContent, where].map((each) => each.trim()).filter(Boolean);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from allthethings.assets import locators
 from allthethings.assets.locators import WHOLE, Locator, TimeSpan
@@ -52,6 +53,26 @@ def shortened(text: str, sentence: Span, places: Sequence[Place]) -> Iterator[Sp
     cut = min(within, key=lambda at: abs(within[at] - middle))
     yield from shortened(text, Span(sentence.start, len(text[:cut].rstrip())), places)
     yield from shortened(text, Span(cut, sentence.end), places)
+
+
+def breaks(places: Sequence[Place]) -> tuple[int, ...]:
+    """The characters of a passage at which a sentence ends in any case: what follows stands where
+    the text before does not reach, such as under another heading."""
+    return tuple(
+        place.at for before, place in pairwise(places) if not before.locator.reaches(place.locator)
+    )
+
+
+def sections(text: str, places: Sequence[Place], whole: Locator) -> Iterator[tuple[str, Locator]]:
+    """The text of a passage, which stands at `whole`, divided at its breaks; each part with its
+    place."""
+    bounds = [0, *breaks(places), len(text)]
+    if len(bounds) == 2:
+        yield text, whole
+        return
+    for begin, end in pairwise(bounds):
+        place = locate(Span(begin, end), len(text), places, whole)
+        yield text[begin:end].strip(), place
 
 
 def stored(places: Iterable[Place]) -> list[list[object]]:

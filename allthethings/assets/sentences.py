@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -21,9 +21,10 @@ class Span:
         return text[self.start : self.end]
 
 
-def spans(text: str, language: str = "en") -> list[Span]:
-    """The sentences of a passage, without the space between them; none of an empty one."""
-    bounds = [*starts(text, 0, len(text), language), len(text)]
+def spans(text: str, language: str = "en", breaks: Sequence[int] = ()) -> list[Span]:
+    """The sentences of a passage, without the space between them; none of an empty one. At `breaks`
+    another one begins in any case."""
+    bounds = sorted({*starts(text, 0, len(text), language), *breaks, len(text)})
     bounds[0] = len(text) - len(text.lstrip())
     return [
         Span(start, start + len(text[start:after].rstrip())) for start, after in pairwise(bounds)

@@ -9,7 +9,7 @@ from functools import cached_property, lru_cache
 from itertools import pairwise
 from math import log
 
-from allthethings.assets.places import Place, shortened
+from allthethings.assets.places import Place, breaks, shortened
 from allthethings.assets.sentences import Span, spans
 from allthethings.search.words import DEFAULT, Forms, Word, spellings, stem, stop_words, words
 
@@ -56,8 +56,9 @@ class Reading:
 
     @cached_property
     def sentences(self) -> list[Span]:
-        """The sentences; of a recording parts of those that last too long."""
-        whole = spans(self.text, self.asked.language)
+        """The sentences, each within its section; of a recording parts of those that last too
+        long."""
+        whole = spans(self.text, self.asked.language, breaks(self.places))
         return [part for each in whole for part in shortened(self.text, each, self.places)]
 
     @cached_property

@@ -10,7 +10,7 @@ from pymongo import ASCENDING, ReplaceOne, UpdateOne
 from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError
 
-from allthethings.assets import locators
+from allthethings.assets import locators, places
 from allthethings.assets.about import NAMES, About
 from allthethings.assets.passages import Passage
 from allthethings.store.conditions import ASSET_KEY
@@ -92,8 +92,8 @@ class PassageStore:
 
     def of(self, asset_id: str, revision: int | None = None) -> list[Document]:
         """The passages of that revision of a thing, in reading order: position, `before`, text,
-        locator (a Locator), whether `embedded`, and `replicate_embedding_id`."""
-        fields: Document = dict.fromkeys(("position", "before", "text", "locator"), 1)
+        locator (a Locator), places, whether `embedded`, and `replicate_embedding_id`."""
+        fields: Document = dict.fromkeys(("position", "before", "text", "locator", "places"), 1)
         fields |= {"replicate_embedding_id": 1, "embedded": {"$gt": ["$embedding", None]}}
         with available():
             documents = list(
@@ -105,6 +105,7 @@ class PassageStore:
                 "before": document.get("before", ""),
                 "text": document["text"],
                 "locator": locators.read(document["locator"]),
+                "places": places.read(document.get("places", ())),
                 "embedded": document["embedded"],
                 "replicate_embedding_id": document.get("replicate_embedding_id"),
             }

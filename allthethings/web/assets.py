@@ -34,7 +34,7 @@ from allthethings.web.lists import acts, list_import, parents_of, problems_of
 from allthethings.web.looks import changes_as_json, shown_looks
 from allthethings.web.services import services
 from allthethings.web.status_text import standing
-from allthethings.web.text_view import view_of
+from allthethings.web.text_view import sections_of, view_of
 from allthethings.web.timeline import build
 from allthethings.web.videos import video_fields
 from allthethings.web.view_models import asked_of_search, entry_of, listed, shown, wants_json
@@ -263,5 +263,6 @@ def _as_json(seen: Mapping[str, Any], rows: Rows, lines: Sequence[Line]) -> dict
     if lines:
         return {**told, "segments": [asdict(line) for line in lines]}
     # `heading` is null where there is none, as it always was; other places have their own names.
-    passages = [{"text": row["text"], "heading": None, **row["locator"].stored()} for row in rows]
+    parts = [part for row in rows for part in sections_of(row)]
+    passages = [{"text": text, "heading": None, **place.stored()} for text, place in parts]
     return {**told, "passages": passages}

@@ -9,6 +9,7 @@ from typing import Any
 
 from allthethings.assets.asset import Asset
 from allthethings.assets.locators import Locator
+from allthethings.assets.places import Place, sections
 from allthethings.assets.sentences import Span
 from allthethings.assets.transcripts import Group
 from allthethings.errors import BadInput
@@ -26,13 +27,22 @@ PART = 200
 
 
 @dataclass(frozen=True)
-class Paragraph:
-    """A passage as the page shows it. `link` leads to it in the original."""
+class Section:
+    """A part of a passage that stands at one place, such as under one heading. `begins` tells
+    whether the text before it stands elsewhere; `link` leads to it in the original."""
 
-    position: int
     locator: Locator
+    begins: bool
     link: str
     stretches: Stretches
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """A passage as the page shows it."""
+
+    position: int
+    sections: Sequence[Section]
 
 
 @dataclass(frozen=True)
@@ -106,10 +116,12 @@ class TextView:
 
 @dataclass(frozen=True)
 class _Block:
-    """Texts that are one place: those of a passage, or the lines of a group."""
+    """Texts that are one block: the sections of a passage with its `places`, or the lines of a
+    group."""
 
     positions: Sequence[int]
     texts: Sequence[str]
+    places: Sequence[Place] = ()
 
     @cached_property
     def text(self) -> str:
@@ -119,9 +131,10 @@ class _Block:
         """What is shown of each text, marked if it was asked for."""
         if wanted is None:
             return [[Stretch([(text, False)])] for text in self.texts]
-        reading = Reading(self.text, wanted)
-        return [stretches(reading, reading.best, span) for span in self._spans()]
+        reading = Reading(self.text, wanted, (), self.places)
+        return [stretches(reading, reading.best, span) for span in self._spans]
 
+    @property
     def _spans(self) -> Iterator[Span]:
         begin = 0
         for text in self.texts:
@@ -151,7 +164,14 @@ def view_of(
     if groups:
         blocks = [_Block(group.positions, [line.text for line in group.lines]) for group in groups]
     else:
-        blocks = [_Block([row["position"]], [row["text"]]) for row in rows]
+        blocks = [
+            _Block(
+                [row["position"]],
+                [text for text, _ in sections_of(row)],
+                row.get("places", ()),
+            )
+            for row in rows
+        ]
     found, wanted = _find(thing, blocks, query, at)
     hits = frozenset(found.positions) if found else frozenset()
     part = range(len(groups)) if groups else part_around(around if at is None else at, len(rows))
@@ -161,8 +181,13 @@ def view_of(
     ]
     if groups:
         return TextView(groups=list(map(_spoken, groups, shown)), found=found)
-    some = zip(rows[part.start : part.stop], shown, strict=True)
-    return TextView([_paragraph(thing, *each) for each in some], (), found, len(rows))
+    paragraphs = _paragraphs(thing, rows[part.start : part.stop], shown)
+    return TextView(list(paragraphs), (), found, len(rows))
+
+
+def sections_of(row: Mapping[str, Any]) -> Sequence[tuple[str, Locator]]:
+    """The sections of a passage, each with its place."""
+    return list(sections(row["text"], row.get("places", ()), row["locator"]))
 
 
 def _find(
@@ -187,10 +212,18 @@ def _find(
     return FoundHere(query, tuple(sorted(positions)), opened), wanted
 
 
-def _paragraph(thing: Asset, row: Mapping[str, Any], shown: Sequence[Stretches]) -> Paragraph:
+def _paragraphs(
+    thing: Asset, rows: Sequence[Mapping[str, Any]], shown: Sequence[Sequence[Stretches]]
+) -> Iterator[Paragraph]:
     readable = thing.content_type.startswith(READABLE)
-    link = link_to(thing, row["locator"], row["text"] if readable else "")
-    return Paragraph(row["position"], row["locator"], link, shown[0])
+    before: Locator | None = None
+    for row, parts in zip(rows, shown, strict=True):
+        found = []
+        for (text, place), part in zip(sections_of(row), parts, strict=True):
+            link = link_to(thing, place, text if readable else "")
+            found.append(Section(place, place != before, link, part))
+            before = place
+        yield Paragraph(row["position"], found)
 
 
 def _spoken(group: Group, shown: Sequence[Stretches]) -> SpokenGroup:

@@ -108,6 +108,25 @@ def test_a_sentence_deep_in_a_document_is_found_where_it_stands(
     person.http.post(f"/assets/{asset['id']}/delete").raise_for_status()
 
 
+def test_a_sentence_of_a_short_section_is_found_under_its_heading(
+    person: Person, site: Site
+) -> None:
+    """The sections share a passage; none of the first one's words ends a sentence."""
+    markup = (
+        "<html><head><title>The ferry house</title></head><body><article>"
+        "<h2>Hours</h2><p>Open from nine to five</p>"
+        "<h2>Prices</h2><p>Grown-ups pay eleven florins for the crossing.</p>"
+        "<h2>Dogs</h2><p>They stay ashore.</p></article></body></html>"
+    )
+    asset = person.index(site.add("/deep/house.html", Page(markup.encode())))
+    passage = found(person, "pay eleven florins", asset["id"])
+    assert passage["locator"] == {"heading": "Hours"}
+    assert passage["sentence"]["locator"] == {"heading": "Prices"}
+    assert passage["sentence"]["text"].startswith("Grown-ups pay")
+    assert "#:~:text=Grown%2Dups%20pay%20eleven" in passage["link"]
+    person.http.post(f"/assets/{asset['id']}/delete").raise_for_status()
+
+
 def test_a_sentence_in_a_picture_of_a_page_is_found(person: Person, site: Site) -> None:
     pages = [page_of(sentence(1)), page_of(sentence(2)), picture_of("The heron stays ashore.")]
     asset = person.index(site.add("/deep/scan.pdf", Page(make_pdf(*pages), "application/pdf")))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from allthethings.assets import places
 from allthethings.assets.locators import WHOLE, Heading, Locator, Page, Rows, TimeSpan
 from allthethings.assets.passages import Passage, Piece, cut
-from allthethings.assets.places import MAX_SECONDS, Place, locate, shortened
+from allthethings.assets.places import MAX_SECONDS, Place, breaks, locate, sections, shortened
 from allthethings.assets.sentences import Span, spans
 from tests.allthethings.assets.test_passages import words
 
@@ -61,6 +61,51 @@ def test_rows_of_a_sentence() -> None:
     [passage] = cut(pieces, words)
     assert passage.locator == Rows(1, 3)
     assert located(passage) == [Rows(1, 1), Rows(2, 2), Rows(3, 3)]
+
+
+SHORT = [
+    Piece("Open from nine to five", Heading("Hours")),
+    Piece("Adults pay ten crowns. Children pay four.", Heading("Prices")),
+    Piece("Dogs stay outside.", Heading("Prices")),
+    Piece("Ask at the gate.", WHOLE),
+]
+PRICES = "Adults pay ten crowns. Children pay four. Dogs stay outside."
+
+
+def test_short_sections_in_one_passage_keep_their_headings() -> None:
+    [passage] = cut(SHORT, words)
+    assert passage.text == f"Open from nine to five {PRICES} Ask at the gate."
+    assert list(sections(passage.text, passage.places, passage.locator)) == [
+        ("Open from nine to five", Heading("Hours")),
+        (PRICES, Heading("Prices")),
+        ("Ask at the gate.", WHOLE),
+    ]
+
+
+def test_a_sentence_ends_where_its_section_does() -> None:
+    [passage] = cut(SHORT, words)
+    found = spans(passage.text, breaks=breaks(passage.places))
+    assert [span.of(passage.text) for span in found[:2]] == [
+        "Open from nine to five",
+        "Adults pay ten crowns.",
+    ]
+    assert located(passage)[0] == Heading("Hours")
+    assert [
+        locate(span, len(passage.text), passage.places, passage.locator).label for span in found
+    ] == ["Hours", "Prices", "Prices", "Prices", ""]
+
+
+def test_a_sentence_may_go_on_to_the_next_page_or_segment() -> None:
+    for first, second in (
+        (Page(1), Page(2)),
+        (TimeSpan(0.0, 1.0), TimeSpan(1.0, 2.0)),
+        (Rows(1, 1), Rows(2, 2)),
+    ):
+        [passage] = cut([Piece("It goes", first), Piece("on here.", second)], words)
+        assert breaks(passage.places) == ()
+        assert list(sections(passage.text, passage.places, passage.locator)) == [
+            ("It goes on here.", passage.locator)
+        ]
 
 
 def test_nothing_is_kept_where_the_passage_tells_it_all() -> None:

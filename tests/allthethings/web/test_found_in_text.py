@@ -228,7 +228,7 @@ def test_a_passage_says_where_it_stands_in_the_original(
 ) -> None:
     rows = [{"position": 0, "text": "A lens bends light.", "locator": locator, "embedded": True}]
     memory = Memory([make_asset(1, S.SEARCHABLE, content_type=kind, text="x")], rows)
-    [passage] = page(memory=memory).xpath("//ol[@class='passages']/li")
+    [passage] = page(memory=memory).xpath("//ol[@class='passages']/li/p")
     assert passage.get("data-place") == place
     assert passage.get("data-link") == f"https://radio.test/1.mp3{link}"
 

@@ -16,6 +16,7 @@ from werkzeug.test import TestResponse
 from allthethings.assets.asset import Asset
 from allthethings.assets.asset import AssetStatus as S
 from allthethings.assets.locators import WHOLE, Heading, TimeSpan
+from allthethings.assets.places import Place
 from allthethings.assets.transcripts import Line, pack
 from allthethings.errors import BadInput, ErrorCode
 from allthethings.replicate.predictions import Prediction
@@ -230,6 +231,35 @@ def test_a_page_shows_its_passages_under_their_headings() -> None:
         "More words.",
     ]
     assert not tree.xpath("//audio | //*[@data-start]")
+
+
+SHORT = "Open from nine to five Adults pay ten crowns."
+SHORT_SECTIONS: list[dict[str, Any]] = [
+    {"position": 0, "text": SHORT, "locator": Heading("Hours"), "embedded": True,
+     "places": (Place(0, Heading("Hours")), Place(23, Heading("Prices")))},
+    {"position": 1, "text": "Dogs pay nothing.", "locator": Heading("Prices"), "embedded": True},
+]  # fmt: skip
+
+
+def test_short_sections_of_one_passage_stand_under_their_own_headings() -> None:
+    thing = make_asset(1, S.SEARCHABLE, content_type="text/html", text="x")
+    tree = rendered(Memory([thing], SHORT_SECTIONS), f"{PATH}?query=adults")
+    first, second = tree.xpath("//ol[@class='passages']/li")
+    assert text_of(first, "*") == [
+        *("Hours", "Open from nine to five"),
+        *("Prices", "Adults pay ten crowns."),
+    ]
+    assert text_of(first, ".//*[@class='sentence']") == ["Adults pay ten crowns."]
+    assert text_of(second, "*") == ["Dogs pay nothing."]
+    [_, prices] = first.xpath("p")
+    assert prices.get("data-place") == "Prices"
+    assert prices.get("data-link").endswith("#:~:text=Adults%20pay%20ten%20crowns.")
+    told = json.loads(transcript(Memory([thing], SHORT_SECTIONS), "json").data)
+    assert [(each["text"], each["heading"]) for each in told["passages"]] == [
+        ("Open from nine to five", "Hours"),
+        ("Adults pay ten crowns.", "Prices"),
+        ("Dogs pay nothing.", "Prices"),
+    ]
 
 
 # -- its transcripts
