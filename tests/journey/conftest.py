@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.journey.things import Things, index_things
 from tools.harness.chromium import running_browser
 from tools.harness.cloud import Cloud
 from tools.harness.person import Person
@@ -32,6 +33,11 @@ def person(cloud: Cloud) -> Iterator[Person]:
 def site() -> Iterator[Site]:
     with running_site() as site:
         yield site
+
+
+@pytest.fixture(scope="module")
+def things(cloud: Cloud, person: Person, site: Site) -> Things:
+    return index_things(cloud, person, site)
 
 
 @pytest.fixture(scope="module")
