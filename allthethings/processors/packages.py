@@ -21,12 +21,21 @@ MARKUP = (".xml", ".rels", ".html", ".xhtml", ".htm", ".opf", ".ncx")
 # Bytes below which any ratio is harmless.
 HARMLESS = 16 * 1024 * 1024
 MAX_MEMBERS = 10_000
+# How the first member of an Office document is named, besides those in a folder of its kind: Open
+# Packaging Conventions (ECMA-376, part 2), and what Microsoft's programs add.
+FIRST = rb"\[Content_Types\]\.xml|\[trash\]/|_rels/|docProps/|customXml/|customUI/"
 # The flag of a member that is encrypted (PKWARE's APPNOTE, 4.4.4).
 ENCRYPTED = 0x1
 # How files of Microsoft's older formats begin, and what those contain that hold an encrypted
 # document (MS-OFFCRYPTO, 2.3).
 COMPOUND_FILE = CONTAINERS["application/x-ole-storage"]
 ENCRYPTED_PACKAGE = "EncryptedPackage".encode("utf-16-le")
+
+
+def signature(folder: bytes) -> bytes:
+    """A pattern of the first bytes of an Office document whose parts stand in this folder. The
+    names of the first member and of another are looked at: an archive may hold such a document."""
+    return rb"PK\x03\x04.{26}(?:%b/|(?:%b).*?[^\w/]%b/)" % (folder, FIRST, folder)
 
 
 def opened(body: bytes, noun: str) -> zipfile.ZipFile:

@@ -11,7 +11,7 @@ from allthethings.assets.locators import Slide
 from allthethings.assets.passages import Piece
 from allthethings.processors import opendocument
 from allthethings.processors.document_processor import DocumentProcessor
-from allthethings.processors.packages import opened, parsed
+from allthethings.processors.packages import opened, parsed, signature
 from allthethings.processors.processor import Content, svg
 from allthethings.sources.fetch import Download
 from allthethings.sources.markup import MAX_TITLE
@@ -32,7 +32,7 @@ class PresentationProcessor(DocumentProcessor):
     kind: ClassVar = "presentation"
     accepts: ClassVar = (PPTX, SHOW, ODP)
     signatures: ClassVar = {
-        PPTX: rb"PK\x03\x04.*?[^\w/]ppt/",
+        PPTX: signature(b"ppt"),
         ODP: rb"PK\x03\x04.{26}mimetypeapplication/vnd\.oasis\.opendocument\.presentation",
     }
     suffixes: ClassVar = {".pptx": PPTX, ".ppsx": SHOW, ".odp": ODP}

@@ -13,7 +13,13 @@ from allthethings.assets.locators import Sheet
 from allthethings.assets.passages import Piece
 from allthethings.processors import opendocument
 from allthethings.processors.document_processor import DocumentProcessor
-from allthethings.processors.packages import COMPOUND_FILE, opened, parsed, refuse_encrypted
+from allthethings.processors.packages import (
+    COMPOUND_FILE,
+    opened,
+    parsed,
+    refuse_encrypted,
+    signature,
+)
 from allthethings.processors.processor import Content, svg
 from allthethings.processors.tables import in_words
 from allthethings.sources.fetch import Download
@@ -38,7 +44,7 @@ class SpreadsheetProcessor(DocumentProcessor):
     kind: ClassVar = "spreadsheet"
     accepts: ClassVar = (XLSX, XLSM, XLSB, XLS, ODS)
     signatures: ClassVar = {
-        XLSX: rb"PK\x03\x04.*?[^\w/]xl/",
+        XLSX: signature(b"xl"),
         ODS: rb"PK\x03\x04.{26}mimetypeapplication/vnd\.oasis\.opendocument\.spreadsheet",
     }
     suffixes: ClassVar = {".xlsx": XLSX, ".xlsm": XLSM, ".xlsb": XLSB, ".xls": XLS, ".ods": ODS}

@@ -11,7 +11,7 @@ from allthethings.assets import locators
 from allthethings.assets.passages import Piece
 from allthethings.processors import opendocument
 from allthethings.processors.document_processor import DocumentProcessor
-from allthethings.processors.packages import opened, parsed, parsed_xml
+from allthethings.processors.packages import opened, parsed, parsed_xml, signature
 from allthethings.processors.processor import Content, svg
 from allthethings.sources.fetch import Download
 from allthethings.sources.markup import MAX_TITLE
@@ -36,7 +36,7 @@ class WordProcessor(DocumentProcessor):
     kind: ClassVar = "document"
     accepts: ClassVar = (DOCX, DOCX_MACROS, ODT)
     signatures: ClassVar = {
-        DOCX: rb"PK\x03\x04.*?[^\w/]word/",
+        DOCX: signature(b"word"),
         ODT: rb"PK\x03\x04.{26}mimetypeapplication/vnd\.oasis\.opendocument\.text",
     }
     suffixes: ClassVar = {".docx": DOCX, ".docm": DOCX_MACROS, ".odt": ODT}

@@ -92,8 +92,10 @@ def test_the_best_name_decides() -> None:
 
 
 TAR = bytes(257) + b"ustar\x0000" + bytes(99)
-ZIPPED = b"PK\x03\x04\x14\x00" + bytes(20) + b"notes/tea.mdTea leaves unroll."
-DOCX = b"PK\x03\x04\x14\x00" + bytes(20) + b"[Content_Types].xml" + bytes(40) + b"\x00word/doc"
+ZIPPED = b"PK\x03\x04\x14\x00" + bytes(24) + b"notes/tea.mdTea leaves unroll."
+DOCX = b"PK\x03\x04\x14\x00" + bytes(24) + b"[Content_Types].xml" + bytes(40) + b"\x00word/doc"
+# The first member is a document that is not packed any further.
+BOX = b"PK\x03\x04\x14\x00" + bytes(24) + b"papers/letter.docx" + DOCX
 EPUB = b"PK\x03\x04" + bytes(26) + b"mimetypeapplication/epub+zip"
 SITEMAP = gzip.compress(
     b"<?xml version='1.0'?><urlset xmlns='http://www.sitemaps.org/'></urlset>", mtime=0
@@ -106,6 +108,8 @@ SITEMAP = gzip.compress(
     [
         ("files.zip", ZIPPED, "archive"),
         ("files.zip", DOCX, "document"),
+        ("files.zip", BOX, "archive"),
+        ("files.zip", DOCX.replace(b"[Content_Types].xml", b"word/styles.xml"), "document"),
         ("letter.docx", DOCX, "document"),
         ("letter.docx", ZIPPED, "document"),
         ("story.zip", EPUB, "book"),
