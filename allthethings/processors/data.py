@@ -34,6 +34,8 @@ SAMPLE = 20_000
 SEPARATORS = ",;\t|"
 # The line with which Excel may tell what is between the cells.
 EXCEL_SEPARATOR = re.compile(r"sep=(.)\n")
+# What the parser of JSON says of a text that goes on behind its value.
+EXTRA_DATA = "Extra data"
 # Between the steps of the way to a value.
 STEP = " \N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK} "
 # The names under which a file of data may have its title.
@@ -71,9 +73,9 @@ class DataProcessor(DocumentProcessor):
         if not text.strip():
             return Content((), "")
         if told in JSON_TYPES:
-            return _of_values([_json(text)])
+            return _of_values(_json_values(text))
         if told in JSON_LINES_TYPES:
-            return _of_values([_json(line) for line in text.split("\n") if line.strip()])
+            return _of_values(_json_lines(text))
         if told in YAML_TYPES:
             return _of_values(_yaml(text))
         return _content(_rows(text, "\t" if told == TSV else None))
@@ -94,6 +96,20 @@ def _rows(text: str, separator: str | None) -> Iterator[Piece]:
     csv.field_size_limit(len(text))
     for number, words in in_words(csv.reader(io.StringIO(text), dialect)):
         yield Piece(words, Rows(number, number))
+
+
+def _json_values(text: str) -> list[Any]:
+    """The value; where another follows it, those of the lines, which many call JSON too."""
+    try:
+        return [_json(text)]
+    except json.JSONDecodeError as error:
+        if error.msg != EXTRA_DATA:
+            raise
+        return _json_lines(text)
+
+
+def _json_lines(text: str) -> list[Any]:
+    return [_json(line) for line in text.split("\n") if line.strip()]
 
 
 def _json(text: str) -> Any:

@@ -103,8 +103,10 @@ def test_json_is_read_by_the_way_to_each_object() -> None:
     assert placed(content) == SAID
 
 
-def test_lines_of_json() -> None:
-    content = read('{"bird": "heron"}\n\n{"bird": "kite", "wild": false}\n["owl"]\n', JSON_LINES)
+@pytest.mark.parametrize("content_type", [JSON_LINES, JSON])
+def test_lines_of_json_whatever_their_server_calls_them(content_type: str) -> None:
+    body = '{"bird": "heron"}\n\n{"bird": "kite", "wild": false}\n["owl"]\n'
+    content = read(body, content_type)
     assert [piece.text for piece in content.pieces] == [
         "bird: heron",
         "bird: kite; wild: false",
@@ -159,6 +161,8 @@ def test_aliases_and_tags_of_yaml_do_no_harm() -> None:
         ('{"bird": "heron"', JSON),
         ("words", JSON),
         ('{"a":1}\nno\n', JSON_LINES),
+        ('{"a":1}\nno\n', JSON),
+        ('{"a":1} {"b":\n2}', JSON),
         ("a: [", YAML),
         ("[" * 100_000, JSON),
         ("- a\nb: [}", YAML),
