@@ -5,12 +5,14 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, ClassVar
 
 from allthethings.assets import locators
 from allthethings.assets.members import file_name
 from allthethings.assets.passages import Piece
+from allthethings.processors import front_matter
 from allthethings.processors.decoding import decoded
 from allthethings.processors.document_processor import DocumentProcessor
 from allthethings.processors.magic import CONTROLS
@@ -26,8 +28,6 @@ MARKDOWN_SUFFIXES = (".md", ".markdown")
 # How files begin that are for programs: markup, JSON, PDF, PostScript and scripts.
 FOR_PROGRAMS = ("<", "{", "%", "#!")
 
-# The metadata that some generators of sites put before a Markdown text.
-FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 # The box before an item of a task list, which GitHub's Markdown has.
 TASK = re.compile(r"\[[ xX]\] ")
 # Tokens after which a block is complete.
@@ -52,7 +52,7 @@ class TextProcessor(DocumentProcessor):
     noun: ClassVar = "file"
     no_text: ClassVar = "No text was found in this file."
     mark: ClassVar = svg("M3 3h10M3 6.5h10M3 10h10M3 13.5h6")
-    preload: ClassVar = ("chardet", "markdown_it")
+    preload: ClassVar = ("chardet", "markdown_it", "yaml")
 
     @classmethod
     def sniff(cls, first: bytes) -> str | None:
@@ -67,15 +67,17 @@ class TextProcessor(DocumentProcessor):
 
     @staticmethod
     def parse(document: Download) -> Content:
-        """The paragraphs. In Markdown they stand under its headings, and the first heading of the
-        first level is the title. No pieces for what is no text."""
+        """The paragraphs. In Markdown they stand under its headings, and the title is that of its
+        metadata, or the first heading of the first level. No pieces for what is no text."""
         text = decoded(document)
         if not _is_markdown(document):
             paragraphs = (" ".join(each.split()) for each in re.split(r"\n\s*\n", text))
             return _content([Piece(each) for each in paragraphs if each], None)
-        blocks = list(_blocks(FRONT_MATTER.sub("", text, count=1)))
-        title = next((words for level, words in blocks if level == 1), None)
-        return _content(list(_under_headings(blocks)), title)
+        facts, text = front_matter.split(text)
+        blocks = list(_blocks(text))
+        title = facts.title or next((words for level, words in blocks if level == 1), None)
+        content = _content(list(_under_headings(blocks)), title)
+        return replace(content, author=facts.author, dated=facts.dated)
 
 
 def _content(pieces: list[Piece], title: str | None) -> Content:

@@ -11,7 +11,7 @@ from allthethings.sources.markup import MAX_TITLE
 from tests.allthethings.processors.kinds import tools
 
 MARKDOWN = """---
-title: not words of the text
+tags: [not words of the text]
 ---
 Before any heading, with a [link](https://x.test/a_b "and title") and an ![image](x.png).
 
@@ -90,6 +90,33 @@ def test_markdown_becomes_words_under_headings(content_type: str, url: str) -> N
         ("bold", lists),
     ]
     assert content.title == "The First heading"
+
+
+@pytest.mark.parametrize(
+    ("metadata", "told"),
+    [
+        (
+            "---\ntitle: 'Bees:  a year'\nauthor: Ola\ndate: 2025-03-09 10:00:00 +0100\n---",
+            ("Bees: a year", "Ola", "2025-03-09"),
+        ),
+        (
+            '+++\ntitle = "Bees"\nauthors = ["Ola", "Ida"]\ndate = 2025-03-09T10:00:00Z\n+++',
+            ("Bees", "Ola, Ida", "2025-03-09"),
+        ),
+        ("---\ntitle: [7]\ndate: soon\n---", ("7", None, None)),
+        ("---\ntitle: {a: b}\n---", ("Spring", None, None)),
+        ("---\n- a\n- b\n---", ("Spring", None, None)),
+        ("---\ntitle: 'open\n---", ("Spring", None, None)),
+        ("+++\ntitle = open\n+++", ("Spring", None, None)),
+        (f"---\n{'[' * 9_000}\n---", ("Spring", None, None)),
+    ],
+)
+def test_metadata_before_markdown_tell_of_it(
+    metadata: str, told: tuple[str | None, str | None, str | None]
+) -> None:
+    content = read(f"{metadata}\n# Spring\n\nFeed syrup.\n", content_type="text/markdown")
+    assert (content.title, content.author, content.dated) == told
+    assert content.text == "Feed syrup."
 
 
 def test_headings_are_short() -> None:
