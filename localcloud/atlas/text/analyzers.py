@@ -114,6 +114,11 @@ def prepare(name: str, text: str) -> str:
     return text.replace("\u2019", "'").replace("\uff07", "'")
 
 
+def normalize(name: str, text: str) -> str:
+    """The text as the analyzer folds it, not split: for patterns that terms have to fit."""
+    return text if name in ("lucene.keyword", "lucene.whitespace") else text.lower()
+
+
 def terms(name: str, text: str) -> list[tuple[int, str]]:
     """The terms of a text with their positions. A stop word leaves a gap."""
     tokens = analyzer(name).pre_tokenize(prepare(name, text)).tokens

@@ -106,6 +106,16 @@ def stored(searcher: tantivy.Searcher, address: tantivy.DocAddress) -> tuple[byt
     return bytes.fromhex(str(found.get_first(ID))), bytes(found.get_first(SOURCE) or b"")
 
 
+def values_at(document: Mapping[str, Any], path: str) -> Iterator[Any]:
+    """Every value at a dotted path, also those in arrays and in documents inside arrays."""
+    name, _, rest = path.partition(".")
+    for item in _flat(document[name]) if name in document else ():
+        if not rest:
+            yield item
+        elif isinstance(item, Mapping):
+            yield from values_at(item, rest)
+
+
 def escape_date(text: str) -> str:
     """The text, changed so that a JSON field does not index it as a date."""
     return text + " " if _LIKE_A_DATE.fullmatch(text) else text

@@ -16,14 +16,15 @@ from localcloud.atlas.text.analyzers import ANALYZERS, DEFAULT_ANALYZER
 
 NORMALIZERS = ("none", "lowercase")
 TYPES = (
-    *("autocomplete", "boolean", "date", "document", "number", "objectId", "string", "token"),
-    "uuid",
+    *("autocomplete", "boolean", "date", "dateFacet", "document", "number", "numberFacet"),
+    *("objectId", "string", "stringFacet", "token", "uuid"),
 )
 # Atlas has these field types, this server does not.
 _UNSUPPORTED_TYPES = (
-    *("embeddedDocuments", "geo", "knnVector", "vector", "dateFacet", "numberFacet"),
-    *("stringFacet", "sortableDateBetaV1", "sortableNumberBetaV1", "sortableStringBetaV1"),
+    *("embeddedDocuments", "geo", "knnVector", "vector"),
+    *("sortableDateBetaV1", "sortableNumberBetaV1", "sortableStringBetaV1"),
 )
+_NUMBER = {"representation": "double", "indexIntegers": True, "indexDoubles": True}
 # Options of a field that are accepted with this one value, which is how this server works.
 _FIXED: dict[str, dict[str, Any]] = {
     "autocomplete": {
@@ -32,7 +33,8 @@ _FIXED: dict[str, dict[str, Any]] = {
         "foldDiacritics": True,
     },
     "string": {"indexOptions": "offsets", "store": True, "norms": "include", "multi": {}},
-    "number": {"representation": "double", "indexIntegers": True, "indexDoubles": True},
+    "number": _NUMBER,
+    "numberFacet": _NUMBER,
 }
 # Options of a definition that Atlas has and this server does not.
 _UNSUPPORTED = ("analyzers", "synonyms", "storedSource", "typeSets", "sort")

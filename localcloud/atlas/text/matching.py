@@ -11,12 +11,12 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import partial
 
-from tantivy import Occur, Query, Searcher
+from tantivy import Occur, Query, Searcher, SearchResult
 
 from localcloud.atlas.clauses import Clauses
 from localcloud.atlas.text import analyzers, edits, values
 from localcloud.atlas.text.documents import OTHERS, PATHS, VALUES, escape_date
-from localcloud.atlas.text.mappings import Completion
+from localcloud.atlas.text.mappings import Completion, SearchDefinition
 from localcloud.atlas.text.operator_types import (
     Autocomplete,
     Compound,
@@ -29,11 +29,14 @@ from localcloud.atlas.text.operator_types import (
     Range,
     Score,
     Text,
+    Wildcard,
 )
 from localcloud.atlas.text.store import TextStore
 from localcloud.atlas.wire.errors import QueryError
 
 UNIT = 2.2
+# The wildcards as regular expressions.
+_ANY = {"*": ".*", "?": "."}
 # The terms of a phrase with their distances from the first, and the slop of the phrase.
 Words = tuple[tuple[tuple[int, str], ...], int]
 
@@ -45,6 +48,7 @@ class Matcher:
         self._store = store
         self._searcher = searcher
         self._schema = store.schema
+        self.definition: SearchDefinition = store.definition
         self._clauses = Clauses()
         self._near: dict[tuple[str, str, Fuzzy], list[tuple[float, str]]] = {}
 
@@ -56,6 +60,8 @@ class Matcher:
                 return _scored(self._text(operator), operator.score)
             case Phrase():
                 return _scored(self._phrase(operator), operator.score)
+            case Wildcard():
+                return _constant(self._wildcard(operator), operator.score)
             case Autocomplete():
                 return _scored(self._autocomplete(operator), operator.score)
             case In():
@@ -146,6 +152,35 @@ class Matcher:
         begins = re.escape(word[: completion.most])
         return Query.regex_query(self._schema, field, f"{begins}.*")
 
+    def _wildcard(self, operator: Wildcard) -> Query:
+        patterns = self._patterns(operator)
+        self._clauses.add(len(patterns))
+        return _any([Query.regex_query(self._schema, *each) for each in patterns])
+
+    def _patterns(self, operator: Wildcard) -> list[tuple[str, str]]:
+        """Every field with every query as a regular expression of its terms."""
+        named = [one.name for one in operator.paths if not one.is_pattern]
+        found = []
+        for path in dict.fromkeys([*named, *self.resolve(operator.paths)]):
+            analyzer = self._analyzer(path)
+            if analyzer != "lucene.keyword" and not operator.analyzed:
+                raise QueryError(
+                    f"Field {path} is analyzed. Use a keyword analyzed field or set"
+                    " allowAnalyzedField to true."
+                )
+            field = self._field(path)
+            if field.startswith(OTHERS):
+                raise QueryError('"wildcard" needs a field that the index names, on this server')
+            queries = [analyzers.normalize(analyzer, query) for query in operator.queries]
+            found += [(field, _wildcard_pattern(query)) for query in queries if field]
+        return found
+
+    def _analyzer(self, path: str) -> str:
+        """The name of the analyzer of queries at a path."""
+        field = self.definition.at(path)
+        string = self.definition.default if field is None else field.string
+        return (string or self.definition.default).search
+
     def _phrase(self, operator: Phrase) -> Query:
         found = []
         for path, text in self._pairs(operator):
@@ -202,6 +237,17 @@ class Matcher:
             return Query.term_query(self._schema, VALUES, terms[0], "basic")
         return Query.term_set_query(self._schema, VALUES, terms) if terms else Query.empty_query()
 
+    # Facets
+
+    def count_values(self, query: Query, beginning: str) -> list[tuple[str, int]]:
+        """The exact values that begin so, each with the number of its documents in the query."""
+        return self._searcher.terms_with_prefix(VALUES, beginning, query)
+
+    def count_with(self, query: Query, terms: Sequence[str]) -> int:
+        """The number of documents in the query that have one of the exact values."""
+        both = Query.boolean_query([(Occur.Must, query), (Occur.Must, self._terms(terms))])
+        return count_of(self._searcher.search(both, 1, count=True))
+
     # Highlights
 
     def highlighted(self, operator: Operator) -> tuple[set[str], list[Words]]:
@@ -219,6 +265,10 @@ class Matcher:
                         near = partial(self._near_terms, self._field(path), fuzzy=operator.fuzzy)
                         terms = [found for term in terms for _, found in near(term)]
                     words.update(terms)
+            case Wildcard():
+                for field, pattern in self._patterns(operator):
+                    known = self._searcher.terms_with_prefix(field, "")
+                    words.update(term for term, _ in known if re.fullmatch(pattern, term))
             case Phrase():
                 for path, text in self._pairs(operator):
                     phrase = _distances(self._analyzed(path, text))
@@ -230,6 +280,17 @@ class Matcher:
                     words |= inner_words
                     phrases += inner_phrases
         return words, phrases
+
+
+def count_of(result: SearchResult) -> int:
+    """The number of matches. tantivy's type stubs lack the attribute."""
+    return int(result.count)  # type: ignore[attr-defined]
+
+
+def _wildcard_pattern(query: str) -> str:
+    """The regular expression of a wildcard query. A backslash makes the next character plain."""
+    parts = re.findall(r"\\.|\\$|[^\\]", query, re.DOTALL)
+    return "(?s)" + "".join(_ANY.get(part) or re.escape(part[-1]) for part in parts)
 
 
 def _distances(terms: Sequence[tuple[int, str]]) -> tuple[tuple[int, str], ...]:

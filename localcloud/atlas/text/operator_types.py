@@ -56,6 +56,17 @@ class Autocomplete:
 
 
 @dataclass(frozen=True)
+class Wildcard:
+    """Documents with a term that fits a pattern: ? is any character, * any number of them. Only
+    with `analyzed` may a path be analyzed by another analyzer than lucene.keyword."""
+
+    paths: tuple[Path, ...]
+    queries: tuple[str, ...]
+    analyzed: bool
+    score: Score
+
+
+@dataclass(frozen=True)
 class Phrase:
     """Documents with the words of a query in order, moved by at most `slop` positions."""
 
@@ -109,4 +120,4 @@ class Compound:
     score: Score
 
 
-Operator = Text | Phrase | Autocomplete | In | Range | Exists | Compound
+Operator = Text | Phrase | Wildcard | Autocomplete | In | Range | Exists | Compound

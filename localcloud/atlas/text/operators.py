@@ -23,6 +23,7 @@ from localcloud.atlas.text.operator_types import (
     Range,
     Score,
     Text,
+    Wildcard,
 )
 from localcloud.atlas.text.values import kind_of
 
@@ -30,7 +31,6 @@ from localcloud.atlas.text.values import kind_of
 _UNSUPPORTED = (
     *("embeddedDocument", "geoShape", "geoWithin", "hasAncestor", "hasRoot", "knnBeta"),
     *("moreLikeThis", "near", "queryString", "regex", "search", "span", "term", "vectorSearch"),
-    "wildcard",
 )
 _RANGE_KINDS = ("number", "date")
 _VALUE_TYPES = "boolean, objectId, number, string, date, uuid"
@@ -45,6 +45,15 @@ def parse(options: Options) -> Operator | None:
     if len(names) > 1:
         options.fail_here(f"only one of [{', '.join(names)}] may be present")
     return _PARSERS[names[0]](options.inner(names[0]))
+
+
+def parse_one(options: Options) -> Operator:
+    """The one operator that the document names. Raises QueryError."""
+    operator = parse(options)
+    options.only(*_PARSERS)
+    if operator is None:
+        options.fail_here(f"one of [{', '.join(_PARSERS)}] must be present")
+    return operator
 
 
 def _text(options: Options) -> Text:
@@ -80,6 +89,12 @@ def _phrase(options: Options) -> Phrase:
     options.only("query", "path", "slop", "score", "synonyms")
     slop = options.integer("slop", 0, default=0)
     return Phrase(string_paths(options), options.strings("query"), slop, _score(options))
+
+
+def _wildcard(options: Options) -> Wildcard:
+    options.only("query", "path", "allowAnalyzedField", "score")
+    analyzed = options.boolean("allowAnalyzedField")
+    return Wildcard(string_paths(options), options.strings("query"), analyzed, _score(options))
 
 
 def _equals(options: Options) -> In:
@@ -150,15 +165,7 @@ def _compound(options: Options) -> Compound:
 def _clauses(options: Options, key: str) -> tuple[Operator, ...]:
     if options.document.get(key) in (None, []):
         return ()
-    found = []
-    for where, item in options.items(key):
-        inner = options.at(item, where)
-        operator = parse(inner)
-        inner.only(*_PARSERS)
-        if operator is None:
-            inner.fail_here(f"one of [{', '.join(_PARSERS)}] must be present")
-        found.append(operator)
-    return tuple(found)
+    return tuple(parse_one(options.at(item, where)) for where, item in options.items(key))
 
 
 def string_paths(options: Options) -> tuple[Path, ...]:
@@ -216,5 +223,6 @@ _PARSERS: dict[str, Callable[[Options], Operator]] = {
     "phrase": _phrase,
     "range": _range,
     "text": _text,
+    "wildcard": _wildcard,
 }
 OPERATORS = tuple(_PARSERS)

@@ -9,23 +9,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tantivy import Searcher, SearchResult
+from tantivy import Query, Searcher
 
 from localcloud.atlas.options import Options
 from localcloud.atlas.text.documents import stored
+from localcloud.atlas.text.facets import Counts, Facet, indexed_as, parse_facet
 from localcloud.atlas.text.highlights import Wanted, highlights
-from localcloud.atlas.text.matching import UNIT, Matcher
+from localcloud.atlas.text.matching import UNIT, Matcher, count_of
 from localcloud.atlas.text.operator_types import Operator, Path
 from localcloud.atlas.text.operators import OPERATORS, parse, string_paths
+from localcloud.atlas.text.sorting import SortField, ordered, parse_sort
 from localcloud.atlas.text.store import TextStore
 from localcloud.atlas.wire.errors import QueryError
 from localcloud.atlas.wire.hits import Found, Hit
 
-_SUPPORTED = ("index", "highlight", "count", "concurrent")
+_SUPPORTED = ("index", "highlight", "count", "concurrent", "facet", "sort")
 # Atlas has these options, this server does not.
 _UNSUPPORTED = (
-    *("facet", "returnScope", "returnStoredSource", "scoreDetails", "searchAfter"),
-    *("searchBefore", "searchNodePreference", "sort", "tracking"),
+    *("returnScope", "returnStoredSource", "scoreDetails", "searchAfter", "searchBefore"),
+    *("searchNodePreference", "tracking"),
 )
 _COUNT_TYPES = ("lowerBound", "total")
 
@@ -43,13 +45,16 @@ class Highlight:
 class TextSearch:
     """A stage, checked as far as that is possible without its index.
 
-    `count` is the name under which the number of matches is reported.
+    `count` is the name under which the number of matches is reported. `facets` are by name, None
+    without the collector.
     """
 
     index: str
     operator: Operator
     highlight: Highlight | None
     count: str
+    facets: Mapping[str, Facet] | None
+    sort: tuple[SortField, ...]
 
     @classmethod
     def parse(cls, stage: object, name: str) -> TextSearch:
@@ -58,15 +63,15 @@ class TextSearch:
             raise QueryError(f"{name} must be a document")
         options = Options(stage)
         options.unsupported(*_UNSUPPORTED)
-        operator = parse(options)
-        if operator is None:
-            raise QueryError(f"Query should contain an operator [{', '.join(OPERATORS)}]")
+        operator, facets = _operator(options)
         options.only(*OPERATORS, *_SUPPORTED, *_UNSUPPORTED)
         return cls(
             options.string("index") if options.has("index") else "default",
             operator,
             _highlight(options.inner("highlight")) if options.has("highlight") else None,
             _count(options.inner("count")) if options.has("count") else "lowerBound",
+            facets,
+            parse_sort(options.inner("sort")) if options.has("sort") else (),
         )
 
     def run(
@@ -83,28 +88,39 @@ class TextSearch:
         most = searcher.num_docs if limit is None else min(limit, searcher.num_docs)
         if not highlighted:
             wanted = None
-        found = searcher.search(query, max(1, most), count=counted)
-        hits = [_hit(searcher, score, where, wanted) for score, where in found.hits[:most]]
-        return self._found(hits, _count_of(found) if counted else None)
+        for facet in (self.facets or {}).values():
+            indexed_as(facet, store.definition)
+        read = searcher.num_docs if self.sort else most
+        found = searcher.search(query, max(1, read), count=counted)
+        best: list[tuple[Any, Any]] = found.hits
+        if self.sort:
+            best = ordered(searcher, best, self.sort, store.definition)
+        hits = [_hit(searcher, score, where, wanted) for score, where in best[:most]]
+        return self._found(hits, self._meta(matcher, query, count_of(found)) if counted else None)
 
     def without_index(self) -> Found:
         """The empty result of a search whose index does not exist."""
-        return self._found([], 0)
+        return self._found([], {"count": {self.count: 0}})
 
     def meta(self, store: TextStore) -> dict[str, Any]:
         """The document that $searchMeta returns. Here the lower bound is the exact count."""
         searcher = store.snapshot()
-        query = Matcher(store, searcher).query(self.operator)
-        return self._meta(_count_of(searcher.search(query, 1, count=True)))
+        matcher = Matcher(store, searcher)
+        query = matcher.query(self.operator)
+        return self._meta(matcher, query, count_of(searcher.search(query, 1, count=True)))
 
-    def _found(self, hits: list[Hit], count: int | None) -> Found:
+    def _found(self, hits: list[Hit], meta: Mapping[str, Any] | None) -> Found:
         names = {"searchScore", "score"}
         if self.highlight is not None:
             names.add("searchHighlights")
-        return Found(hits, frozenset(names), None if count is None else self._meta(count))
+        return Found(hits, frozenset(names), meta)
 
-    def _meta(self, count: int) -> dict[str, Any]:
-        return {"count": {self.count: count}}
+    def _meta(self, matcher: Matcher, query: Query, count: int) -> dict[str, Any]:
+        counted = {"count": {self.count: count}}
+        if self.facets is None:
+            return counted
+        counts = Counts(matcher, query, count)
+        return {**counted, "facet": {name: counts.of(one) for name, one in self.facets.items()}}
 
     def _wanted(self, store: TextStore, matcher: Matcher, highlight: Highlight) -> Wanted:
         for path in highlight.paths:
@@ -132,9 +148,19 @@ def _hit(searcher: Searcher, score: float, where: Any, wanted: Wanted | None) ->
     return hit
 
 
-def _count_of(result: SearchResult) -> int:
-    """The number of matches. tantivy's type stubs lack the attribute."""
-    return int(result.count)  # type: ignore[attr-defined]
+def _operator(options: Options) -> tuple[Operator, Mapping[str, Facet] | None]:
+    """The operator, which may be inside a facet collector, and the facets."""
+    operator = parse(options)
+    if not options.has("facet"):
+        if operator is None:
+            raise QueryError(
+                f"Query should contain either an operator [{', '.join(OPERATORS)}]"
+                " or a collector [facet]"
+            )
+        return operator, None
+    if operator is not None:
+        options.fail_here("Top-level operator is not allowed to be used with collector")
+    return parse_facet(options.inner("facet"))
 
 
 def _highlight(options: Options) -> Highlight:

@@ -27,7 +27,12 @@ MARKS = {
     "token": "s",
     "number": "n",
     "date": "d",
+    "stringFacet": "S",
+    "numberFacet": "N",
+    "dateFacet": "D",
 }
+# The field types that index a kind of value for facets only.
+_FACETS = {"token": "stringFacet", "number": "numberFacet", "date": "dateFacet"}
 # Characters of the longest string that is indexed as token.
 MAX_TOKEN = 8181
 # Hexadecimal digits of a number at full precision.
@@ -76,6 +81,11 @@ def _number(path: str, mark: str, value: int, digits: int = _DIGITS) -> str:
     return f"{path}\0{mark}{digits:02d}{value:0{digits}x}"
 
 
+def beginning(path: str, kind: str) -> str:
+    """How the terms of strings at the path begin."""
+    return f"{path}\0{MARKS[kind]}"
+
+
 def exact(path: str, kind: str, value: Any, field: Field | None) -> str:
     """The term of documents with that value, of that kind, at the path."""
     mark = MARKS[kind]
@@ -91,6 +101,8 @@ def exact(path: str, kind: str, value: Any, field: Field | None) -> str:
         case "token":
             lower = field is not None and field.normalizer == "lowercase"
             return f"{path}\0{mark}{value.lower() if lower else value}"
+        case "stringFacet":
+            return f"{path}\0{mark}{value}"
         case _:
             return _number(path, mark, sortable(value))
 
@@ -98,13 +110,19 @@ def exact(path: str, kind: str, value: Any, field: Field | None) -> str:
 def terms(path: str, value: Any, field: Field) -> Iterator[str]:
     """The terms under which a document's value at the path is indexed."""
     kind = kind_of(value)
-    if kind is None or (kind != "null" and kind not in field.types):
-        return
-    if kind in ("number", "date"):
+    if kind == "null" or kind in field.types:
+        yield from _terms(path, kind, value, field)
+    facet = _FACETS.get(kind or "")
+    if facet in field.types:
+        yield from _terms(path, facet, value, field)
+
+
+def _terms(path: str, kind: str, value: Any, field: Field) -> Iterator[str]:
+    if isinstance(value, int | float | DatetimeMS) and kind != "boolean":
         whole = sortable(value)
         for dropped in range(_DIGITS):
             yield _number(path, MARKS[kind], whole >> 4 * dropped, _DIGITS - dropped)
-    elif kind != "token" or len(value) <= MAX_TOKEN:
+    elif not isinstance(value, str) or len(value) <= MAX_TOKEN:
         yield exact(path, kind, value, field)
 
 

@@ -61,7 +61,9 @@ FIELDS_REFUSED: list[tuple[Any, str]] = [
     ({"type": "autocomplete", "tokenization": "nGram"}, 'tokenization: nGram" is not supported'),
     ({"type": "autocomplete", "minGrams": 0}, 'minGrams" must be positive'),
     ({"type": "autocomplete", "minGrams": 5, "maxGrams": 4}, "cannot be less than minGrams"),
-    ({"type": "stringFacet"}, 'does not index the type "stringFacet"'),
+    ({"type": "stringFacet", "normalizer": "none"}, 'unrecognized field "normalizer"'),
+    ({"type": "numberFacet", "representation": "int64"}, 'int64" is not supported'),
+    ({"type": "sortableStringBetaV1"}, 'does not index the type "sortableStringBetaV1"'),
     ({"type": "geo"}, 'does not index the type "geo"'),
     ({"type": "embeddedDocuments"}, "does not index the type"),
     ({"type": "image"}, r'fields.f.type" must be one of \[autocomplete, boolean'),
@@ -182,6 +184,19 @@ class TestDynamic:
     def test_what_needs_a_name(self, dynamic: Documents) -> None:
         with pytest.raises(OperationFailure, match="'text' needs to be indexed as token"):
             scored(dynamic, {"equals": {"path": "text", "value": "x"}})
+        wildcard = {"query": "x*", "path": "text", "allowAnalyzedField": True}
+        with pytest.raises(OperationFailure, match='"wildcard" needs a field that the index names'):
+            scored(dynamic, {"wildcard": wildcard})
+
+    def test_sort_and_facets(self, dynamic: Documents) -> None:
+        everything = {"exists": {"path": "text"}}
+        for order, keys in ((1, [1, 2]), (-1, [2, 1])):
+            found = scored(dynamic, {**everything, "sort": {"n": order}})
+            assert [key for key, _ in found] == keys
+        facet = {"type": "number", "path": "many", "boundaries": [0, 2, 4]}
+        (meta,) = dynamic.aggregate([{"$searchMeta": {"facet": {"facets": {"many": facet}}}}])
+        counts = [(bucket["_id"], bucket["count"]) for bucket in meta["facet"]["many"]["buckets"]]
+        assert counts == [(0, 1), (2, 1)]
 
     def test_highlights(self, dynamic: Documents) -> None:
         stage = {"$search": {**text("dog", {"wildcard": "*"}), "highlight": {"path": "text"}}}

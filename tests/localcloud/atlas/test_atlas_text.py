@@ -37,6 +37,7 @@ FIELDS: dict[str, Any] = {
     "code": {"type": "uuid"},
     "place": {"type": "document", "fields": {"name": {"type": "string"}}},
     "both": [{"type": "string"}, {"type": "token"}],
+    "file": {"type": "string", "analyzer": "lucene.keyword"},
 }
 THINGS: list[dict[str, Any]] = [
     {
@@ -52,6 +53,7 @@ THINGS: list[dict[str, Any]] = [
         "code": Binary(b"\1" * 16, 4),
         "place": {"name": "Old Town"},
         "both": "New York",
+        "file": "Notes (1).txt",
     },
     {
         "_id": 2,
@@ -65,6 +67,7 @@ THINGS: list[dict[str, Any]] = [
         "open": False,
         "place": [{"name": "Old Bridge"}, {"name": "Town Hall"}],
         "both": ["York", "New"],
+        "file": ["a*b?c", "line 1\nline 2"],
     },
     {
         "_id": 3,
@@ -100,6 +103,10 @@ def equals(path: str, value: Any) -> dict[str, Any]:
 
 def begun(query: Any, path: str = "title", **options: Any) -> dict[str, Any]:
     return {"autocomplete": {"query": query, "path": path, **options}}
+
+
+def wild(query: Any, path: Any = "file", **options: Any) -> dict[str, Any]:
+    return {"wildcard": {"query": query, "path": path, **options}}
 
 
 def compound(**clauses: Any) -> dict[str, Any]:
@@ -142,6 +149,18 @@ OPERATORS: list[tuple[dict[str, Any], list[int]]] = [
     (begun("par sec", tokenOrder="sequential"), []),
     (begun("second tit", tokenOrder="sequential"), [2]),
     (begun(["tit", "par"]), [1, 2]),
+    (wild("Notes*"), [1]),
+    (wild("notes*"), []),  # lucene.keyword folds nothing
+    (wild("*(?).t?t"), [1]),
+    (wild("Notes"), []),  # the whole value has to fit
+    (wild("line*2"), [2]),
+    (wild(r"a\*b\?c"), [2]),
+    (wild(r"Note\* (1).txt"), []),
+    (wild(["Notes*", "a*"]), [1, 2]),
+    (wild("*", ["file", "nowhere"], allowAnalyzedField=True), [1, 2]),
+    (wild("*", {"wildcard": "fil*"}), [1, 2]),
+    (wild("CLIM*", "text", allowAnalyzedField=True), [1, 2]),
+    (wild("d?g", "text", allowAnalyzedField=True), [1, 2]),
     (phrase("dogs run"), [1, 2]),
     (phrase("run dogs"), []),
     (phrase("climate change"), [1]),
@@ -202,15 +221,18 @@ def test_each_operator(things: Documents, operator: dict[str, Any], expected: li
 @pytest.mark.parametrize(
     ("operator", "complaint"),
     [
-        ({}, r"should contain an operator \[autocomplete, compound"),
+        ({}, r"contain either an operator \[autocomplete, compound.* or a collector \[facet\]"),
+        (wild("a*", "text"), "Field text is analyzed. Use a keyword analyzed field or set allowA"),
+        (wild("a*", "nowhere"), "Field nowhere is analyzed"),
+        (wild("a*", allowAnalyzedField=1), '"wildcard.allowAnalyzedField" must be a boolean'),
+        (wild(""), '"wildcard.query" cannot be empty'),
+        ({"queryString": {"query": "x", "defaultPath": "text"}}, '"queryString" is not supported'),
         ({"regex": {"query": "x", "path": "text"}}, '"regex" is not supported'),
         (begun("x", "text"), "autocomplete index field definition not present at path text"),
         (begun("x", fuzzy={}), '"autocomplete.fuzzy" is not supported'),
         (begun("x", tokenOrder="all"), r"must be one of \[any, sequential\]"),
-        ({"facet": {"operator": text("dog")}}, '"facet" is not supported'),
         ({**text("dog"), **phrase("dog")}, "only one of"),
         ({**text("dog"), "colour": 1}, 'unrecognized field "colour"'),
-        ({**text("dog"), "sort": {"size": 1}}, '"sort" is not supported'),
         ({**text("dog"), "returnStoredSource": True}, '"returnStoredSource" is not supported'),
         ({**text("dog"), "scoreDetails": True}, '"scoreDetails" is not supported'),
         ({**text("dog"), "index": ""}, '"index" cannot be empty'),
@@ -264,9 +286,13 @@ def test_nearer_words_score_more(things: Documents) -> None:
     assert dict(scored(things, begun("dogs")))[2] > dict(scored(things, begun("dog")))[2]
 
 
-def test_near_words_are_highlighted(things: Documents) -> None:
-    highlight = {"highlight": {"path": "text"}}
-    stage = {"$search": {**text("sleap", fuzzy={}), **highlight}}
+@pytest.mark.parametrize(
+    "operator",
+    [text("sleap", fuzzy={}), wild("sl??p", "text", allowAnalyzedField=True)],
+    ids=["fuzzy", "wildcard"],
+)
+def test_inexact_words_are_highlighted(things: Documents, operator: dict[str, Any]) -> None:
+    stage = {"$search": {**operator, "highlight": {"path": "text"}}}
     shown = {"$project": {"found": {"$meta": "searchHighlights"}}}
     (found,) = things.aggregate([stage, shown])
     hits = [each["value"] for each in found["found"][0]["texts"] if each["type"] == "hit"]
@@ -351,6 +377,8 @@ class TestScores:
         summed = compound(must=[text("date"), equals("n", 2)])
         assert dict(scored(fruit, summed))[2] == pytest.approx(1 + self.bm25("date", 2), rel=1e-5)
         assert scored(fruit, compound(filter=[equals("n", 2)])) == [(2, 0.0)]
+        found = scored(fruit, wild("eld*", "text", allowAnalyzedField=True))
+        assert [(key, round(score, 5)) for key, score in found] == [(3, 1.0)]
 
     def test_a_score_is_a_score(self, fruit: Documents) -> None:
         stages = [{"$search": text("date")}, {"$set": {"s": {"$meta": "score"}}}]
