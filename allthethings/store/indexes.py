@@ -57,6 +57,9 @@ SEARCH_INDEXES = (
 FORMER_INDEXES = ("number", "status_kind_number", "stirred")
 FORMER_COLLECTIONS = ("tallies", "counters")
 
+# Documents without a key that a refusal names.
+KEYLESS_TOLD = 3
+
 KindOf = Callable[[str], str]
 AboutOf = Callable[[Asset], About]
 
@@ -68,10 +71,12 @@ def create_indexes(
 
     `kind_of` gives the kind of a content type, `about` what the passages of an asset say of it.
     Returns what was done, a line each. Raises BadInput, with nothing changed, if `assets` has
-    documents of the tutorial's app, unless `move_tutorial` is set.
+    documents of the tutorial's app, unless `move_tutorial` is set, or of another program without
+    the key that makes a URL one asset.
     """
     assets, passages = database["assets"], database["passages"]
     with available():
+        _refuse_keyless(assets)
         moved = _move_tutorial(database, move_tutorial)
         done = [_create_collection(each) for each in (assets, passages)] + moved
         done += _drop_former(database)
@@ -107,6 +112,21 @@ def _create_asset_indexes(assets: Collection[Document]) -> None:
     for name, fields in ASSET_INDEXES.items():
         keys = [(each, ASCENDING) for each in fields]
         assets.create_index(keys, name=name, unique=name == URL_KEY)
+
+
+def _refuse_keyless(assets: Collection[Document]) -> None:
+    """A unique index takes one document without its key, as if that were a value, but not two."""
+    others = {**tutorial.OF_TUTORIAL, "$nor": [tutorial.MOVABLE]}
+    found = list(assets.find(others, {"_id": 1}, limit=KEYLESS_TOLD + 1))
+    if len(found) < 2:
+        return
+    told = ", ".join(str(each["_id"]) for each in found[:KEYLESS_TOLD])
+    more = ", ..." if len(found) > KEYLESS_TOLD else ""
+    raise BadInput(
+        f"The collection assets has documents without a {URL_KEY}, which neither this app nor the "
+        f"tutorial's has written: _id {told}{more}. Nothing was changed. Move them to another "
+        "collection, or give this app another MongoDB server."
+    )
 
 
 def _move_tutorial(database: Database[Document], allowed: bool) -> list[str]:

@@ -8,6 +8,7 @@ import pytest
 from bson import ObjectId
 
 from allthethings.assets.asset import AssetStatus
+from allthethings.errors import BadInput
 from allthethings.mongo import Database
 from allthethings.processors import about, kind_of
 from allthethings.store import indexes
@@ -37,6 +38,23 @@ def test_assets_get_what_lists_and_leases_need(database: Database) -> None:
         assert [asset.id for asset in listed] == ids
     assert database.leases.claim(waiting, AssetStatus.SUBMITTED) is not None
     assert not [line for line in create(database) if "brought up to date" in line]
+
+
+@pytest.mark.parametrize(("number", "more"), [(2, ""), (4, ", ...")])
+def test_documents_of_other_programs_are_refused(
+    database: Database, number: int, more: str
+) -> None:
+    """The unique index takes one document without a key, but not two."""
+    assets = database.assets.collection
+    keys = [assets.insert_one({"note": "not an asset"}).inserted_id for _ in range(number)]
+    with pytest.raises(BadInput) as refused:
+        create(database)
+    told = ", ".join(map(str, keys[:3]))
+    assert f"has written: _id {told}{more}. Nothing was changed." in str(refused.value)
+    assert "url_key" not in assets.index_information()
+    assets.delete_many({"_id": {"$in": keys[1:]}})
+    create(database)
+    assert assets.index_information()["url_key"]["unique"]
 
 
 def test_what_the_version_before_needed_is_dropped(database: Database) -> None:
