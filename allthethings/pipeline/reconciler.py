@@ -64,6 +64,7 @@ class Reconciler:
             if stopping():
                 return 0
             self._pipeline.lifecycle.finish_deletion(deletion)
+        self._leases.shorten()
         waiting, taken = self._leases.unfinished(limit), 0
         while waiting and not stopping():
             taken += self._take_some(waiting[:GROUP], stopping)

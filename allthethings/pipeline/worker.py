@@ -1,7 +1,8 @@
 """All that goes on without a request: `flask --app app worker`.
 
 Any number of workers may run against one database, beside any number of processes that serve:
-they share the work by leases. One that is killed leaves its leases, which end within a minute.
+they share the work by leases. One that is killed leaves its leases, which end within a minute, or
+sooner where another worker of the same machine sees that it is gone.
 """
 
 from __future__ import annotations

@@ -1,13 +1,12 @@
 """Leases: one worker at a time acts on an asset outside of callbacks.
 
-A lease has an owner, a token that only the worker knows who claimed it, and an end, after which
+A lease has an owner, a name that only the worker knows who claimed it, and an end, after which
 another worker may claim the asset. Between two steps an asset has no owner, and the end of its
 lease is when somebody may take it up next.
 """
 
 from __future__ import annotations
 
-import secrets
 from datetime import datetime, timedelta
 
 from bson import ObjectId
@@ -23,11 +22,17 @@ from allthethings.store.asset_documents import (
     to_asset,
 )
 from allthethings.store.documents import Document, available, now
+from allthethings.store.owners import is_gone, new_owner
 
 # How long a lease lasts without a renewal. The longest step between two renewals is a download
 # with the parse of it: 8 and 25 seconds at most. The cut of the longest text takes about 5 seconds
 # of CPU.
 LEASE = timedelta(seconds=60)
+# How long a lease lasts on once its owner is known to have ended: what it has asked Replicate for
+# last has to be there before another worker looks for it.
+AFTER_THE_END = timedelta(seconds=10)
+
+_OWNER = {"_id": 0, "lease_owner": 1}
 
 
 class Leases:
@@ -112,6 +117,22 @@ class Leases:
         with available():
             self._collection.update_one({**query, **waits}, {"$set": {"lease_until": now()}})
 
+    def shorten(self) -> None:
+        """Let assets be taken up after AFTER_THE_END whose owners were processes of this machine
+        and have ended, as one that was killed."""
+        query = {
+            "status": in_status(UNFINISHED),
+            "lease_until": {"$gt": now() + AFTER_THE_END},
+            "lease_owner": {"$ne": None},
+        }
+        with available():
+            owners = {each["lease_owner"] for each in self._collection.find(query, _OWNER)}
+            if gone := [owner for owner in owners if is_gone(owner)]:
+                ends = {"lease_until": now() + AFTER_THE_END, "lease_owner": None}
+                self._collection.update_many(
+                    {**query, "lease_owner": {"$in": gone}}, {"$set": ends}
+                )
+
     def unfinished(self, limit: int) -> list[Asset]:
         """The unfinished assets that somebody may claim, without texts; oldest lease first."""
         with available():
@@ -127,7 +148,7 @@ class Leases:
 
 def new_lease() -> Document:
     """The fields of a document that lease it to the caller from now on."""
-    return {"lease_until": now() + LEASE, "lease_owner": secrets.token_hex(8)}
+    return {"lease_until": now() + LEASE, "lease_owner": new_owner()}
 
 
 def _held(asset: Asset) -> Document:
