@@ -1,11 +1,10 @@
 """Whether every search answers the same after an export and an import, and how long both take.
 
-    python -m tools.check_transfer FOLDER [THINGS] [QUERIES]
-    python -m tools.check_transfer FOLDER compare
+    python -m tools.check_transfer FOLDER [fill] [export] [compare] [THINGS] [QUERIES]
 
-The first command puts things straight into the database of a copy, asks its search, and exports:
-FOLDER has `answers.json` and `everything.zip` then. The second imports that file into an empty
-copy, asks the same and compares whole answers, but for how long they took.
+`fill` puts things straight into the database of a copy. `export` asks that copy's search and
+exports everything. `compare` imports the file into an empty copy, asks the same, and compares whole
+answers, but for how long they took. Each can be a command of its own; without them, all are done.
 
 A thing has two passages, each of sentences of two paragraphs of XQuAD. Only these paragraphs are
 embedded: a passage's vector is made of theirs, and is its own.
@@ -192,15 +191,20 @@ def _warm_up(person: Person) -> None:
     wait_for(lambda: fast() and fast() and fast(), "the model")
 
 
-def first_copy(folder: Path, things: int, many: int) -> None:
-    """Fill a copy, ask it and export it."""
-    articles, questions = read(DATA)
-    paragraphs = [each for article in articles for each in article.paragraphs]
-    asked = list(queries(paragraphs, questions, many))
+def fill_copy(folder: Path, things: int) -> None:
     with running_cloud(folder / "first", SETTINGS) as cloud:
         began = time.perf_counter()
-        fill(cloud, paragraphs, things)
+        fill(cloud, _paragraphs(), things)
         print(f"| {things:,} things put in | {time.perf_counter() - began:.0f} s |", flush=True)
+
+
+def _paragraphs() -> list[str]:
+    return [each for article in read(DATA)[0] for each in article.paragraphs]
+
+
+def export_copy(folder: Path, many: int) -> None:
+    asked = list(queries(_paragraphs(), read(DATA)[1], many))
+    with running_cloud(folder / "first", SETTINGS) as cloud:
         found = answers(cloud, asked)
         took = command(cloud, "export", str(folder / EXPORT))
     size = (folder / EXPORT).stat().st_size / 1_000_000
@@ -209,11 +213,12 @@ def first_copy(folder: Path, things: int, many: int) -> None:
     (folder / ANSWERS).write_text(json.dumps(told), "utf-8")
 
 
-def second_copy(folder: Path) -> int:
+def compare_copy(folder: Path) -> int:
     """Import into an empty copy and compare. Returns how many answers differ."""
     told = json.loads((folder / ANSWERS).read_text("utf-8"))
     with running_cloud(folder / "second", SETTINGS) as cloud:
-        print(f"| import | {command(cloud, 'import', str(folder / EXPORT)):.1f} s |", flush=True)
+        took = command(cloud, "import", str(folder / EXPORT))
+        print(f"| import into an empty copy | {took:.1f} s |", flush=True)
         found = answers(cloud, told["queries"])
     pairs = zip(told["queries"], told["answers"], found, strict=True)
     differing = [query for query, before, after in pairs if before != after]
@@ -226,18 +231,23 @@ def second_copy(folder: Path) -> int:
 
 
 def main() -> int:
-    folder, *rest = sys.argv[1:] or sys.exit(__doc__)
-    Path(folder).mkdir(parents=True, exist_ok=True)
+    given, *rest = sys.argv[1:] or sys.exit(__doc__)
+    folder = Path(given)
+    folder.mkdir(parents=True, exist_ok=True)
+    numbers = [int(word) for word in rest if word.isdigit()]
+    things, many = (*numbers, *(THINGS, QUERIES)[len(numbers) :])
+    steps = [word for word in rest if not word.isdigit()] or ["fill", "export", "compare"]
     print("| what | measured |\n|---|---|")
-    if rest == ["compare"]:
-        failed = second_copy(Path(folder)) > 0
-    else:
-        numbers = [int(word) for word in rest]
-        things, many = (*numbers, *(THINGS, QUERIES)[len(numbers) :])
-        first_copy(Path(folder), things, many)
-        failed = False
+    differing = 0
+    for step in steps:
+        if step == "fill":
+            fill_copy(folder, things)
+        elif step == "export":
+            export_copy(folder, many)
+        else:
+            differing = compare_copy(folder)
     print(f"| load while this was measured | {os.getloadavg()[0]:.1f} |")
-    return int(failed)
+    return int(differing > 0)
 
 
 if __name__ == "__main__":
