@@ -21,6 +21,8 @@ def test_mongodb(node: Script, atlas: Atlas) -> None:
         "insert": 4,
         "$vectorSearch": [0, 1, 2],
         "$search": [1, 2],
+        "$search in another order": [2, 1],
+        "facets": [{"_id": 0, "count": 1}, {"_id": 1, "count": 3}],
         "$searchMeta": 2,
         "$unionWith a search": [0, 1],
         "cursor in batches": [0, 1, 2],

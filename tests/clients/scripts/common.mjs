@@ -14,7 +14,9 @@ export const MODELS = [
   },
   {
     name: "words",
-    definition: { mappings: { dynamic: false, fields: { text: { type: "string" } } } },
+    definition: {
+      mappings: { dynamic: false, fields: { text: { type: "string" }, _id: { type: "number" } } },
+    },
   },
 ];
 export const NEAR = {

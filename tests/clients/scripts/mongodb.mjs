@@ -16,6 +16,13 @@ await report({
   "insert": async () => (await collection.insertMany(DOCUMENTS)).insertedCount,
   "$vectorSearch": () => ids([NEAR]),
   "$search": () => ids([WORDS]),
+  "$search in another order": () => ids([{ $search: { ...WORDS.$search, sort: { _id: -1 } } }]),
+  "facets": async () => (await collection.aggregate([{
+    $searchMeta: {
+      index: "words",
+      facet: { facets: { ids: { type: "number", path: "_id", boundaries: [0, 1, 4] } } },
+    },
+  }]).next()).facet.ids.buckets,
   "$searchMeta": async () => (await collection.aggregate([
     { $searchMeta: { ...WORDS.$search, count: { type: "total" } } },
   ]).next()).count.total,
