@@ -49,6 +49,14 @@ def endpoints(
     return found
 
 
+def tokenizer(chosen: Settings, weights: Mapping[str, str]) -> dict[str, str]:
+    """The tokenizer of the embedding model, by which the app splits texts into passages, unless the
+    operator has another."""
+    if "TOKENIZER" in chosen.operator or "MPNET_WEIGHTS" not in weights:
+        return {}
+    return {"TOKENIZER": str(Path(weights["MPNET_WEIGHTS"]) / "tokenizer.json")}
+
+
 def write_endpoints(path: Path, found: Mapping[str, str]) -> None:
     """Write the file anew. The setup scripts add the webhook URLs to it."""
     write_private(path, HEADER + "".join(f"{name}={value}\n" for name, value in found.items()))

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from localcloud import leftovers, readiness
-from localcloud.endpoints import endpoints, read_endpoints, write_endpoints
+from localcloud.endpoints import endpoints, read_endpoints, tokenizer, write_endpoints
 from localcloud.launch_settings import MONGODB_CONNECTION_URI, LaunchError, Settings
 from localcloud.logs import Logs, end_of, log_to
 from localcloud.parts import Parts
@@ -138,12 +138,12 @@ class Launcher:
         state = State(chosen.data_dir)
         state.ports |= choose_ports(["secantus", "mongodb", "hookdeck", "replicate"], state.ports)
         state.complete()
-        found = endpoints(chosen, state.ports, state.secrets)
+        models = (weights_paths() if chosen.needs_weights else None) or {}
+        found = endpoints(chosen, state.ports, state.secrets) | tokenizer(chosen, models)
         if chosen.local_hookdeck:
             found = self._with_webhook_urls(found)
         write_endpoints(self._env_file, found)
-        models = weights_paths() if chosen.needs_weights else None
-        parts = Parts(self._root, chosen, state.ports, found, models or {})
+        parts = Parts(self._root, chosen, state.ports, found, models)
         if chosen.local_mongodb:
             self._add("MongoDB", DATABASE, parts.secantus())
             self._add("the proxy that searches it", DATABASE_PROXY, parts.mongodb())

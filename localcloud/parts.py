@@ -100,7 +100,6 @@ class Parts:
         return {
             **{name: value for name, value in self.chosen.operator.items() if name in CREDENTIALS},
             **self.endpoints,
-            **self._tokenizer(),
             "HOST": self.chosen.host,
             "PORT": str(self.chosen.port),
             "QUERY_EMBEDDINGS": self.chosen.query_embeddings,
@@ -111,12 +110,6 @@ class Parts:
     def _known(self) -> dict[str, str]:
         """The app's public URL, which may differ from its address for the stand-ins."""
         return {"APP_URL": self.chosen.operator.get("APP_URL", "")}
-
-    def _tokenizer(self) -> dict[str, str]:
-        """The tokenizer of the embedding model, by which the app splits texts into passages."""
-        if "TOKENIZER" in self.chosen.operator or "MPNET_WEIGHTS" not in self.weights:
-            return {}
-        return {"TOKENIZER": str(Path(self.weights["MPNET_WEIGHTS"]) / "tokenizer.json")}
 
     def _program(
         self, name: str, argv: Sequence[str], more: Mapping[str, str] | None = None

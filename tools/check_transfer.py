@@ -143,11 +143,10 @@ def fill(cloud: Cloud, paragraphs: Sequence[str], things: int) -> None:
 
 def command(cloud: Cloud, *words: str) -> float:
     """Run a command of the app, and return how many seconds that took."""
+    environment = clean_environment(cloud.data_dir, cloud.endpoints)
     argv = [sys.executable, "-m", "flask", "--app", "app", *words]
     began = time.perf_counter()
-    subprocess.run(
-        argv, cwd=ROOT, env=clean_environment(cloud.data_dir, cloud.endpoints), check=True
-    )
+    subprocess.run(argv, cwd=ROOT, env=environment, check=True)
     return time.perf_counter() - began
 
 

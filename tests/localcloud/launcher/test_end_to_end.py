@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import stat
+import subprocess
 import sys
 import urllib.request
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ import pytest
 
 from localcloud import leftovers
 from tests.support.copies import QUICK
-from tools.harness.cloud import Cloud, refusal, running_cloud
+from tools.harness.cloud import ROOT, Cloud, clean_environment, refusal, running_cloud
 from tools.harness.processes import is_alive
 from tools.harness.waiting import wait_for
 
@@ -33,6 +34,7 @@ NAMES = {
     "AUDIO_WEBHOOK_URL",
     "IMAGE_WEBHOOK_URL",
     "EMBEDDINGS_WEBHOOK_URL",
+    "TOKENIZER",
 }
 
 
@@ -54,6 +56,21 @@ def test_endpoints_are_complete_and_private(cloud: Cloud) -> None:
     for name in ("endpoints.env", "launcher.json"):
         assert stat.S_IMODE((cloud.data_dir / name).stat().st_mode) == 0o600
     assert stat.S_IMODE(cloud.data_dir.stat().st_mode) == 0o700
+
+
+def test_endpoints_are_all_that_a_command_of_the_app_needs(cloud: Cloud, tmp_path: Path) -> None:
+    """As docs/running.md has it; the hub of tokenizers need not be reached."""
+    environment = {**cloud.endpoints, "HF_HUB_OFFLINE": "1"}
+    ended = subprocess.run(
+        [sys.executable, "-m", "flask", "--app", "app", "export", str(tmp_path / "all.zip")],
+        cwd=ROOT,
+        env=clean_environment(tmp_path, environment),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert (tmp_path / "all.zip").exists()
 
 
 def test_no_secret_stands_in_a_log_or_a_command_line(cloud: Cloud) -> None:
@@ -105,7 +122,8 @@ def test_two_copies_run_side_by_side(cloud: Cloud, tmp_path: Path) -> None:
     with running_cloud(tmp_path / "var", QUICK) as other:
         assert healthy(cloud)
         assert healthy(other)
-        assert not {*cloud.endpoints.values()} & {*other.endpoints.values()}
+        shared = {*cloud.endpoints.items()} & {*other.endpoints.items()}
+        assert {name for name, _ in shared} == {"TOKENIZER"}
         assert other.stop(signal.SIGINT) == 0
     assert healthy(cloud)
 
