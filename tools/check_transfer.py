@@ -4,7 +4,8 @@
 
 `fill` puts things straight into the database of a copy. `export` asks that copy's search and
 exports everything. `compare` imports the file into an empty copy, asks the same, and compares whole
-answers, but for how long they took. Each can be a command of its own; without them, all are done.
+answers, but for how long they took. Each can be a command of its own; without them, all are done,
+in a new FOLDER.
 
 A thing has two passages, each of sentences of two paragraphs of XQuAD. Only these paragraphs are
 embedded: a passage's vector is made of theirs, and is its own.
