@@ -33,7 +33,10 @@ WORKERS = 3
     params=[
         3,
         pytest.param(
-            8, marks=pytest.mark.slow("a minute; three servers make most of the mistakes of eight")
+            8,
+            marks=pytest.mark.slow(
+                "three minutes; three servers make most of the mistakes of eight"
+            ),
         ),
     ],
 )
