@@ -220,14 +220,31 @@ def compare_copy(folder: Path) -> int:
         took = command(cloud, "import", str(folder / EXPORT))
         print(f"| import into an empty copy | {took:.1f} s |", flush=True)
         found = answers(cloud, told["queries"])
-    pairs = zip(told["queries"], told["answers"], found, strict=True)
-    differing = [query for query, before, after in pairs if before != after]
+    rows = zip(told["queries"], told["answers"], found, strict=True)
+    pairs = [(query, difference(before, after)) for query, before, after in rows]
+    differing = [(query, where) for query, where in pairs if where]
     hits = sum(bool(each["results"]) for each in found)
     print(f"| answers with results, of {len(found):,} | {hits:,} |")
     print(f"| answers that differ | {len(differing):,} |")
-    for query in differing[:10]:
-        print(f"differs: {query}", file=sys.stderr)
+    for query, where in differing[:10]:
+        print(f"differs: {query}: {where}", file=sys.stderr)
     return len(differing)
+
+
+def difference(before: Any, after: Any, where: str = "") -> str | None:
+    """The first place at which two answers differ, with both values; None if they are the same."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        keys = [*before, *(after.keys() - before)]
+        inner = [(f"{where}.{key}", before.get(key), after.get(key)) for key in keys]
+    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        inner = [
+            (f"{where}[{number}]", *pair)
+            for number, pair in enumerate(zip(before, after, strict=True))
+        ]
+    else:
+        return None if before == after else f"{where}: {before!r:.80} and {after!r:.80}"
+    found = (difference(old, new, place) for place, old, new in inner)
+    return next((each for each in found if each), None)
 
 
 def main() -> int:
