@@ -110,7 +110,7 @@ def shown(asset: Asset) -> dict[str, Any]:
         "player": None if is_member(asset.url) else processor.player,
         "member": is_member(asset.url),
         "of_video": processor.of_video,
-        "source": asset.video_url or (None if is_member(asset.url) else asset.url),
+        "source": source_of(asset),
         "archive_name": archive_name(asset.url),
         "has_members": processor.has_members,
         "play_from": play_from(asset),
@@ -121,6 +121,12 @@ def shown(asset: Asset) -> dict[str, Any]:
         "failed": asset.failed,
         "text": asset.text,
     }
+
+
+def source_of(asset: Asset) -> str | None:
+    """The address of the recording or the video to whose seconds links may lead."""
+    plays = processor_class(asset.content_type).player and not is_member(asset.url)
+    return asset.video_url or (asset.url if plays else None)
 
 
 def play_from(asset: Asset) -> str:

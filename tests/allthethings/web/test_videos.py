@@ -87,6 +87,15 @@ def test_the_lines_of_a_file_in_an_archive_lead_to_the_video_too() -> None:
     assert not rendered(without, PATH).xpath("//a[@class='line']")
 
 
+def test_without_a_video_the_lines_lead_nowhere_and_a_result_to_the_file() -> None:
+    memory = Memory([subtitles(video_url=None)], ROWS, [make_hit(SAID, 0.7, MOMENT)])
+    assert text_of(rendered(memory, PATH), "//p[@class='line']") == [f"0:12 {SAID}"]
+    found = rendered(memory, "/search?query=swifts")
+    assert "0:12 – 0:15" in text_of(found, "//*[@class='place']")
+    [link] = found.xpath("//a[@data-open]")
+    assert text_of(link, ".") == ["Open the subtitle file"]
+
+
 def test_only_subtitles_are_asked_for_their_video() -> None:
     field = "//form[@action=$action]//input[@name='video_url']/@value"
     action = f"{PATH}/video"
