@@ -23,6 +23,7 @@ def search(page: Page, cloud: Cloud, query: str) -> None:
     page.goto(f"{cloud.address}/search")
     page.get_by_label("What are you looking for?").fill(query)
     page.get_by_label("What are you looking for?").press("Enter")
+    page.wait_for_url("**query=**")  # loaded, with its scripts: keys count from now on
 
 
 def found(page: Page, asset_id: str) -> Locator:
