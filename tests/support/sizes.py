@@ -1,9 +1,12 @@
-"""How much of everything the fault tests do: a little, or with SOAK=full very much."""
+"""How much of everything the fault tests do: a little, or with SOAK=full very much.
+
+With a number, as SOAK=20, all faults together go on for so many minutes, and the rest is short.
+"""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -54,4 +57,5 @@ FULL = Sizes(
     reconcile_after=30,
     retry_after=30_000,
 )
-SIZES = FULL if os.environ.get("SOAK") == "full" else SHORT
+_SOAK = os.environ.get("SOAK") or str(SHORT.minutes_of_trouble)
+SIZES = FULL if _SOAK == "full" else replace(SHORT, minutes_of_trouble=float(_SOAK))
