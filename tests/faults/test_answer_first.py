@@ -130,6 +130,7 @@ def test_a_callback_is_answered_before_the_second_batch_is_asked_for(
     searchable_once(cloud, other, database, asset_id, thing)
 
 
+@pytest.mark.slow("one kill more; the app is killed at other points without it")
 def test_a_kill_between_the_answer_and_the_requests_is_made_good(
     cloud: Cloud,
     database: Database[Document],

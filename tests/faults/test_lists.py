@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from bson import ObjectId
 from pymongo.database import Database
 
@@ -221,6 +222,7 @@ def looked(
     return lambda told: told["look_again_at"] > datetime.now(UTC).isoformat()
 
 
+@pytest.mark.slow("looks at a feed five times; the tests beside it look once")
 def test_new_entries_come_by_themselves(
     person: Person, site: Site, database: Database[Document]
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from pymongo.database import Database as Documents
 
 from allthethings.assets.asset import AssetStatus
@@ -59,6 +60,7 @@ def test_a_document_of_which_no_page_can_be_read_fails(person: Person, site: Sit
     assert person.finished(asset_id)["text"] == "Light again."
 
 
+@pytest.mark.slow("reads many pages; a few are read without it")
 def test_many_pages_are_read_in_their_order_and_each_once(
     cloud: Cloud, person: Person, site: Site
 ) -> None:

@@ -149,6 +149,7 @@ def test_its_texts_are_cut_embedded_and_found(
     assert list(source["assets"].find().sort("_id")) == before
 
 
+@pytest.mark.slow("indexes the whole collection once more")
 def test_its_vectors_are_left_aside(
     cloud: Cloud, database: Documents[Document], person: Person, source: Documents[Document]
 ) -> None:

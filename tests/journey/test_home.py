@@ -96,6 +96,7 @@ def test_a_list_is_indexed_line_by_line(person: Person, site: Site) -> None:
     assert [line["asset_id"] for line in again] == [lines[0]["asset_id"], lines[4]["asset_id"]]
 
 
+@pytest.mark.slow("fifty pages; forty are indexed after a pause without it")
 def test_fifty_at_once(person: Person, site: Site) -> None:
     lines = imported(person, pages(site, *[f"many-{number}" for number in range(50)]))
     assert outcomes(lines) == ["indexed"] * 50
@@ -104,6 +105,7 @@ def test_fifty_at_once(person: Person, site: Site) -> None:
     assert statuses == {"SEARCHABLE"}
 
 
+@pytest.mark.slow("half a minute until the silent server is given up")
 def test_a_silent_server_holds_up_nobody_else(person: Person, site: Site) -> None:
     good, dead = pages(site, "beside")[0], "http://127.0.0.1:1/a.mp3"
     address = send(person, [dead, good])

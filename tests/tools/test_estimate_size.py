@@ -39,6 +39,7 @@ def test_an_entry_of_an_index(fields: list[str], expected: int) -> None:
     assert entry_bytes(document, fields) == expected
 
 
+@pytest.mark.slow("indexes what is measured; the sums are tested without it")
 def test_a_page_of_many_passages_and_a_recording(quick_copy: Cloud, person: Person) -> None:
     """33 passages or more need two predictions, and each calls back once."""
     page = make_thing("long", random.Random(1), paragraphs=40)

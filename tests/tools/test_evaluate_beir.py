@@ -59,6 +59,7 @@ def test_another_folder_is_refused(tmp_path: Path, name: str, content: str | Non
         read(folder)
 
 
+@pytest.mark.slow("indexes a collection; what it computes is tested without it")
 def test_the_real_pipeline_is_judged(person: Person) -> None:
     """Of four queries one asks for a document that is not there; one is a document's own words, and
     finds that first, which does not count."""

@@ -169,6 +169,7 @@ def do_good_and_bad(person: Person, site: Site, secrets: Mapping[str, str]) -> N
     httpx.post(endpoints["AUDIO_WEBHOOK_URL"], content=b"{}", timeout=PATIENCE)
 
 
+@pytest.mark.slow("half a minute; logs and command lines are read without it")
 def test_a_whole_copy_keeps_its_secrets(cloud: Cloud, person: Person, site: Site) -> None:
     secrets = secrets_of(cloud)
     do_good_and_bad(person, site, secrets)

@@ -88,7 +88,9 @@ def test_the_pages_of_a_fax_are_divided_by_form_feeds(ocr: CogServer) -> None:
     assert len(second.split()) > 50
 
 
-@pytest.mark.parametrize("turns", [1, 2])
+@pytest.mark.parametrize(
+    "turns", [1, pytest.param(2, marks=pytest.mark.slow("seven seconds; one turn stands for all"))]
+)
 def test_a_page_that_lies_on_its_side_or_its_head_is_turned(ocr: CogServer, turns: int) -> None:
     lines = (SENTENCE, "and leaves little ash on the glaze.", "Then the cone bends.")
     assert ocr.output(image=data_url(written(*lines, turns=turns))).split("\n") == list(lines)
