@@ -147,5 +147,5 @@ def test_queries_come_to_ask_the_model_in_the_app(
         return sum(1 for _ in predictions(cloud)) == before
 
     wait_for(asks_nobody, "queries that stay in the app", pause=0.5)
-    first = person.search("a violin in the making")[0]
+    first = person.search("a maker of violins")[0]
     assert (things.names([first]), first["matched"]) == (["violin"], "both")
