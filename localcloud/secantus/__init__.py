@@ -8,5 +8,7 @@ it. The folder is apart from `localcloud/atlas` so that the border of the licens
 
 Read it in this order: filters (what a filter asks of each field), keys (how values lie in an
 index), plans (which stretches of which index answer a filter), entries (reading those stretches),
-queries (finding, counting and candidates for writes), patches (where SecantusDB calls them).
+queries (finding, counting and candidates for writes), catalog (the indexes there are), writes (the
+entries that an update changes), streams (waiting for changes), patches (where SecantusDB calls
+them).
 """

@@ -9,20 +9,25 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import wraps
 from typing import Any, TypeVar
 
-from secantus import commands
+from secantus import commands, projection, update
 from secantus.projection import apply_projection_batch
 from secantus.storage import Storage
 
-from localcloud.secantus import counts
+from localcloud.secantus import counts, streams, writes
+from localcloud.secantus.catalog import CHANGES, Catalog, Entry
 from localcloud.secantus.filters import Filter, Unplannable
 from localcloud.secantus.plans import Sort
 from localcloud.secantus.queries import Document, Queries, Row
+from localcloud.secantus.streams import Tails
 
 log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
+Kept = TypeVar("Kept")
 
 # The SecantusDB that these functions were written for.
 VERSION = "0.7.0b3"
@@ -34,10 +39,31 @@ _count_matching = Storage.count_matching
 _candidates_iter = Storage._candidates_iter
 _update_matching_single_txn = Storage._update_matching_single_txn
 _delete_matching_single_txn = Storage._delete_matching_single_txn
+_update_chunk = Storage._update_chunk
+_iter_indexes = Storage._iter_indexes
+_maybe_mark_multikey = Storage._maybe_mark_multikey
+_batch_transaction = Storage._batch_transaction
+_delete_index_entries = Storage._delete_index_entries
+_write_index_entries = Storage._write_index_entries
+_enforce_capped_bounds_locked = Storage._enforce_capped_bounds_locked
+_emit_oplog = Storage._emit_oplog
+_read_oplog_scan = Storage.read_oplog_scan
 _aggregate: Callable[[Document, Any], Document] = commands._HANDLERS["aggregate"]
+_get_more: Callable[[Document, Any], Document] = commands._HANDLERS["getMore"]
 
-# Whether the thread's current write ends with its first document: `only_first`.
-_write = threading.local()
+
+class _Write(threading.local):
+    """The thread's current write: whether it ends with its first document, whether it updates
+    documents, and the state before of the one whose index entries are about to be replaced."""
+
+    only_first = False
+    updates = False
+    before: Document | None = None
+    # Whether it changes the catalog of indexes.
+    changes_catalog = False
+
+
+_write = _Write()
 
 
 def apply() -> None:
@@ -47,7 +73,20 @@ def apply() -> None:
     Storage._candidates_iter = candidates_iter
     Storage._update_matching_single_txn = update_matching_single_txn
     Storage._delete_matching_single_txn = delete_matching_single_txn
+    Storage._update_chunk = update_chunk
+    Storage._iter_indexes = iter_indexes
+    Storage._maybe_mark_multikey = maybe_mark_multikey
+    Storage._batch_transaction = batch_transaction
+    Storage._delete_index_entries = delete_index_entries
+    Storage._write_index_entries = write_index_entries
+    Storage._enforce_capped_bounds_locked = enforce_capped_bounds_locked
+    Storage._emit_oplog = emit_oplog
+    Storage.read_oplog_scan = read_oplog_scan
+    for name in CHANGES:
+        setattr(Storage, name, _changing_catalog(getattr(Storage, name)))
+    update.copy = projection.copy = writes.Copies
     commands._HANDLERS["aggregate"] = aggregate
+    commands._HANDLERS["getMore"] = get_more
 
 
 def find_matching(
@@ -94,9 +133,8 @@ def candidates_iter(self: Any, db: str, coll: str, filter: Filter | None) -> lis
     """SecantusDB plans no filter with `$and`, as findAndModify writes it, and fetches all that
     the index finds even if the first document that matches ends the write."""
     if filter and _is_plain(self, db, coll):
-        only_first = getattr(_write, "only_first", False)
         queries = Queries(self, db, coll)
-        rows = _planned(lambda: queries.candidates(filter, only_first=only_first))
+        rows = _planned(lambda: queries.candidates(filter, only_first=_write.only_first))
         if rows is not None:
             return rows
     return _candidates_iter(self, db, coll, filter)  # type: ignore[no-any-return]
@@ -104,11 +142,94 @@ def candidates_iter(self: Any, db: str, coll: str, filter: Filter | None) -> lis
 
 def update_matching_single_txn(self: Any, *args: Any, multi: bool = False, **others: Any) -> Any:
     """Tells `candidates_iter` how many documents are written."""
-    _write.only_first = not multi
+    _write.only_first, _write.updates = not multi, True
     try:
         return _update_matching_single_txn(self, *args, multi=multi, **others)
     finally:
-        _write.only_first = False
+        _write.only_first = _write.updates = False
+        _write.before = None
+
+
+def update_chunk(self: Any, *args: Any, **others: Any) -> Any:
+    """Tells `delete_index_entries` that documents are updated."""
+    _write.updates = True
+    try:
+        return _update_chunk(self, *args, **others)
+    finally:
+        _write.updates = False
+        _write.before = None
+
+
+def delete_index_entries(
+    self: Any, db: str, coll: str, doc: Document, indexes: Any, *args: Any, recordid: int
+) -> None:
+    """An update deletes when it knows what it writes."""
+    if _write.updates:
+        _write.before = doc
+    else:
+        _delete_index_entries(self, db, coll, doc, indexes, *args, recordid=recordid)
+
+
+def write_index_entries(
+    self: Any,
+    db: str,
+    coll: str,
+    doc: Document,
+    indexes: Any,
+    partials: Mapping[str, Any] | None = None,
+    *,
+    recordid: int,
+) -> None:
+    """SecantusDB replaces all entries of a document that is updated."""
+    before, _write.before = _write.before, None
+    if before is not None:
+        if partials is None:
+            partials = self._partial_filters(db, coll)
+        indexes = writes.changed(indexes, partials, before, doc)
+        _delete_index_entries(self, db, coll, before, indexes, partials, recordid=recordid)
+    _write_index_entries(self, db, coll, doc, indexes, partials, recordid=recordid)
+
+
+def enforce_capped_bounds_locked(self: Any, *args: Any) -> Any:
+    """What this deletes is not what is updated."""
+    updates, _write.updates = _write.updates, False
+    try:
+        return _enforce_capped_bounds_locked(self, *args)
+    finally:
+        _write.updates = updates
+
+
+def iter_indexes(self: Any, db: str, coll: str) -> Iterable[Entry]:
+    """SecantusDB reads and decodes the catalog each time."""
+    inside = getattr(self._tls, "user_txn", None) is not None
+    entries = None if inside else _kept(self, Catalog).entries(db, coll)
+    if entries is None:
+        return _iter_indexes(self, db, coll)  # type: ignore[no-any-return]
+    return [(name, dict(key), dict(options)) for name, key, options in entries]
+
+
+def maybe_mark_multikey(
+    self: Any, db: str, coll: str, doc: Document, indexes: Any, already_multikey: set[str]
+) -> Any:
+    """A mark changes the catalog when its transaction ends."""
+    marked = len(already_multikey)
+    after = _maybe_mark_multikey(self, db, coll, doc, indexes, already_multikey)
+    if len(after) > marked and not _write.changes_catalog:
+        _write.changes_catalog = True
+        _kept(self, Catalog).begin_change()
+    return after
+
+
+@contextmanager
+def batch_transaction(self: Any, **options: Any) -> Iterator[Any]:
+    """Lets the catalog be kept again, after a transaction that has changed it."""
+    try:
+        with _batch_transaction(self, **options) as session:
+            yield session
+    finally:
+        if _write.changes_catalog and getattr(self._tls, "user_txn", None) is None:
+            _write.changes_catalog = False
+            _kept(self, Catalog).end_change()
 
 
 def delete_matching_single_txn(self: Any, *args: Any, limit: int = 0, **others: Any) -> Any:
@@ -129,6 +250,60 @@ def aggregate(doc: Document, ctx: Any) -> Document:
     db = ctx.db_name
     counted = _count(ctx.storage, db, wanted.collection, wanted.query, wanted.end)
     return _aggregate(doc, ctx) if counted is None else wanted.reply(db, counted)
+
+
+def emit_oplog(self: Any, entries: Any, *args: Any) -> int:
+    """Notes which collections the entries concern, and wakes their streams."""
+    last = int(_emit_oplog(self, entries, *args))
+    if last:
+        _kept(self, Tails).note(entries, last)
+        if not getattr(self._tls, "defer_minted", False):  # else the commit wakes them
+            with self._oplog_cv:
+                self._oplog_cv.notify_all()
+    return last
+
+
+def read_oplog_scan(
+    self: Any, *, start_seq: int, limit: int, ns_filter: Callable[[str], bool] | None = None
+) -> Any:
+    """SecantusDB opens 17 tables, of which its version in Rust writes 16, and decodes all
+    entries."""
+    if _kept(self, Tails).one_table:
+        return streams.read_oplog(self, start_seq, limit, ns_filter)
+    return _read_oplog_scan(self, start_seq=start_seq, limit=limit, ns_filter=ns_filter)
+
+
+def get_more(doc: Document, ctx: Any) -> Document:
+    """SecantusDB wakes every stream at each write, and answers that its collection has none."""
+    known = ctx.cursors._cursors
+    stream = known.get(doc["getMore"]) if isinstance(doc["getMore"], int) else None
+    wait = doc.get("maxTimeMS", streams.DEFAULT_WAIT_MS)
+    if stream is not None and isinstance(wait, int) and wait > 0 and streams.waits(stream):
+        tails = _kept(ctx.storage, Tails)
+        if not streams.await_change(ctx.storage, tails, stream, wait / 1000):
+            doc = {**doc, "maxTimeMS": 0}  # it has waited
+    return _get_more(doc, ctx)
+
+
+def _kept(store: Any, kind: Callable[[Any], Kept]) -> Kept:
+    """What is kept of that kind for a storage."""
+    found: Kept | None = store.__dict__.get(kind.__name__)
+    return found or store.__dict__.setdefault(kind.__name__, kind(store))
+
+
+def _changing_catalog(change: Callable[..., Answer]) -> Callable[..., Answer]:
+    """The method of the storage, during which no catalog is kept."""
+
+    @wraps(change)
+    def changing(self: Any, *args: Any, **options: Any) -> Answer:
+        catalog = _kept(self, Catalog)
+        catalog.begin_change()
+        try:
+            return change(self, *args, **options)
+        finally:
+            catalog.end_change()
+
+    return changing
 
 
 def _count(store: Any, db: str, coll: str, query: Filter, limit: int | None) -> int | None:
