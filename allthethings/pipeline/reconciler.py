@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import wait
+from contextvars import copy_context
 from datetime import timedelta
+from functools import partial
+from typing import TypeVar
 
 from allthethings.assets.asset import Asset, AssetStatus
 from allthethings.errors import ErrorCode, IndexingError, ServiceUnavailable, UnusableThing
 from allthethings.mongo import Stores
 from allthethings.pipeline.pipeline import Stages
+from allthethings.pipeline.turns import Turns
 from allthethings.replicate.client import ReplicateClient
 from allthethings.replicate.predictions import Prediction
 from allthethings.store.documents import now
@@ -22,10 +27,13 @@ log = logging.getLogger(__name__)
 
 S = AssetStatus
 E = ErrorCode
+T = TypeVar("T")
 # Assets taken up in one pass.
 LIMIT = 100
 # Assets taken up with one list of predictions.
 GROUP = 20
+# Those taken up side by side. Each waits most of the time: for its server, Replicate, the database.
+AT_ONCE = 4
 # What went wrong, where no other module has a sentence for it.
 SENTENCES: Mapping[ErrorCode, str] = {
     E.UNFORESEEN: "Something went wrong in this app; the worker's log has the details.",
@@ -56,6 +64,7 @@ class Reconciler:
         self._failures = pipeline.failures
         self._callback_patience = callback_patience
         self._deadline = deadline
+        self._turns = Turns(AT_ONCE, spare=0)
 
     def reconcile(self, limit: int = LIMIT, stopping: Callable[[], bool] = lambda: False) -> int:
         """Take up the assets that nobody works on, until `stopping`. Returns how many there
@@ -74,19 +83,31 @@ class Reconciler:
     def _take_some(self, assets: Sequence[Asset], stopping: Callable[[], bool]) -> int:
         """Take up the assets that are still free. Returns how many that were. All are claimed
         first, so that one list of Replicate's predictions serves them all."""
-        claims = (self._leases.claim(asset.id, asset.status) for asset in assets)
-        claimed = [asset for asset in claims if asset is not None]
-        taken = 0
+        claims = self._side_by_side(
+            lambda asset: self._leases.claim(asset.id, asset.status), assets
+        )
         with self._replicate.one_list():
-            for asset in claimed:
-                if stopping():
-                    self._leases.give_back(asset)
-                    continue
-                # The others may have taken longer than a lease; another worker may have it now.
-                if self._leases.is_fresh(asset) or self._leases.renew(asset):
-                    self._try(asset)
-                    taken += 1
-        return taken
+            claimed = [asset for asset in claims if asset is not None]
+            return sum(self._side_by_side(partial(self._take_one, stopping), claimed))
+
+    def _side_by_side(self, step: Callable[[Asset], T], assets: Sequence[Asset]) -> list[T]:
+        """What the step returns of each, done in several threads within this context."""
+        steps = [
+            self._turns.submit("", "", partial(copy_context().run, step, asset)) for asset in assets
+        ]
+        wait(steps)
+        return [each.result() for each in steps]
+
+    def _take_one(self, stopping: Callable[[], bool], asset: Asset) -> bool:
+        """Take up a claimed asset that is still the caller's. Whether that is so."""
+        if stopping():
+            self._leases.give_back(asset)
+            return False
+        # The others may have taken longer than a lease; another worker may have it now.
+        if not (self._leases.is_fresh(asset) or self._leases.renew(asset)):
+            return False
+        self._try(asset)
+        return True
 
     def _try(self, asset: Asset) -> None:
         """Take up an asset. A fault in it does not stop the others from being taken up."""
