@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import threading
+import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from datetime import timedelta
@@ -41,6 +43,10 @@ WAITS: Sequence[timedelta] = (timedelta(seconds=30), timedelta(minutes=2))
 OUTAGE_WAIT = timedelta(seconds=30)
 # Things that are deleted in one step of an undo.
 DELETED_AT_ONCE = 50
+# Seconds between two removals of what nobody needs.
+TIDY_EVERY = 60.0
+# The states in which an import has something to do.
+AT_WORK = (ImportState.UNDOING, ImportState.REMOVING, ImportState.RUNNING)
 UNDOABLE = frozenset({ImportState.UNDOING, ImportState.UNDONE, ImportState.REMOVING})
 UNEXPECTED = "Something went wrong in this app; the worker's log has the details."
 
@@ -67,18 +73,24 @@ class ImportWorker:
         # The lines of each import that wait for their turn, or had it.
         self._queues: dict[str, list[Future[None]]] = {}
         self._added = threading.Event()
+        # When what nobody needs was removed, on the monotonic clock.
+        self._tidied = -math.inf
 
     def step(self) -> bool:
         """Begin what can be begun, and return without waiting for it. Call it every second or so:
         it also notices what was paused or undone. Returns whether things were added since the last
         step. Raises ServiceUnavailable."""
-        self._store.remove_interrupted()
-        self._members.expire()
-        for each in self._store.in_state(ImportState.UNDOING, AT_ONCE):
+        if time.monotonic() >= self._tidied + TIDY_EVERY:
+            self._store.remove_interrupted()
+            self._members.expire()
+            self._tidied = time.monotonic()
+        there = self._store.states(AT_WORK)
+        at_work = {each: self._store.in_state(each, AT_ONCE) for each in AT_WORK if each in there}
+        for each in at_work.get(ImportState.UNDOING, ()):
             self._guarded(self._undo, each.id)
-        for each in self._store.in_state(ImportState.REMOVING, AT_ONCE):
+        for each in at_work.get(ImportState.REMOVING, ()):
             self._guarded(self._remove, each.id)
-        running = [each.id for each in self._store.in_state(ImportState.RUNNING, AT_ONCE)]
+        running = [each.id for each in at_work.get(ImportState.RUNNING, ())]
         self._drop_all_but(running)
         for import_id in running:
             self._feed(import_id)

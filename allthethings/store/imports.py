@@ -6,14 +6,14 @@ may take it. The fate of a line is set once, by who holds its lease.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING, ReturnDocument
-from pymongo.collection import Collection
+from pymongo.collection import Collection as MongoCollection
 from pymongo.database import Database
 
 from allthethings.assets.imports import Fate, Import, ImportState, Line
@@ -40,8 +40,8 @@ class ImportStore:
     """Keeps imports. Every method raises ServiceUnavailable when the database is away."""
 
     def __init__(self, database: Database[Document]) -> None:
-        self._imports: Collection[Document] = database["imports"]
-        self._lines: Collection[Document] = database["import_lines"]
+        self._imports: MongoCollection[Document] = database["imports"]
+        self._lines: MongoCollection[Document] = database["import_lines"]
 
     def create_indexes(self) -> None:
         """Create the indexes that are missing."""
@@ -100,6 +100,12 @@ class ImportStore:
                 fate: self._lines.count_documents({"import_id": key, "fate": fate.value})
                 for fate in Fate
             }
+
+    def states(self, wanted: Collection[ImportState]) -> set[ImportState]:
+        """Which of those states there is an import in."""
+        query = {"state": {"$in": sorted(state.value for state in wanted)}}
+        with available():
+            return {ImportState(each) for each in self._imports.distinct("state", query)}
 
     def in_state(self, state: ImportState, limit: int) -> list[Import]:
         """The imports in that state, oldest first, without counts."""

@@ -169,7 +169,7 @@ class ModelQueue:
         except OutOfMemory as error:
             self._predictions.finish(prediction_id, Result("failed", error=str(error)))
         except ModelAway:
-            self.model.ready.clear()
+            self.model.away()
             self._predictions.put_back(prediction_id)
         else:
             self._predictions.finish(prediction_id, result)

@@ -29,8 +29,10 @@ Progress = Callable[[str, Any], None]
 
 # Seconds between two looks at the health of a model that is not ready.
 _POLL_SECONDS = 0.1
-# Seconds between two looks at the health of a ready model.
+# Seconds between two looks at the health of a ready model that runs predictions, and that of an
+# idle one. The end of its process is noticed at once.
 _READY_POLL_SECONDS = 1.0
+_IDLE_POLL_SECONDS = 10.0
 # Seconds between two looks at the memory of a model that runs a prediction.
 _MEMORY_POLL_SECONDS = 0.25
 # Cog's words for a model that can take or is running a prediction.
@@ -140,8 +142,14 @@ class CogModel:
     async def _pause(self) -> None:
         """Wait until it is time, or there is a reason, to look at the model's health."""
         self._look.clear()
+        pause = _READY_POLL_SECONDS if self._runs else _IDLE_POLL_SECONDS
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._look.wait(), _READY_POLL_SECONDS)
+            await asyncio.wait_for(self._look.wait(), pause)
+
+    def away(self) -> None:
+        """React to a model that did not accept a prediction: it is used when it is ready again."""
+        self.ready.clear()
+        self._look.set()
 
     def died(self) -> None:
         """React to the end of the process, which the supervisor starts again."""
