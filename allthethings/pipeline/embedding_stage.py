@@ -156,7 +156,8 @@ class EmbeddingStage:
             for row in self._passages.of(asset.id)
             if not row["embedded"] and row["replicate_embedding_id"] is None
         ]
-        for number, batch in enumerate(_runs(rows, BATCH)):
+        batches = list(_runs(rows, BATCH))
+        for number, batch in enumerate(batches):
             if number == most:
                 return True
             first = batch[0]["position"]
@@ -166,7 +167,9 @@ class EmbeddingStage:
                 self._transitions.found(asset.id, found)
             prediction_id = found or self._generator.generate(asset, first, texts)
             asked[prediction_id] = found is not None
-            ours = self._leases.renew(asset)
+            # After the last one the asset is moved, which tells as much as a renewal.
+            is_last = number == len(batches) - 1
+            ours = (is_last and self._leases.is_fresh(asset)) or self._leases.renew(asset)
             if not ours and self._assets.same_try(asset) is None:
                 return False
             self._passages.requested(asset.id, first, batch[-1]["position"], prediction_id)
@@ -189,11 +192,27 @@ class EmbeddingStage:
         # Where another batch has failed, the vectors of this one are kept for the next try.
         if asset.status not in (S.PROCESSED, S.GENERATING_EMBEDDINGS, S.EMBEDDINGS_ERROR):
             return
+        if self._embed_awaited(asset, first, last, told):
+            self.finish(asset.id, some=True)
+            return
         prediction = self._of_its_passages(asset, first, last, told)
         if prediction is None:
             log.warning("asset %s did not ask for prediction %s", asset_id, told.id)
             return
         self.arrived(asset, first, last, prediction)
+
+    def _embed_awaited(self, asset: Asset, first: int, last: int, told: Prediction) -> bool:
+        """Keep the vectors of the passages, if each of them is known to wait for this prediction,
+        as is usual. Whether that is so."""
+        count = last - first + 1
+        try:
+            vectors = parse_embeddings(told.output, count) if told.succeeded else ()
+        except UnusableThing:
+            return False
+        texts = texts_of(told)
+        return bool(vectors) and count == self._passages.embed(
+            asset.id, first, vectors, told.id, texts, only_awaited=True
+        )
 
     def _of_its_passages(
         self, asset: Asset, first: int, last: int, told: Prediction
@@ -238,9 +257,10 @@ class EmbeddingStage:
         if again and not recorded:
             self._transitions.give_up(asset.id, [prediction_id])
 
-    def finish(self, asset_id: str) -> bool:
-        """Make the asset SEARCHABLE if every passage has its vector; whether that is so."""
-        if not self._passages.complete(asset_id):
+    def finish(self, asset_id: str, *, some: bool = False) -> bool:
+        """Make the asset SEARCHABLE if every passage has its vector; whether that is so. With
+        `some` there are passages, as the caller knows."""
+        if not self._passages.complete(asset_id, some=some):
             return False
         if self._transitions.move(asset_id, S.SEARCHABLE):
             log.info("asset %s searchable", asset_id)

@@ -55,11 +55,13 @@ class Assets:
         """The asset of a URL as it is asked for, without its text. Its key may be that of another
         URL, where the thing has several, or has moved."""
         key = url_key(url)
+        same: Document = {"$or": [{"url_key": key}, {"url": url}, {"looks.moved_to": key}]}
         with available():
-            for same in ({"url_key": key}, {"url": url}, {"looks.moved_to": key}):
-                if document := self.collection.find_one(same, WITHOUT_TEXT):
-                    return to_asset(document)
-        return None
+            found = list(self.collection.find(same, WITHOUT_TEXT))
+        by_its_key = [each for each in found if each.get("url_key") == key]
+        by_its_url = [each for each in found if each.get("url") == url]
+        chosen = next(iter([*by_its_key, *by_its_url, *found]), None)
+        return to_asset(chosen) if chosen else None
 
     def many(self, asset_ids: Iterable[str]) -> dict[str, Asset]:
         """The assets of those ids that exist, without texts and histories."""

@@ -72,7 +72,8 @@ class Leases:
     def is_fresh(self, asset: Asset) -> bool:
         """Whether most of the lease is left that the caller claimed, so that no other worker can
         have taken it."""
-        return asset.lease_until is not None and asset.lease_until - now() > LEASE * 0.9
+        until = asset.lease_until if asset.lease_owner is not None else None
+        return until is not None and until - now() > LEASE * 0.9
 
     def renew(self, asset: Asset) -> bool:
         """Hold a claimed asset for the length of another lease. False if another worker has taken

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from bson import ObjectId
 from bson.binary import Binary, BinaryVectorDtype
-from pymongo import ASCENDING, ReplaceOne, UpdateOne
+from pymongo import ASCENDING, InsertOne, ReplaceOne, UpdateOne
 from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError
 
@@ -43,17 +44,19 @@ class PassageStore:
         replaced; False if there are some of a later one, which stay.
         """
         key = ObjectId(asset_id)
-        whose = {"asset_id": key, ASSET_KEY: asset_id, "tries": tries}
+        whose = {"asset_id": key, ASSET_KEY: asset_id, "tries": tries, **about.fields()}
+        documents = [
+            {"_id": f"{asset_id}:{passage.position}", **whose, **fields_of(passage)}
+            for passage in passages
+        ]
         not_later: Document = {"tries": {"$not": {"$gt": tries}}}
         with available():
+            if tries == 0 and self._write([InsertOne(each) for each in documents]):
+                return True
             there = self._there(key, tries, not_later)
             writes = [
-                ReplaceOne(
-                    {"_id": f"{asset_id}:{passage.position}", **not_later},
-                    {**whose, **fields_of(passage), **about.fields()},
-                    upsert=True,
-                )
-                for passage in passages
+                ReplaceOne({"_id": document["_id"], **not_later}, document, upsert=True)
+                for document, passage in zip(documents, passages, strict=True)
                 if there.get(passage.position) != (passage.text, passage.before)
             ]
             if not self._write(writes):
@@ -77,9 +80,10 @@ class PassageStore:
             for document in self.collection.find(mine, read)
         }
 
-    def _write(self, writes: Sequence[ReplaceOne[Document]]) -> bool:
-        """Whether all was written. The first passage of a later try ends it: the filter does not
-        match that, and another of its `_id` cannot be inserted."""
+    def _write(self, writes: Sequence[InsertOne[Document] | ReplaceOne[Document]]) -> bool:
+        """Whether all was written. The first passage that is there ends an insert; the first of a
+        later try ends a replacement: the filter does not match that, and another of its `_id`
+        cannot be inserted."""
         try:
             if writes:
                 self.collection.bulk_write(writes, ordered=True)
@@ -176,18 +180,22 @@ class PassageStore:
         vectors: Sequence[Sequence[float]],
         prediction_id: str,
         texts: Sequence[str] | None = None,
+        *,
+        only_awaited: bool = False,
     ) -> int:
         """Keep the vectors of the passages first, first + 1, ... that this prediction embeds.
 
         A passage that has a vector, waits for another prediction, or has another text than the one
-        in `texts`, stays as it is. Returns how many were there to be written.
+        in `texts`, stays as it is; with `only_awaited` also one that waits for none. Returns how
+        many were there to be written.
         """
         known: Sequence[str | None] = texts or [None] * len(vectors)
+        awaited: Any = prediction_id if only_awaited else {"$in": [prediction_id, None]}
         writes = [
             UpdateOne(
                 {
                     "_id": f"{asset_id}:{position}",
-                    "replicate_embedding_id": {"$in": [prediction_id, None]},
+                    "replicate_embedding_id": awaited,
                     "embedding": {"$exists": False},
                     **({} if text is None else {"digest": {"$in": [digest(text), None]}}),
                 },
@@ -220,13 +228,14 @@ class PassageStore:
             }
         return sorted(owed)
 
-    def complete(self, asset_id: str) -> bool:
-        """Whether there are passages of a thing, each with its vector."""
+    def complete(self, asset_id: str, *, some: bool = False) -> bool:
+        """Whether there are passages of a thing, each with its vector. With `some` there are, as
+        the caller knows."""
         query = of_revision(asset_id, None)
         with available():
             if self.collection.find_one({**query, "embedding": {"$exists": False}}, {"_id": 1}):
                 return False
-            return self.collection.find_one(query, {"_id": 1}) is not None
+            return some or self.collection.find_one(query, {"_id": 1}) is not None
 
     def progress(self, asset_id: str, revision: int | None = None) -> tuple[int, int]:
         """How many passages have their vector, and how many there are."""

@@ -56,6 +56,15 @@ def test_two_claims_have_two_owners(database: Database) -> None:
     assert first.lease_owner != second.lease_owner
 
 
+def test_only_who_holds_a_lease_has_a_fresh_one(database: Database) -> None:
+    asset_id = left(database)
+    held = claimed(database, asset_id)
+    assert database.leases.is_fresh(held)
+    database.leases.release_to_model(held, 2 * LEASE)  # nobody takes it up before
+    waiting = database.assets.existing(asset_id)
+    assert not database.leases.is_fresh(waiting)
+
+
 def test_an_attempt_that_begins_does_not_wait_any_more(database: Database) -> None:
     told = {"error": "The server answered 503.", "error_code": "server_unavailable"}
     waits = {"next_attempt_at": THEN, "retryable": True, "attempt": 2, **told}

@@ -53,6 +53,27 @@ def test_vectors_whose_text_is_not_told_are_taken(database: Database) -> None:
     assert database.passages.embed(asset_id, 0, [VECTOR, VECTOR], "new") == 2
 
 
+@pytest.mark.parametrize("there", [1, 2])
+def test_passages_of_an_interrupted_write_are_completed(database: Database, there: int) -> None:
+    asset_id = str(ObjectId())
+    assert put(database, asset_id, ["Cut otherwise.", *OLDER[1:there]], 0)
+    assert put(database, asset_id, OLDER, 0)
+    assert texts(database, asset_id) == OLDER
+    assert put(database, asset_id, OLDER[:1], 0)
+    assert texts(database, asset_id) == OLDER[:1]
+
+
+def test_only_awaited_vectors_are_kept_where_that_is_asked(database: Database) -> None:
+    asset_id = str(ObjectId())
+    put(database, asset_id, NEWER, 0)
+    database.passages.requested(asset_id, 0, 0, "mine")
+    vectors = [VECTOR, VECTOR]
+    store = database.passages
+    assert store.embed(asset_id, 0, vectors, "other", NEWER, only_awaited=True) == 0
+    assert store.embed(asset_id, 0, vectors, "mine", NEWER, only_awaited=True) == 1
+    assert embedded(database, asset_id) == [True, False]
+
+
 def test_a_late_text_does_not_replace_that_of_a_later_try(database: Database) -> None:
     asset_id = str(ObjectId())
     assert put(database, asset_id, NEWER, 2)
