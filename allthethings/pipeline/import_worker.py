@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
-import threading
 import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
@@ -72,14 +71,14 @@ class ImportWorker:
         self._waits = waits
         # The lines of each import that wait for their turn, or had it.
         self._queues: dict[str, list[Future[None]]] = {}
-        self._added = threading.Event()
+        # Called when a thing was added, in the thread that did.
+        self.on_added: Callable[[], object] = lambda: None
         # When what nobody needs was removed, on the monotonic clock.
         self._tidied = -math.inf
 
-    def step(self) -> bool:
+    def step(self) -> None:
         """Begin what can be begun, and return without waiting for it. Call it every second or so:
-        it also notices what was paused or undone. Returns whether things were added since the last
-        step. Raises ServiceUnavailable."""
+        it also notices what was paused or undone. Raises ServiceUnavailable."""
         if time.monotonic() >= self._tidied + TIDY_EVERY:
             self._store.remove_interrupted()
             self._members.expire()
@@ -94,9 +93,6 @@ class ImportWorker:
         self._drop_all_but(running)
         for import_id in running:
             self._feed(import_id)
-        added = self._added.is_set()
-        self._added.clear()
-        return added
 
     @property
     def busy(self) -> bool:
@@ -147,7 +143,7 @@ class ImportWorker:
             log.exception("no answer for %r", held.url)
             self._refuse(held, UnusableThing(UNEXPECTED, ErrorCode.UNFORESEEN))
         else:
-            self._added.set()
+            self.on_added()
             if not self._store.settle(held, Fate.INDEXED, asset.id):
                 self._delete_if_undone(held.import_id, asset.id)
 

@@ -53,6 +53,7 @@ class Worker:
     def run(self, every: float) -> None:
         """Work until `stop`. With `every` seconds between it looks for what stopped half-way, and
         for things and lists whose look is due; things of imports are taken up at once."""
+        self.imports.on_added = self._awake.set
         tasks = (
             lambda: self._reconcile_for_ever(every),
             self._import_for_ever,
@@ -119,8 +120,7 @@ class Worker:
 
     def _import_for_ever(self) -> None:
         while not self._stopping.is_set():
-            if _step("imports", self.imports.step):
-                self._awake.set()
+            _step("imports", self.imports.step)
             self._stopping.wait(STEP)
 
     def _look_for_ever(self, every: float) -> None:
