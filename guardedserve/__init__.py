@@ -9,6 +9,7 @@ loses its connection.
 from .front import Front
 from .lanes import Lane, Rule
 from .limits import Limits
+from .quiet import QuietServer
 from .server import run
 
-__all__ = ["Front", "Lane", "Limits", "Rule", "run"]
+__all__ = ["Front", "Lane", "Limits", "QuietServer", "Rule", "run"]

@@ -14,6 +14,7 @@ from .connections import Connections
 from .front import Front
 from .limits import Limits
 from .protocol import GuardedProtocol
+from .quiet import QuietServer
 
 # Files of a process beside its connections: the database's, the services', the program's own.
 OTHER_FILES = 500
@@ -48,7 +49,7 @@ def run(
         Multiprocess(config, [listener]).run()
     else:
         config.load()
-        uvicorn.Server(config).run([listener])
+        QuietServer(config).run([listener])
 
 
 def configure(

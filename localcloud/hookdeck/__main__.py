@@ -11,6 +11,7 @@ from pathlib import Path
 
 import uvicorn
 
+from guardedserve import QuietServer
 from localcloud.hookdeck.server import Gateway, Settings, create_app
 from localcloud.logs import log_to_stdout
 from localcloud.sqlite import Damaged
@@ -73,7 +74,7 @@ async def _serve(settings: Settings, port: int) -> bool:
         server_header=False,
         timeout_graceful_shutdown=3,
     )
-    server = uvicorn.Server(config)
+    server = QuietServer(config)
     await server.serve()
     return server.started
 

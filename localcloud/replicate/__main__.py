@@ -19,6 +19,7 @@ from pathlib import Path
 
 import uvicorn
 
+from guardedserve import QuietServer
 from localcloud.logs import log_to_stdout
 from localcloud.replicate.app import create_app
 from localcloud.replicate.memory import GIBIBYTE, default_limit
@@ -99,7 +100,7 @@ async def serve(settings: Settings) -> None:
         access_log=False,
         timeout_graceful_shutdown=2,
     )
-    server = uvicorn.Server(config)
+    server = QuietServer(config)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _ignore)  # uvicorn raises the signal again after its shutdown
     working = asyncio.create_task(service.run())
