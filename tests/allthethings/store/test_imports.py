@@ -276,7 +276,12 @@ def test_an_undo_takes_back_what_the_import_added(database: Database, submitted:
     submitted.dies_at = URLS[2]
     made = database.imports.add(dict.fromkeys(URLS, 1), ())
     worker = worker_of(database, submitted)
-    wait_for(lambda: worker.step() or submitted.takes.total() == 30, "all looked at")
+
+    def looked_at() -> bool:
+        worker.step()
+        return submitted.takes.total() == 30
+
+    wait_for(looked_at, "all looked at")
     wait_for(lambda: fates(database, made).count(Fate.WAITING) == 1, "the one that died")
     Imports(database.imports, database.lists).undo(made.id)
     worker.step()
