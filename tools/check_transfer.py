@@ -4,8 +4,9 @@
 
 `fill` puts things straight into the database of a copy. `export` asks that copy's search and
 exports everything. `compare` imports the file into an empty copy, asks the same, and compares whole
-answers, but for how long they took. Each can be a command of its own; without them, all are done,
-in a new FOLDER.
+answers, but for how long they took and for scores, whose part for words depends a little on how the
+word index came about. Each can be a command of its own; without them, all are done, in a new
+FOLDER.
 
 A thing has two passages, each of sentences of two paragraphs of XQuAD. Only these paragraphs are
 embedded: a passage's vector is made of theirs, and is its own.
@@ -51,6 +52,8 @@ TOGETHER = 100
 FIRST, NOISE = 0.7, 0.1
 # How the copies run: searches wait for an index that is behind for so many seconds.
 SETTINGS = {"EXAMPLES": "0", "SEARCH_WAIT": "600"}
+# The field of a passage that is not compared.
+SCORE = "score"
 ANSWERS, EXPORT = "answers.json", "everything.zip"
 
 
@@ -234,7 +237,7 @@ def compare_copy(folder: Path) -> int:
 def difference(before: Any, after: Any, where: str = "") -> str | None:
     """The first place at which two answers differ, with both values; None if they are the same."""
     if isinstance(before, dict) and isinstance(after, dict):
-        keys = [*before, *(after.keys() - before)]
+        keys = [key for key in [*before, *(after.keys() - before)] if key != SCORE]
         inner = [(f"{where}.{key}", before.get(key), after.get(key)) for key in keys]
     elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
         inner = [
