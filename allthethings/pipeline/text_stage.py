@@ -76,8 +76,10 @@ class TextStage:
     def _process(self, asset: Asset, look_for_lost: bool, content: Content | None) -> None:
         try:
             processor = self._processor(asset)
-            self._tell(asset, processor)
+            # In this order: while Replicate is away, the thing's server is left alone.
             lost = processor.find(asset) if look_for_lost else None
+            if lost is None and not _has_told(asset):
+                self._tell(asset, processor)
             outcome = content or lost or processor.process(asset)
         except (UnusableThing, RequestRefused) as error:
             self._failures.record(asset, error)
@@ -201,6 +203,11 @@ def _told(asset: Asset, prediction: Prediction) -> dict[str, Any]:
     if asset.replicate_process_id is not None:
         return response
     return {**response, "replicate_request": request_in(prediction.told)}
+
+
+def _has_told(asset: Asset) -> bool:
+    """Whether an asset that waits for a service has told of itself in this try."""
+    return bool(asset.outage_since and (asset.duration or asset.picture_size))
 
 
 def _refuse_expired(asset: Asset, prediction: Prediction) -> None:

@@ -169,9 +169,10 @@ class Transitions(Insertions):
         return result.modified_count == 1
 
     def tell(self, asset: Asset, told: Mapping[str, Any]) -> None:
-        """Keep fields by which an asset is described, for as long as the caller's try lasts."""
+        """Keep fields by which an asset is described, for as long as the caller's try lasts. Its
+        `updated_at` stays: predictions that were lost are looked for from then on."""
         with available():
-            self._collection.update_one(in_try(asset), {"$set": {**told, "updated_at": now()}})
+            self._collection.update_one(in_try(asset), {"$set": dict(told)})
 
     def name_video(self, asset_id: str, url: str | None) -> None:
         """Keep of which video an asset is the subtitles; None for none."""

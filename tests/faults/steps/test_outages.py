@@ -13,13 +13,17 @@ from allthethings.pipeline.attempts import OUTAGE_LIMIT
 from allthethings.replicate.client import ReplicateClient
 from allthethings.store.documents import now
 from tests.faults.apart import (
+    Watched,
     existing,
     in_parts,
     left,
 )
 from tests.faults.steps.attempting import Make, flaky
+from tests.faults.test_told import tagged
+from tests.faults.things import recording
 from tools.harness.cloud import Cloud
 from tools.harness.servers import serving
+from tools.harness.site import Site
 
 S, E = AssetStatus, ErrorCode
 
@@ -38,6 +42,43 @@ def test_a_wait_for_a_service_is_told_once(
     assert [record.message for record in caplog.records if "waits" in record.message] == [
         f"asset {asset_id} waits: Replicate is not available: no answer from its API"
     ]
+
+
+def test_a_request_whose_answer_was_lost_is_found_after_a_long_outage(
+    database: Database,
+    replicate: Watched,
+    make: Make,
+    site: Site,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("allthethings.replicate.client.CLOCK_SKEW", timedelta(0))  # it was longer
+    url = site.add("/lost.mp3", tagged(recording("It goes on.", "wait")))
+    asset_id = left(database, "SUBMITTED", timedelta(minutes=5), url=url)
+
+    def lose(number: int) -> None:
+        if number == 1:
+            raise ServiceUnavailable("Replicate", "no answer from its API")
+
+    replicate.after_create = lose
+    away = ReplicateClient("r8_of_the_tests", "http://127.0.0.1:9")
+    for client in (replicate, away, replicate):
+        make(client=client)[1].reconcile()
+        database.assets.collection.update_one({}, {"$set": {"lease_until": now()}})
+    away.close()
+    assert existing(database, asset_id).replicate_process_id == replicate.created[0]
+    assert len(replicate.created) == 1
+
+
+def test_the_server_of_a_thing_is_left_alone_while_replicate_is_away(
+    database: Database, make: Make
+) -> None:
+    away = ReplicateClient("r8_of_the_tests", "http://127.0.0.1:9")
+    _, reconciler = make(client=away)
+    with serving(flaky(0)) as server:
+        left(database, "SUBMITTED", timedelta(0), url=server.url("/"))
+        reconciler.reconcile()
+        assert server.requests == []
+    away.close()
 
 
 @pytest.mark.parametrize("status", ["SUBMITTED", "PROCESSING"])
