@@ -13,6 +13,7 @@ from bson import ObjectId
 from allthethings.assets.asset import Asset
 from allthethings.assets.imports import Import
 from allthethings.assets.looks import Outcome, Version
+from allthethings.assets.members import is_member
 from allthethings.assets.urls import host_of
 from allthethings.errors import ErrorCode, IndexingError, RequestRefused, UnusableThing
 from allthethings.mongo import Database
@@ -57,7 +58,7 @@ class Following:
         if claim is None:
             return
         made, asset = to_import(claim.document), self._assets.state(asset_id)
-        if asset is None:  # it is being deleted
+        if asset is None or is_member(asset.url):  # it is being deleted, or stays as it is
             self._schedule.end(claim, None, {})
             return
         try:
@@ -86,6 +87,7 @@ class Following:
                 listing = None
             if listing:
                 wait, new = wait_of(listing), self._entries.add(made, asset, listing)
+        self._entries.wake(made.id)  # a worker may have died before it did
         outcome = Outcome.CHANGED if new else Outcome.UNCHANGED
         looks = made.looks.succeeded(outcome, now(), None)
         told = {

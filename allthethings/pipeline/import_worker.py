@@ -119,7 +119,13 @@ class ImportWorker:
             for line in lines
         ]
         if not lines and not self._store.waits(import_id):
-            self._store.move(import_id, frozenset({ImportState.RUNNING}), ImportState.DONE)
+            self._end(import_id)
+
+    def _end(self, import_id: str) -> None:
+        """No line waits any more, unless lines of a list were just added."""
+        running, done = frozenset({ImportState.RUNNING}), frozenset({ImportState.DONE})
+        if self._store.move(import_id, running, ImportState.DONE) and self._store.waits(import_id):
+            self._store.move(import_id, done, ImportState.RUNNING)
 
     def _look(self, line: Line) -> None:
         """Find out what becomes of a line, unless another worker does."""

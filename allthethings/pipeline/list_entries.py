@@ -8,6 +8,7 @@ from datetime import timedelta
 from allthethings.assets.asset import Asset
 from allthethings.assets.imports import FOLLOWED, Import, ImportState
 from allthethings.assets.lists import MAX_ENTRIES, Listing
+from allthethings.assets.members import is_member
 from allthethings.mongo import Database
 from allthethings.store.documents import now
 
@@ -38,7 +39,7 @@ class ListEntries:
         outer = self._imports.get(asset.import_id) if asset.import_id else None
         made = self._lists.open(asset.id, outer if outer and outer.of_list else None)
         self.add(made, asset, listing)
-        if listing.closed:
+        if listing.closed or is_member(asset.url):  # a file in an archive stays as it is
             return
         wait = wait_of(listing)
         self._lists.plan(asset.id, wait, {"look_again_at": now() + timedelta(seconds=wait)})
@@ -52,14 +53,18 @@ class ListEntries:
         taken = new[:room]
         if len(taken) > UNASKED and not listing.closed:
             self._imports.move(made.id, FOLLOWED, ImportState.ASKING)
+        self._lists.append(made, taken)  # also if none: a worker may have died at it
         if taken:
-            self._lists.append(made, taken)
             log.info("list %s has %d new entries", asset.id, len(taken))
         if len(new) > room:
             self._lists.note(made.id, [_no_room(len(new) - room, self._most)])
-        if self._imports.waits(made.id):
-            self._imports.move(made.id, frozenset({ImportState.DONE}), ImportState.RUNNING)
+        self.wake(made.id)
         return len(taken)
+
+    def wake(self, list_id: str) -> None:
+        """Go on with the entries of a list if any wait. Raises ServiceUnavailable."""
+        if self._imports.waits(list_id):
+            self._imports.move(list_id, frozenset({ImportState.DONE}), ImportState.RUNNING)
 
     def withdraw(self, asset_id: str) -> None:
         """A list was deleted while its entries were taken."""

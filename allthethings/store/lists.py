@@ -96,8 +96,9 @@ class ListStore:
         return [each for each in found if each != root_id]
 
     def append(self, made: Import, entries: Sequence[Entry]) -> None:
-        """Add entries as lines behind those that are there. Where another worker adds lines at the
-        same time, some may be missing: the next look at the list adds them."""
+        """Add entries as lines behind those that are there, and count all. Where another worker
+        adds lines at the same time, some may be missing: the next look at the list that finds it
+        changed adds them."""
         last = self._last_number(made.id)
         lines = [
             {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,12 +13,31 @@ from bson import ObjectId
 from allthethings.assets.asset import Asset
 from allthethings.assets.imports import Fate, Import, ImportState
 from allthethings.assets.lists import Entry, Listing, with_keys
+from allthethings.assets.looks import Version
 from allthethings.errors import BadInput
 from allthethings.mongo import Database
+from allthethings.pipeline.import_worker import ImportWorker
 from allthethings.pipeline.imports import Imports
 from allthethings.pipeline.list_entries import UNASKED, ListEntries
+from allthethings.pipeline.pipeline import Pipeline
+from allthethings.pipeline.turns import Turns
+from allthethings.replicate.client import ReplicateClient
 from allthethings.store.documents import now
 from tests.allthethings.store.assets import insert
+from tests.faults.apart import NOWHERE, pipeline_of
+from tools.harness.servers import answer, serving
+
+
+@pytest.fixture
+def steps(database: Database) -> Iterator[Pipeline]:
+    """The app's own steps, with no Replicate."""
+    with closing(ReplicateClient("r8_of_the_tests", "http://127.0.0.1:9")) as replicate:
+        yield pipeline_of(database, replicate, NOWHERE, "127.0.0.1")
+
+
+def worker_of(database: Database, steps: Pipeline) -> ImportWorker:
+    turns = Turns(threads=1, spare=0)
+    return ImportWorker(database, steps.submission, steps.lifecycle, turns, ())
 
 
 def listing(*numbers: int, site: str = "site.test") -> Listing:
@@ -127,3 +148,60 @@ def test_an_import_that_a_person_sent_is_no_list(database: Database) -> None:
     found = database.imports.get(made.id)
     assert found
     assert found.state is ImportState.RUNNING
+
+
+def test_a_list_in_an_archive_is_not_looked_at(database: Database) -> None:
+    asset = a_list(database, "http://site.test/all.zip#member=feeds.opml")
+    ListEntries(database).take(asset, listing(1))
+    assert import_of(database, asset).look_again_at is None
+    assert urls(database, asset) == ["http://site.test/1"]
+
+
+def test_a_look_that_an_earlier_version_has_planned_in_an_archive_ends(
+    database: Database, steps: Pipeline
+) -> None:
+    asset = a_list(database, "http://site.test/all.zip#member=feeds.opml")
+    ListEntries(database).take(asset, listing(1))
+    database.lists.look_now(asset.id)
+    steps.following.take(asset.id)
+    assert import_of(database, asset).look_again_at is None
+
+
+def test_lines_that_were_not_counted_are_counted_later(database: Database) -> None:
+    entries, asset = ListEntries(database), a_list(database)
+    entries.take(asset, listing(1, 2))
+    database.database["imports"].update_many({}, {"$set": {"size": 0}})  # as after a kill
+    entries.take(asset, listing(1, 2))
+    assert import_of(database, asset).size == 2
+
+
+def test_entries_that_come_just_when_a_list_is_done_are_not_left(
+    database: Database, steps: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries, asset = ListEntries(database), a_list(database)
+    entries.take(asset, Listing("feed", "A feed"))
+    database.imports.move(asset.id, frozenset({ImportState.DONE}), ImportState.RUNNING)
+    waits = database.imports.waits
+
+    def just_before(list_id: str) -> bool:
+        told = waits(list_id)
+        monkeypatch.setattr(database.imports, "waits", waits)
+        entries.add(import_of(database, asset), asset, listing(1))
+        return told
+
+    monkeypatch.setattr(database.imports, "waits", just_before)
+    worker_of(database, steps).step()
+    assert import_of(database, asset).state is ImportState.RUNNING
+
+
+def test_a_look_wakes_entries_that_were_left(database: Database, steps: Pipeline) -> None:
+    with serving(answer(b"", status="304 Not Modified")) as server:
+        asset = a_list(database, server.url("/"))
+        ListEntries(database).take(asset, listing(1))
+        database.imports.move(asset.id, frozenset({ImportState.RUNNING}), ImportState.DONE)
+        version = {"version": Version(etag='"1"').stored()}
+        database.database["imports"].update_many({}, {"$set": version})
+        database.lists.look_now(asset.id)
+        steps.following.take(asset.id)
+    made = import_of(database, asset)
+    assert (made.state, made.looks.failures) == (ImportState.RUNNING, 0)
