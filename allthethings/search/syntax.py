@@ -9,21 +9,27 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Literal
 from urllib.parse import urlsplit
 
 from allthethings.assets.languages import code_of
 from allthethings.errors import BadInput
 from allthethings.hosts import canonical_host
+from allthethings.search.words import spellings
 from allthethings.store.conditions import Condition, Operator, Value
 
 # Exact phrases and excluded words of a query: the index is searched once for each.
 MAX_TERMS = 20
-# Filters of a query: each is a clause or more, of which MongoDB allows some.
+# Filters of a query, equal ones too: each is a clause or more, of which MongoDB allows some, and on
+# the page a link that holds the rest of the query.
 MAX_FILTERS = 50
 # Words of a longer query are text: nobody types so many, and pasted text has dashes and quotation
 # marks of its own. Filters at its end count.
 MAX_TYPED_WORDS = 25
+# Words of an exact phrase: the time to find them in a text grows with their number. MAX_TYPED_WORDS
+# is no bound for Chinese, in which each character is a word.
+MAX_PHRASE_WORDS = 100
 TERM = re.compile(r'(?P<minus>-?)(?:(?P<field>[A-Za-z]+):)?(?:"(?P<quoted>[^"]*)"?|(?P<bare>\S+))')
 _DATE = re.compile(r"(\d{4})(?:-(\d{1,2}))?(?:-(\d{1,2}))?")
 
@@ -69,7 +75,10 @@ def parse(text: str, fields: Mapping[str, str], kinds: Sequence[str]) -> Query:
             _add(filters, name, value, kinds)
     begin = _begin_of_syntax(text)
     words += text[:begin].split()
-    for term in TERM.finditer(text, begin):
+    terms = list(TERM.finditer(text, begin))
+    if len(filters) + sum(map(is_filter, terms)) > MAX_FILTERS:
+        raise BadInput(f"A query may have at most {MAX_FILTERS} filters.")
+    for term in terms:
         negative, field = bool(term["minus"]), (term["field"] or "").lower()
         value = (term["bare"] if term["quoted"] is None else term["quoted"]).strip()
         if is_filter(term):
@@ -85,17 +94,18 @@ def parse(text: str, fields: Mapping[str, str], kinds: Sequence[str]) -> Query:
                 phrases.append(value)
     if len(phrases) + len(without) > MAX_TERMS:
         raise BadInput(f"A query may have at most {MAX_TERMS} exact phrases and excluded words.")
-    if len(filters) > MAX_FILTERS:
-        raise BadInput(f"A query may have at most {MAX_FILTERS} filters.")
+    if any(len(spellings(phrase)) > MAX_PHRASE_WORDS for phrase in phrases):
+        raise BadInput(f"An exact phrase may have at most {MAX_PHRASE_WORDS} words.")
     return Query(" ".join(words), tuple(phrases), tuple(without), tuple(filters))
 
 
 def typed_filters(text: str) -> list[tuple[str, str]]:
-    """The filters in the text of a query, as they are typed, each with the text without it."""
+    """The first MAX_FILTERS filters in the text of a query, as they are typed, each with the text
+    without it."""
+    found = filter(is_filter, TERM.finditer(text, _begin_of_syntax(text)))
     return [
         (term[0], " ".join((text[: term.start()] + text[term.end() :]).split()))
-        for term in TERM.finditer(text, _begin_of_syntax(text))
-        if is_filter(term)
+        for term in islice(found, MAX_FILTERS)
     ]
 
 

@@ -95,6 +95,20 @@ def test_a_phrase_is_marked_whole_with_its_stop_words() -> None:
     assert marked(found) == ["most of its light"]
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("He said tea tea. And tea tea tea?", ["tea tea", "tea tea tea"]),
+        ("teas tea", ["teas tea"]),
+        ("teapot tea", ["tea"]),
+        ("tea", ["tea"]),
+        ("", []),
+    ],
+)
+def test_a_phrase_is_found_wherever_it_begins(text: str, found: list[str]) -> None:
+    assert marked(reading("tea", text, "tea tea")) == found
+
+
 def test_words_that_follow_one_another_are_one_mark() -> None:
     assert marked(reading("glass rings")) == ["glass rings", "rings"]
 

@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from allthethings.assets.urls import sites_of
 from allthethings.errors import BadInput
-from allthethings.search.syntax import FIELDS, MAX_TYPED_WORDS, Query, parse, typed_filters
+from allthethings.search.syntax import (
+    FIELDS,
+    MAX_FILTERS,
+    MAX_PHRASE_WORDS,
+    MAX_TYPED_WORDS,
+    Query,
+    parse,
+    typed_filters,
+)
 from allthethings.store.conditions import Condition
 
 KINDS = ["audio", "web page"]
@@ -83,6 +91,20 @@ def test_filters_at_the_end_make_no_query_long() -> None:
     assert (query.text, query.without) == ("tea", ("milk",))
 
 
+def test_a_long_sentence_of_chinese_can_be_a_phrase() -> None:
+    assert parse(f'"{"茶" * MAX_PHRASE_WORDS}"', {}, KINDS).phrases == ("茶" * MAX_PHRASE_WORDS,)
+
+
+def test_filters_of_the_form_count_too() -> None:
+    with pytest.raises(BadInput, match="at most 50 filters"):
+        parse("tea" + " site:a" * MAX_FILTERS, {"site": "a"}, KINDS)
+    assert len(parse("tea" + " site:a" * MAX_FILTERS, {}, KINDS).filters) == 1
+
+
+def test_of_too_many_filters_the_first_can_be_removed() -> None:
+    assert len(typed_filters("x" + " site:a" * 2_000)) == MAX_FILTERS
+
+
 def test_fields_and_text_have_to_hold_both() -> None:
     fields = {"kind": "audio", "site": "x.org", "after": "2024", "before": " "}
     query = parse("tea site:tea.x.org", fields, KINDS)
@@ -109,6 +131,9 @@ def test_fields_and_text_have_to_hold_both() -> None:
         ("lang:de lang:fr", "has one language"),
         ("site:http://[", "is not a site"),
         ("tea" + ' -milk "tea"' * 11, "20 exact phrases and excluded words"),
+        (f'"{"茶" * (MAX_PHRASE_WORDS + 1)}"', "at most 100 words"),
+        ("tea" + " site:a" * (MAX_FILTERS + 1), "at most 50 filters"),
+        ("tea" + " -site:a site:b" * MAX_FILTERS, "at most 50 filters"),
     ],
 )
 def test_a_bad_filter_gets_a_message(text: str, message: str) -> None:
