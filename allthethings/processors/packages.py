@@ -26,6 +26,8 @@ MAX_MEMBERS = 10_000
 FIRST = rb"\[Content_Types\]\.xml|\[trash\]/|_rels/|docProps/|customXml/|customUI/"
 # The flag of a member that is encrypted (PKWARE's APPNOTE, 4.4.4).
 ENCRYPTED = 0x1
+# What stands in a document for programs that do not know its newer parts (ECMA-376, part 3).
+ALTERNATE = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
 # How files of Microsoft's older formats begin, and what those contain that hold an encrypted
 # document (MS-OFFCRYPTO, 2.3).
 COMPOUND_FILE = CONTAINERS["application/x-ole-storage"]

@@ -11,7 +11,7 @@ from allthethings.assets.locators import Slide
 from allthethings.assets.passages import Piece
 from allthethings.processors import opendocument
 from allthethings.processors.document_processor import DocumentProcessor
-from allthethings.processors.packages import opened, parsed, signature
+from allthethings.processors.packages import ALTERNATE, opened, parsed, signature
 from allthethings.processors.processor import Content, svg
 from allthethings.sources.fetch import Download
 from allthethings.sources.markup import MAX_TITLE
@@ -68,6 +68,8 @@ def _power_point(body: bytes) -> Content:
 
 def _paragraphs(slide: Element) -> Iterator[str]:
     for paragraph in slide.iter(f"{DRAWING}p"):
+        if next(paragraph.iterancestors(ALTERNATE), None) is not None:
+            continue  # the same for older programs
         texts = paragraph.iter(f"{DRAWING}t", f"{DRAWING}br")
         yield "".join(text.text or " " for text in texts)
 

@@ -11,7 +11,7 @@ from allthethings.assets import locators
 from allthethings.assets.passages import Piece
 from allthethings.processors import opendocument
 from allthethings.processors.document_processor import DocumentProcessor
-from allthethings.processors.packages import opened, parsed, parsed_xml, signature
+from allthethings.processors.packages import ALTERNATE, opened, parsed, parsed_xml, signature
 from allthethings.processors.processor import Content, svg
 from allthethings.sources.fetch import Download
 from allthethings.sources.markup import MAX_TITLE
@@ -24,7 +24,6 @@ DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 DOCX_MACROS = "application/vnd.ms-word.document.macroenabled.12"
 ODT = "application/vnd.oasis.opendocument.text"
 WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
-ALTERNATE = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
 FOOTNOTES = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/footnotes"
 # A block of text: the level of a heading, or 0, and its words.
 Block = tuple[int, str]
@@ -104,12 +103,22 @@ def _blocks(parent: Element, levels: dict[str, int]) -> Iterator[Block]:
             if text := _words(child):
                 yield level, text
         elif child.tag == f"{WORD}tbl":
-            for row in child.iter(f"{WORD}tr"):
-                cells = (_words(cell) for cell in row.iter(f"{WORD}tc"))
+            for row in _inside(child, f"{WORD}tr"):
+                cells = (_words(cell) for cell in _inside(row, f"{WORD}tc"))
                 if text := " | ".join(filter(None, cells)):
                     yield 0, text
-        else:  # what was inserted, and parts of forms
+        elif child.tag != ALTERNATE:  # what was inserted, and parts of forms
             yield from _blocks(child, levels)
+
+
+def _inside(parent: Element, tag: str) -> Iterator[Element]:
+    """The elements of a tag, also within forms and insertions, but not within one another: the
+    words of a table in a cell are the cell's."""
+    for child in parent:
+        if child.tag == tag:
+            yield child
+        elif child.tag != ALTERNATE:
+            yield from _inside(child, tag)
 
 
 def _words(element: Element) -> str:

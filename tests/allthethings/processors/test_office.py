@@ -87,6 +87,22 @@ def test_what_word_documents_hold_besides_paragraphs() -> None:
     ]
 
 
+CELL = "<w:tc><w:p><w:r><w:t>{}</w:t></w:r></w:p>{}</w:tc>"
+ROW = "<w:tbl><w:sdt><w:sdtContent><w:tr>{}</w:tr></w:sdtContent></w:sdt></w:tbl>"
+IN_CELLS = ROW.format(
+    CELL.format("outer", ROW.format(CELL.format("inner", ROW.format(CELL.format("core", "")))))
+    + CELL.format("beside", "")
+)
+
+
+def test_a_table_in_a_cell_is_read_once() -> None:
+    document = WORD_BODY[: WORD_BODY.index("<w:p>")] + IN_CELLS + "</w:body></w:document>"
+    body = changed(FILES / "pandoc.docx", {"word/document.xml": document.encode()})
+    content = read(body, "x.docx")
+    assert content.pieces[0].text == "outer inner core | beside"
+    assert not [piece for piece in content.pieces[1:] if "inner" in piece.text]
+
+
 OPEN_BODY = """<?xml version="1.0"?>
 <office:document-content xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0"
   xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0"
@@ -132,6 +148,20 @@ def test_the_notes_of_a_slide_are_read_with_it() -> None:
         (Slide(2), "Show the film here."),
     ]
     assert content.title == "Harriers"
+
+
+SLIDE = """<p:sld xmlns:p="http://schemas.openxmlformats.org/presentationml/2006/main"
+  xmlns:a="http://schemas.openxmlformats.org/drawingml/2006/main"
+  xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006"><p:cSld><p:spTree>
+<mc:AlternateContent><mc:Choice Requires="a14">{0}</mc:Choice><mc:Fallback>{0}</mc:Fallback>
+</mc:AlternateContent></p:spTree></p:cSld></p:sld>"""
+FORMULA = "<p:sp><p:txBody><a:p><a:r><a:t>E = mc²</a:t></a:r></a:p></p:txBody></p:sp>"
+
+
+def test_what_a_slide_has_for_older_programs_is_not_read_too() -> None:
+    body = changed(FILES / "notes.pptx", {"ppt/slides/slide1.xml": SLIDE.format(FORMULA).encode()})
+    pieces = read(body, "x.pptx").pieces
+    assert [piece.text for piece in pieces if piece.locator == Slide(1)] == ["E = mc²"]
 
 
 @pytest.mark.parametrize(
