@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from enum import StrEnum
@@ -12,6 +12,9 @@ from typing import Any
 # Passages on either side, besides those that both versions begin and end with, that are brought
 # into one order. The time for it grows with the product of both numbers.
 ORDERED = 2_000
+# Steps of a comparison, about 10 ns each, as `steps` counts them. Where more are needed, as for a
+# text that repeats one passage, the passages are not brought into one order either.
+MAX_STEPS = 20_000_000
 # Bytes of passages that a change keeps. Of further ones it keeps the number alone.
 MAX_BYTES = 64_000
 # Changed passages that a change keeps, however short they are.
@@ -66,23 +69,32 @@ def read(document: Mapping[str, Any]) -> Diff:
 
 def compare(old: Sequence[str], new: Sequence[str]) -> Diff:
     """The change from one version's passages to another's. Where both have very many that differ,
-    those that were removed come before those that were added."""
-    steps = list(_steps(old, new))
+    or many that are the same, those that were removed come before those that were added."""
+    every = list(_every_part(old, new))
     counts = Counter(dict.fromkeys(Did, 0))
-    for part in steps:
+    for part in every:
         counts[part.did] += part.count
-    parts, left_out = _bounded(steps)
+    parts, left_out = _bounded(every)
     return Diff(counts[Did.ADDED], counts[Did.REMOVED], counts[Did.KEPT], parts, left_out)
 
 
-def _steps(old: Sequence[str], new: Sequence[str]) -> Iterator[Part]:
+def steps(old: Sequence[Hashable], new: Sequence[Hashable]) -> int:
+    """How many steps difflib needs at most to compare two rows: for each item of the shorter one it
+    may look at all pairs of equal items."""
+    counts = Counter(new)
+    pairs = sum(number * counts[item] for item, number in Counter(old).items())
+    return pairs * min(len(old), len(new))
+
+
+def _every_part(old: Sequence[str], new: Sequence[str]) -> Iterator[Part]:
     shorter = min(len(old), len(new))
     begin = next((at for at in range(shorter) if old[at] != new[at]), shorter)
     ends = range(shorter - begin)
     end = next((at for at in ends if old[-1 - at] != new[-1 - at]), shorter - begin)
     yield from _kept(begin)
     middle_of_old, middle_of_new = old[begin : len(old) - end], new[begin : len(new) - end]
-    many = max(len(middle_of_old), len(middle_of_new)) > ORDERED
+    longer = max(len(middle_of_old), len(middle_of_new))
+    many = longer > ORDERED or steps(middle_of_old, middle_of_new) > MAX_STEPS
     yield from (_unordered if many else _ordered)(middle_of_old, middle_of_new)
     yield from _kept(end)
 
@@ -109,11 +121,11 @@ def _kept(count: int) -> Iterator[Part]:
         yield Part(Did.KEPT, count=count)
 
 
-def _bounded(steps: Sequence[Part]) -> tuple[tuple[Part, ...], int]:
+def _bounded(every: Sequence[Part]) -> tuple[tuple[Part, ...], int]:
     """The first parts that fit, and how many changed passages do not."""
     parts: list[Part] = []
     room, changed, left_out = MAX_BYTES, 0, 0
-    for part in steps:
+    for part in every:
         if part.did is not Did.KEPT:
             room -= len(part.text.encode(errors="surrogatepass"))
             changed += 1

@@ -175,6 +175,8 @@ def _split(text: str) -> list[str]:
         found = list(starts(text, end, stop))
         if stop < len(text) and len(found) > 1:  # the last one may go on: it is looked at again
             stop = found.pop()
+        elif stop < len(text):  # a sentence that is too long: it is cut between words
+            stop = text.rfind(" ", end, stop) + 1 or stop
         begins += found
         end = stop
     bounds = [*begins[:1], *begins[2:], len(text)]

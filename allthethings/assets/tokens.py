@@ -11,8 +11,8 @@ from tokenizers import Tokenizer
 from allthethings.assets.passages import CountTokens
 from allthethings.errors import ServiceUnavailable
 
-# So many characters count as one word piece at least. A word of more than 100 letters or digits is one
-# piece, and marks are none: without this, a passage of encoded data has no bound. In English a
+# So many characters count as one word piece at least. A word of more than 100 letters or digits is
+# one piece, and marks are none: without this, a passage of encoded data has no bound. In English a
 # piece has 4 characters; in Thai, most of whose words the model does not know, up to 32.
 MAX_CHARACTERS = 40
 

@@ -73,3 +73,12 @@ def test_very_many_passages_are_compared_without_their_order() -> None:
     number = 20 * ORDERED
     diff = compare(["a", *["same"] * number, "b"], ["c", *["same"] * (2 * number), "d"])
     assert (diff.added, diff.removed, diff.kept) == (number + 2, 2, number)
+
+
+def test_passages_that_repeat_one_are_compared_without_their_order() -> None:
+    """It would take the cube of their number."""
+    old, new = ([text for n in range(500) for text in ("same", f"{name}{n}")] for name in "ab")
+    diff = compare(old, new)
+    assert (diff.added, diff.removed, diff.kept) == (500, 500, 500)
+    assert [part.did for part in diff.parts[:3]] == [KEPT, KEPT, REMOVED]
+    assert {part.did for part in diff.parts[2:]} == {REMOVED}

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from allthethings.assets.diffs import Did, Part
 from allthethings.assets.diffs import compare as compare_passages
-from allthethings.assets.edits import COMPARED, CONTEXT, Edit, compare, edited
+from allthethings.assets.edits import COMPARED, CONTEXT, MAX_STEPS, Edit, compare, edited
 
 OLD = "The lamp of the tower burned oil until 1901. A keeper trimmed its wick each night."
 NEW = "The lamp of the tower burned petroleum until 1903. A keeper trimmed its wick each night."
@@ -63,6 +63,15 @@ def test_no_more_than_a_few_are_compared() -> None:
     others = [Part(Did.ADDED, f"Number {number}.") for number in range(COMPARED)]
     parts = [Part(Did.REMOVED, OLD), *others, Part(Did.ADDED, NEW)]
     assert edited(parts) == parts
+
+
+def test_passages_that_repeat_a_word_are_compared_up_to_a_bound() -> None:
+    """Each pair of these takes the cube of its words."""
+    old, new = (" ".join(f"a {name}{number}" for number in range(200)) for name in "bc")
+    hostile = [Part(Did.REMOVED, old), Part(Did.ADDED, new), Part(Did.KEPT)]
+    found = edited([*hostile * 10, Part(Did.REMOVED, OLD), Part(Did.ADDED, NEW)])
+    assert sum(isinstance(part, Edit) for part in found[:-1]) == MAX_STEPS // (200 * 200 * 400)
+    assert found[-1] == compare(OLD, NEW)
 
 
 def test_passages_that_something_kept_divides_are_not_paired() -> None:

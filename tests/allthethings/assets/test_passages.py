@@ -87,6 +87,12 @@ def test_a_sentence_longer_than_the_model_reads_is_cut_between_words() -> None:
     assert all(words([passage.text])[0] <= MODEL_LIMIT for passage in passages)
 
 
+def test_a_long_text_without_punctuation_is_cut_between_words() -> None:
+    written = [f"w{index}" for index in range(4_000)]
+    passages = cut([Piece(" ".join(written))], words)
+    assert [word for passage in passages for word in passage.text.split()] == written
+
+
 def test_nothing_is_put_between_what_stood_together() -> None:
     text = "It worked in the end.[7] Then they left:121 and came back.B was there. So it was."
     [passage] = cut([Piece(text)], words)
