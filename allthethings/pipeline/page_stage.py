@@ -261,7 +261,7 @@ class PageStage:
                 self._unwanted.cancel([prediction.id])
 
     def _look_for(self, scan: Scan, processor: PagedProcessor) -> None:
-        """Find the prediction whose record was lost, or begin anew with the page."""
+        """Find the prediction whose record was lost, or ask for it again. No model has failed."""
         model = processor.page_model
         found = self._replicate.find(
             model.version,
@@ -270,8 +270,8 @@ class PageStage:
         )
         if found:
             self._scans.asked(scan, found.id)
-        elif self._scans.again(scan):
-            self._pictures.discard(scan)
+        else:
+            self._scans.unasked(scan)
 
     def _processor(self, asset: Asset) -> PagedProcessor:
         processor = get_asset_processor(asset.content_type, self._tools)

@@ -131,6 +131,11 @@ class ScanStore:
         expected = {"asked_at": scan.asked_at, "prediction_id": None}
         return self._change(scan, expected, {"prediction_id": prediction_id})
 
+    def unasked(self, scan: Scan) -> bool:
+        """Nobody got an answer to the request: it is asked for again, with the same picture."""
+        expected = {"asked_at": scan.asked_at, "prediction_id": None}
+        return self._change(scan, expected, {"asked_at": None})
+
     def ended(self, scan: Scan, prediction_id: str | None, text: str) -> bool:
         """It says this."""
         expected = {"prediction_id": {"$in": [prediction_id, None]}}

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from allthethings.assets.asset import AssetStatus
-from allthethings.errors import ErrorCode
+from allthethings.errors import ErrorCode, ServiceUnavailable
 from allthethings.mongo import Database
 from allthethings.pipeline import page_pictures, page_stage
 from allthethings.pipeline.page_pictures import UNDRAWN
@@ -230,3 +230,27 @@ def test_pages_that_cannot_be_drawn_end_the_drawing(
         "Of page 2: It is damaged, or takes too long to render."
     )
     assert replicate.files == set()
+
+
+def test_an_outage_of_replicate_is_no_attempt_at_a_page(
+    apart: Database,
+    replicate: Files,
+    pipeline: Pipeline,
+    site: Site,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asset_id = submitted(apart, site.add("/outage.pdf", document(picture_of("It came back."))))
+    reconciler = Reconciler(apart, replicate, pipeline, NOW, timedelta(hours=1))
+    free = {"$set": {"lease_until": datetime.now(UTC)}}
+
+    def away(*_: object) -> Prediction:
+        raise ServiceUnavailable("Replicate", "it answered 429")
+
+    with monkeypatch.context() as outage:
+        outage.setattr(replicate, "create", away)
+        for _ in range(3):
+            reconciler.reconcile()
+            apart.assets.collection.update_one({}, free)
+    [page] = apart.scans.pages(asset_id, existing(apart, asset_id).reading or "")
+    assert (page.attempt, {page.file_id}) == (1, replicate.files)
+    assert reconciled(apart, replicate, pipeline, asset_id) == "It came back."
