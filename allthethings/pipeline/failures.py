@@ -12,14 +12,19 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from allthethings.assets.asset import COMES_FROM, Asset, AssetStatus
-from allthethings.errors import ErrorCode, IndexingError
+from allthethings.errors import ErrorCode, IndexingError, UnusableThing
 from allthethings.mongo import Stores
 from allthethings.pipeline.attempts import INTERVALS, OUTAGE_LIMIT, wait_after
+from allthethings.pipeline.unwanted import UnwantedPredictions
 from allthethings.store.documents import now
 
 log = logging.getLogger(__name__)
 
 S = AssetStatus
+# What is told of a fault of the app's own.
+UNFORESEEN = UnusableThing(
+    "Something went wrong in this app; the worker's log has the details.", ErrorCode.UNFORESEEN
+)
 # How long an asset rests when a service of the app's own was away, or when the database was full.
 HOLD_OFF = timedelta(seconds=5)
 FULL_HOLD_OFF = timedelta(seconds=20)
@@ -28,7 +33,13 @@ FULL_HOLD_OFF = timedelta(seconds=20)
 class Failures:
     """Records failures. `intervals` are the waits before each further attempt."""
 
-    def __init__(self, database: Stores, intervals: Sequence[timedelta] = INTERVALS) -> None:
+    def __init__(
+        self,
+        database: Stores,
+        unwanted: UnwantedPredictions,
+        intervals: Sequence[timedelta] = INTERVALS,
+    ) -> None:
+        self._unwanted = unwanted
         self._transitions = database.transitions
         self._leases = database.leases
         self._intervals = intervals
@@ -75,7 +86,7 @@ class Failures:
 
     def _end(self, asset: Asset, error: IndexingError, prediction_id: str | None) -> bool:
         before_text = asset.status in COMES_FROM[S.PROCESSING_ERROR]
-        return self._transitions.move(
+        ended = self._transitions.move(
             asset.id,
             S.PROCESSING_ERROR if before_text else S.EMBEDDINGS_ERROR,
             same_try=asset,
@@ -83,6 +94,9 @@ class Failures:
             failure=error,
             note={"attempt": asset.attempt},
         )
+        if ended and asset.copy:
+            self._unwanted.remove_files([asset.copy.id])
+        return ended
 
 
 def beginning(status: AssetStatus) -> AssetStatus:

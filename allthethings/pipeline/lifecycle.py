@@ -116,6 +116,7 @@ class Lifecycle:
         if ended.reading is not None:
             self._pages.forget(asset.id, ended.reading)
         self._unwanted.cancel(self._running(ended), ended.found_process_ids)
+        self._unwanted.remove_files([ended.copy.id] if ended.copy else [])
         return ended
 
     def delete(self, asset_id: str, *, with_things: bool = False) -> None:
@@ -140,6 +141,7 @@ class Lifecycle:
         running = self._deletions.remove_asset(deletion)
         owing = self._owing(deletion.asset_id)
         self._unwanted.cancel([*sorted(running), *owing], deletion.found_process_ids)
+        self._unwanted.remove_files([deletion.copy_id] if deletion.copy_id else [])
         if self._forget:
             self._forget(deletion.asset_id)
         self._pages.forget(deletion.asset_id)

@@ -150,7 +150,8 @@ class _Common:
         """The stages over these stores. `forget` is told of each asset that is deleted."""
         tools, patience = self.tools, self.patience
         unwanted = UnwantedPredictions(stores, self.clean_up)
-        failures, hand_over = Failures(stores, self.intervals), Handover(stores.leases, self.way)
+        failures = Failures(stores, unwanted, self.intervals)
+        hand_over = Handover(stores.leases, self.way)
         embeddings = EmbeddingStage(stores, self.generator, unwanted, failures, hand_over, patience)
         keeper = TextKeeper(stores, self.cutter, embeddings, self.entries, failures)
         pages = PageStage(stores, tools, keeper, unwanted, failures, patience)

@@ -22,12 +22,14 @@ _MARKED: Document = {"$gte": "deleted ", "$lt": "deleted!"}
 @dataclass(frozen=True)
 class Deletion:
     """An asset to be deleted, the prediction that makes its text, if one is running, and those that
-    another asset may wait for too. `with_things` deletes the things that a list has added, too."""
+    another asset may wait for too. `with_things` deletes the things that a list has added, too.
+    `copy_id` is the file at Replicate that its model was lent."""
 
     asset_id: str
     prediction_id: str | None = None
     found_process_ids: tuple[str, ...] = ()
     with_things: bool = False
+    copy_id: str | None = None
 
 
 class Deletions:
@@ -40,11 +42,13 @@ class Deletions:
     def begin(self, asset: Asset, *, with_things: bool = False) -> Deletion:
         """From here on the asset will be deleted, even if the caller dies."""
         running = _running(asset)
-        deletion = Deletion(asset.id, running, asset.found_process_ids, with_things)
+        copy_id = asset.copy.id if asset.copy else None
+        deletion = Deletion(asset.id, running, asset.found_process_ids, with_things, copy_id)
         told = {
             "prediction_id": deletion.prediction_id,
             "found_process_ids": list(deletion.found_process_ids),
             "with_things": with_things,
+            "copy_id": copy_id,
             "at": now(),
         }
         with available():
@@ -79,6 +83,7 @@ class Deletions:
                     document.get("prediction_id"),
                     tuple(document.get("found_process_ids", ())),
                     bool(document.get("with_things")),
+                    document.get("copy_id"),
                 )
                 for document in documents
             ]

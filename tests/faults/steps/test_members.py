@@ -21,6 +21,7 @@ from tests.faults.apart import NOWHERE, Watched, existing, left
 from tests.faults.steps.attempting import Make, ended
 from tests.faults.things import recording
 from tools.harness.site import Page, Site
+from tools.harness.waiting import wait_for
 
 S = AssetStatus
 SAID = "The lamplighter walks the harbour at dusk."
@@ -118,3 +119,21 @@ def test_a_member_of_an_archive_that_is_gone_is_not_lent(
     with pytest.raises(UnusableThing) as caught:
         sources.lend(asset)
     assert caught.value.code is ErrorCode.NOT_FOUND
+
+
+@pytest.mark.parametrize("end", ["cancel", "delete", "fail"])
+def test_a_copy_is_removed_however_it_ends(
+    database: Database, replicate: Watched, sources: Sources, make: Make, site: Site, end: str
+) -> None:
+    asset = member(database, sources, site, "wait")
+    pipeline, reconciler = make()
+    reconciler.reconcile()
+    copy = existing(database, asset.id).copy
+    assert copy
+    if end == "fail":
+        failed = {"id": replicate.created[0], "status": "failed", "error": "told to fail"}
+        pipeline.text.record(asset.id, failed)
+        assert existing(database, asset.id).failed
+    else:
+        getattr(pipeline.lifecycle, end)(asset.id)
+    wait_for(lambda: not is_there(replicate, copy.url), "the end of the copy")
