@@ -15,8 +15,15 @@ from allthethings.assets.imports import Import
 from allthethings.assets.looks import Outcome, Version
 from allthethings.assets.members import is_member
 from allthethings.assets.urls import host_of
-from allthethings.errors import ErrorCode, IndexingError, RequestRefused, UnusableThing
+from allthethings.errors import (
+    ErrorCode,
+    IndexingError,
+    RequestRefused,
+    ServiceUnavailable,
+    UnusableThing,
+)
 from allthethings.mongo import Database
+from allthethings.pipeline.failures import UNFORESEEN
 from allthethings.pipeline.list_entries import LONGEST, OF_OTHERS, ListEntries, wait_of
 from allthethings.processors import Tools, get_asset_processor, recognise
 from allthethings.processors.lists import ListProcessor
@@ -63,10 +70,14 @@ class Following:
             return
         try:
             wait, fields = self._look(asset, made, Version.read(claim.document.get("version")))
+        except ServiceUnavailable:
+            raise
         except (UnusableThing, RequestRefused) as error:
             log.info("list %s: the look failed: %s", asset_id, error)
-            looks = made.looks.failed(error, now())
-            wait, fields = _wait_after(made, error, looks.failures), {"looks": looks.stored()}
+            wait, fields = _failed(made, error)
+        except Exception:  # or else it would be due again at once
+            log.exception("list %s could not be looked at", asset_id)
+            wait, fields = _failed(made, UNFORESEEN)
         self._schedule.end(claim, now() + timedelta(seconds=wait), fields)
 
     @within(ONE_ANSWER)
@@ -97,6 +108,12 @@ class Following:
             "new": new,
         }
         return wait, told
+
+
+def _failed(made: Import, error: IndexingError) -> tuple[float, dict[str, Any]]:
+    """As `_look`, where that failed."""
+    looks = made.looks.failed(error, now())
+    return _wait_after(made, error, looks.failures), {"looks": looks.stored()}
 
 
 def _wait_after(made: Import, error: IndexingError, failures: int) -> float:

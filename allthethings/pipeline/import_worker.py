@@ -20,16 +20,16 @@ from allthethings.assets.imports import Fate, ImportState, Line
 from allthethings.assets.members import is_member
 from allthethings.assets.urls import clean_url, host_of
 from allthethings.errors import (
-    ErrorCode,
     IndexingError,
     NoSuchAsset,
     ServiceUnavailable,
-    UnusableThing,
 )
 from allthethings.mongo import Database
+from allthethings.pipeline.failures import UNFORESEEN
 from allthethings.pipeline.lifecycle import Lifecycle
 from allthethings.pipeline.submission import Submission
 from allthethings.pipeline.turns import Turns
+from allthethings.store.documents import SERVICE
 from allthethings.store.insertions import AlreadyIndexed
 
 log = logging.getLogger(__name__)
@@ -40,6 +40,9 @@ AT_ONCE = 8
 WAITS: Sequence[timedelta] = (timedelta(seconds=30), timedelta(minutes=2))
 # How long a line waits for a service of the app's own.
 OUTAGE_WAIT = timedelta(seconds=30)
+# How long a line waits for a thing that is being deleted.
+DELETED_WAIT = timedelta(seconds=2)
+BEING_DELETED = ServiceUnavailable(SERVICE, "what is at this URL is being deleted")
 # Things that are deleted in one step of an undo.
 DELETED_AT_ONCE = 50
 # Seconds between two removals of what nobody needs.
@@ -47,7 +50,6 @@ TIDY_EVERY = 60.0
 # The states in which an import has something to do.
 AT_WORK = (ImportState.UNDOING, ImportState.REMOVING, ImportState.RUNNING)
 UNDOABLE = frozenset({ImportState.UNDOING, ImportState.UNDONE, ImportState.REMOVING})
-UNEXPECTED = "Something went wrong in this app; the worker's log has the details."
 
 
 class ImportWorker:
@@ -140,18 +142,24 @@ class ImportWorker:
         try:
             asset = self._submission.take(held)
         except AlreadyIndexed as error:
-            if held.depth is not None and error.asset.id != held.import_id:
-                self._lists.join(error.asset.id, held.import_id)
-            self._store.settle(held, _fate_of_known(held, error), error.asset.id)
+            self._keep_known(held, error)
         except IndexingError as error:
             self._refuse(held, error)
         except Exception:
             log.exception("no answer for %r", held.url)
-            self._refuse(held, UnusableThing(UNEXPECTED, ErrorCode.UNFORESEEN))
+            self._refuse(held, UNFORESEEN)
         else:
             self.on_added()
             if not self._store.settle(held, Fate.INDEXED, asset.id):
                 self._delete_if_undone(held.import_id, asset.id)
+
+    def _keep_known(self, held: Line, error: AlreadyIndexed) -> None:
+        """The thing was there before. A list has it from now on, unless it is being deleted."""
+        of_list = held.depth is not None and error.asset.id != held.import_id
+        if of_list and not self._lists.join(error.asset.id, held.import_id):
+            self._store.look_later(held, BEING_DELETED, DELETED_WAIT, held.looks)
+            return
+        self._store.settle(held, _fate_of_known(held, error), error.asset.id)
 
     def _refuse(self, held: Line, error: IndexingError) -> None:
         """Refuse a line, or plan another look if that can help."""
@@ -172,8 +180,8 @@ class ImportWorker:
         """What goes wrong with one import keeps no other waiting."""
         try:
             step(import_id)
-        except ServiceUnavailable:
-            raise
+        except ServiceUnavailable as error:
+            log.warning("import %s is not undone yet: %s", import_id, error)
         except Exception:
             log.exception("import %s is not undone", import_id)
 
@@ -193,7 +201,8 @@ class ImportWorker:
         self._store.close(list_id, Fate.WAITING)
         found = self._lists.to_delete(list_id, DELETED_AT_ONCE)
         for asset_id in found:
-            self._delete(asset_id)
+            if self._lists.leave(asset_id, list_id):
+                self._delete(asset_id)
         if not found and not self._store.waits(list_id):
             self._lists.forget(list_id)
 

@@ -20,8 +20,15 @@ from allthethings.assets.asset import Asset, AssetStatus
 from allthethings.assets.looks import Looks, Outcome, Schedule, Version, next_look
 from allthethings.assets.members import is_member
 from allthethings.assets.urls import host_of, url_key
-from allthethings.errors import BadInput, ErrorCode, RequestRefused, UnusableThing
+from allthethings.errors import (
+    BadInput,
+    ErrorCode,
+    RequestRefused,
+    ServiceUnavailable,
+    UnusableThing,
+)
 from allthethings.mongo import Database
+from allthethings.pipeline.failures import UNFORESEEN
 from allthethings.pipeline.revisions import Revisions, same_text
 from allthethings.processors import (
     Content,
@@ -130,10 +137,15 @@ class LookAgain:
         thing, asked_to_wait = to_asset(claim.document), 0.0
         try:
             found = self._found(thing, claim.document)
+        except ServiceUnavailable:
+            raise
         except (UnusableThing, RequestRefused) as error:
             log.info("asset %s: the look failed: %s", thing.id, error)
             found = _Found(thing.looks.failed(error, now()))
             asked_to_wait = error.seconds if isinstance(error, AskedToWait) else 0.0
+        except Exception:  # or else it would be due again at once
+            log.exception("asset %s could not be looked at", thing.id)
+            found = _Found(thing.looks.failed(UNFORESEEN, now()))
         fields: dict[str, Any] = {"looks": found.looks.stored()}
         if found.version:
             fields["version"] = found.version.stored()

@@ -21,6 +21,7 @@ from allthethings.pipeline.pipeline import Stages
 from allthethings.pipeline.turns import Turns
 from allthethings.replicate.client import ReplicateClient
 from allthethings.replicate.predictions import Prediction
+from allthethings.store.deletions import Deletion
 from allthethings.store.documents import now
 
 log = logging.getLogger(__name__)
@@ -72,13 +73,22 @@ class Reconciler:
         for deletion in self._deletions.pending(limit):
             if stopping():
                 return 0
-            self._pipeline.lifecycle.finish_deletion(deletion)
+            self._finish(deletion)
         self._leases.shorten()
         waiting, taken = self._leases.unfinished(limit), 0
         while waiting and not stopping():
             taken += self._take_some(waiting[:GROUP], stopping)
             waiting = waiting[GROUP:]
         return taken
+
+    def _finish(self, deletion: Deletion) -> None:
+        """Complete a deletion. A fault in one keeps nothing else waiting."""
+        try:
+            self._pipeline.lifecycle.finish_deletion(deletion)
+        except ServiceUnavailable as error:
+            log.warning("asset %s is not deleted yet: %s", deletion.asset_id, error)
+        except Exception:
+            log.exception("asset %s could not be deleted", deletion.asset_id)
 
     def _take_some(self, assets: Sequence[Asset], stopping: Callable[[], bool]) -> int:
         """Take up the assets that are still free. Returns how many that were. All are claimed

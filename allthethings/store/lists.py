@@ -1,7 +1,7 @@
 """The entries of lists: the import that each list has, by the same id, and the things in it.
 
 `assets` have the field `list_ids`, the lists that have the thing, and `by_list` if one of those
-has added it: such a thing may be deleted with its last list.
+has added it: such a thing may be deleted with its last list. One that `leaves` is being deleted so.
 """
 
 from __future__ import annotations
@@ -156,12 +156,15 @@ class ListStore:
 
     # -- the things in it
 
-    def join(self, asset_id: str, list_id: str) -> None:
-        """Note that a list has a thing that was there before."""
+    def join(self, asset_id: str, list_id: str) -> bool:
+        """Note that a list has a thing that was there before. False if the thing is gone, or is
+        being deleted with another list."""
         with available():
-            self._assets.update_one(
-                {"_id": ObjectId(asset_id)}, {"$addToSet": {"list_ids": list_id}}
+            result = self._assets.update_one(
+                {"_id": ObjectId(asset_id), "leaves": {"$ne": True}},
+                {"$addToSet": {"list_ids": list_id}},
             )
+        return result.matched_count == 1
 
     def count(self, list_id: str, statuses: frozenset[AssetStatus]) -> int:
         """The things of a list that are in one of these statuses."""
@@ -195,6 +198,16 @@ class ListStore:
                 return []
             query = {"list_ids": [list_id], "by_list": True}
             return [str(each["_id"]) for each in self._assets.find(query, {"_id": 1}).limit(limit)]
+
+    def leave(self, asset_id: str, list_id: str) -> bool:
+        """The caller deletes this thing with its list: no other list gets it any more. False if
+        one has it by now."""
+        with available():
+            result = self._assets.update_one(
+                {"_id": ObjectId(asset_id), "list_ids": [list_id], "by_list": True},
+                {"$set": {"leaves": True}},
+            )
+        return result.matched_count == 1
 
     def forget(self, list_id: str) -> None:
         """Remove the import of a list. Things that are left are things of their own, or those of

@@ -10,9 +10,12 @@ import pytest
 
 from allthethings.errors import ServiceUnavailable
 from allthethings.mongo import Database
+from allthethings.pipeline.pipeline import Pipeline
+from allthethings.replicate.client import ReplicateClient
 from localcloud.atlas import secantus_argv
 from localcloud.ports import pick_port
 from localcloud.processes import Program, spawn
+from tests.faults.apart import NOWHERE, pipeline_of
 from tools.harness.waiting import wait_for
 
 fresh = count()
@@ -47,3 +50,10 @@ def database(server: str) -> Iterator[Database]:
     database = Database(server, f"of-test-{next(fresh)}")
     yield database
     database.close()
+
+
+@pytest.fixture
+def steps(database: Database) -> Iterator[Pipeline]:
+    """The app's own steps, with no Replicate."""
+    with contextlib.closing(ReplicateClient("r8_of_the_tests", "http://127.0.0.1:9")) as replicate:
+        yield pipeline_of(database, replicate, NOWHERE, "127.0.0.1")

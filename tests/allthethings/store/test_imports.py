@@ -294,15 +294,23 @@ def test_an_undo_takes_back_what_the_import_added(database: Database, submitted:
         Imports(database.imports, database.lists).undo(made.id)
 
 
+class Refusing:
+    """In the place of the lifecycle: nothing can be deleted."""
+
+    def delete(self, asset_id: str, *, with_things: bool) -> None:  # noqa: ARG002
+        raise ServiceUnavailable("MongoDB", "of the tests")
+
+
+@pytest.mark.parametrize("lifecycle", [object(), Refusing()])
 def test_an_undo_that_fails_keeps_no_other_import_waiting(
-    database: Database, submitted: Submitted
+    database: Database, submitted: Submitted, lifecycle: object
 ) -> None:
     made = database.imports.add({URLS[0]: 1}, ())
     worker = worker_of(database, submitted)
     work(worker, database, made, ImportState.DONE)
     Imports(database.imports, database.lists).undo(made.id)
     other = database.imports.add({URLS[1]: 1}, ())
-    without_delete, anything = cast(Any, object()), cast(Any, submitted)
+    without_delete, anything = cast(Any, lifecycle), cast(Any, submitted)
     worker = ImportWorker(database, anything, without_delete, Turns(threads=4, spare=0), ())
     work(worker, database, other, ImportState.DONE)
     assert database.imports.get(made.id) != made

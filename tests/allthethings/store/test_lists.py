@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 
@@ -21,18 +19,10 @@ from allthethings.pipeline.imports import Imports
 from allthethings.pipeline.list_entries import UNASKED, ListEntries
 from allthethings.pipeline.pipeline import Pipeline
 from allthethings.pipeline.turns import Turns
-from allthethings.replicate.client import ReplicateClient
 from allthethings.store.documents import now
 from tests.allthethings.store.assets import insert
-from tests.faults.apart import NOWHERE, pipeline_of
 from tools.harness.servers import answer, serving
-
-
-@pytest.fixture
-def steps(database: Database) -> Iterator[Pipeline]:
-    """The app's own steps, with no Replicate."""
-    with closing(ReplicateClient("r8_of_the_tests", "http://127.0.0.1:9")) as replicate:
-        yield pipeline_of(database, replicate, NOWHERE, "127.0.0.1")
+from tools.harness.waiting import wait_for
 
 
 def worker_of(database: Database, steps: Pipeline) -> ImportWorker:
@@ -205,3 +195,43 @@ def test_a_look_wakes_entries_that_were_left(database: Database, steps: Pipeline
         steps.following.take(asset.id)
     made = import_of(database, asset)
     assert (made.state, made.looks.failures) == (ImportState.RUNNING, 0)
+
+
+def test_a_thing_that_another_list_gets_meanwhile_is_not_deleted(
+    database: Database, steps: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asset, other = a_list(database), a_list(database, "http://site.test/other")
+    ListEntries(database).take(asset, listing())
+    thing = insert(database, list_ids=[asset.id], by_list=True)
+    database.lists.begin_removal(asset.id, with_things=True)
+    to_delete = database.lists.to_delete
+
+    def then_joined(list_id: str, limit: int) -> list[str]:
+        found = to_delete(list_id, limit)
+        database.lists.join(thing, other.id)
+        return found
+
+    monkeypatch.setattr(database.lists, "to_delete", then_joined)
+    worker_of(database, steps).step()
+    left = database.assets.state(thing)
+    assert left
+    assert left.list_ids == (asset.id, other.id)
+
+
+def test_an_entry_that_is_being_deleted_with_another_list_waits(
+    database: Database, steps: Pipeline
+) -> None:
+    asset, other = a_list(database), a_list(database, "http://site.test/other")
+    url = "http://site.test/1"
+    thing = insert(database, url=url, url_key=url, list_ids=[other.id], by_list=True)
+    ListEntries(database).take(asset, listing(1))
+    assert database.lists.leave(thing, other.id)
+    worker = worker_of(database, steps)
+    worker.step()
+    wait_for(lambda: not worker.busy, "the look at the entry")
+    [line] = database.imports.page(asset.id, 10)
+    assert line.fate is Fate.WAITING
+    assert "is being deleted" in line.message
+    left = database.assets.state(thing)
+    assert left
+    assert left.list_ids == (other.id,)
