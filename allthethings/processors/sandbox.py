@@ -99,14 +99,16 @@ def _outcomes(
                 began = time.monotonic()
                 if not receiver.poll(max(left, 0)):
                     raise Starved(f"{name} did not get {seconds} s in {WALL_SECONDS:g} s")
-                outcome = pickle.loads(receiver.recv_bytes())  # noqa: S301 - made by _work
+                try:
+                    told = receiver.recv_bytes()
+                except (EOFError, OSError):  # it died, the latter within an outcome
+                    process.join()
+                    raise _ended(process.exitcode or 0, name, seconds) from None
+                outcome = pickle.loads(told)  # noqa: S301 - made by _work
                 left -= time.monotonic() - began  # what the caller does meanwhile does not count
                 if outcome is None:
                     return
                 yield _returned(*outcome)
-        except EOFError:
-            process.join()
-            raise _ended(process.exitcode or 0, name, seconds) from None
         finally:
             process.kill()
             process.join()

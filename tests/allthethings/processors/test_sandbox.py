@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import gc
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
+from multiprocessing.connection import Connection
 
 import pytest
 from lxml import etree
@@ -31,6 +34,17 @@ def spin() -> None:
 
 def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_while_sending() -> None:
+    """Send the length of an outcome, as `Connection` does, and its beginning."""
+    found = (each for each in gc.get_objects() if isinstance(each, Connection) and each.writable)
+    os.write(next(found).fileno(), struct.pack("!i", 1_000) + b"the beginning")
+    die()
+
+
+def end_of_file() -> None:
+    raise EOFError("the file was cut off")
 
 
 def swell(size: int) -> int:
@@ -89,6 +103,13 @@ def test_a_crash_is_told_from_a_kill() -> None:
 def test_a_process_that_dies_is_an_error_and_not_a_wait() -> None:
     with pytest.raises(ChildProcessError):
         run_within(60, die)
+
+
+def test_a_process_that_dies_while_it_sends_is_told_from_a_bad_file() -> None:
+    with pytest.raises(ChildProcessError):
+        run_within(60, die_while_sending)
+    with pytest.raises(EOFError, match="cut off"):
+        run_within(60, end_of_file)
 
 
 def test_its_processes_do_not_import_the_app() -> None:
