@@ -12,17 +12,18 @@ from allthethings.hosts import canonical_host
 MAX_URL_LENGTH = 2_000
 # Parameters that tell who shared or clicked a link, in lower case: those that Firefox and Brave
 # strip (Firefox's setting privacy.query_stripping.strip_list), and more of TikTok, Google Ads,
-# HubSpot and Mailchimp.
+# HubSpot, Mailchimp and Matomo, whose pk_ other sites have for primary keys.
 _TRACKERS = """
     __hsfp __hssc __hstc __s _hsenc _openstat dclid fbclid gbraid gclid hsctatracking igshid
     mc_eid mkt_tok ml_subscriber ml_subscriber_hash msclkid oft_c oft_ck oft_d oft_id oft_ids
     oft_k oft_lk oft_sk oly_anon_id oly_enc_id rb_clickid s_cid twclid vero_conv vero_id wbraid
     wickedid yclid
     ttclid gclsrc _hsmi mc_cid
+    pk_campaign pk_cid pk_content pk_cpn pk_group pk_keyword pk_kwd pk_medium pk_placement pk_source
 """
 TRACKERS = frozenset(_TRACKERS.split())
 # The families of Google Analytics and of Matomo.
-TRACKER_PREFIXES = ("utm_", "mtm_", "pk_", "piwik_")
+TRACKER_PREFIXES = ("utm_", "mtm_", "piwik_")
 NO_URL = "Enter the URL of a thing to index."
 
 

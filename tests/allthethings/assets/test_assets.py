@@ -20,6 +20,7 @@ ONE_THING = [
     "  https://example.com/a/b?x=1\n",
     "https://example.com/a/b?utm_source=letter&x=1&UTM_Medium=mail",
     "https://example.com/a/b?x=1&fbclid=IwAR0&gclid=a&mc_eid=b&mtm_campaign=c",
+    "https://example.com/a/b?pk_campaign=c&x=1&PK_kwd=d&piwik_kwd=e",
     "https://example.com/a/b?x=1&%75tm_term=t#utm_term=t",
 ]
 
@@ -39,6 +40,7 @@ def test_spellings_of_one_url_have_one_key(spelling: str) -> None:
         "https://www.example.com/a/b?x=1",
         "https://example.com/a/b?x=1&ref=home",
         "https://example.com/a/b?x=1&id=utm_source",
+        "https://example.com/a/b?x=1&pk_id=1",
         "https://example.com/a/b/utm_source=1?x=1",
         "https://example.com/a/b?x=1&&y=",
     ],
