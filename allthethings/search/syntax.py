@@ -31,6 +31,8 @@ MAX_TYPED_WORDS = 25
 # is no bound for Chinese, in which each character is a word.
 MAX_PHRASE_WORDS = 100
 TERM = re.compile(r'(?P<minus>-?)(?:(?P<field>[A-Za-z]+):)?(?:"(?P<quoted>[^"]*)"?|(?P<bare>\S+))')
+# As facets name it: two colons at least, and no scheme.
+_IPV6 = re.compile(r"[0-9A-Fa-f]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*")
 _DATE = re.compile(r"(\d{4})(?:-(\d{1,2}))?(?:-(\d{1,2}))?")
 
 
@@ -165,8 +167,9 @@ def _language(typed: str, _kinds: Sequence[str]) -> str:
 
 
 def _site(typed: str, _kinds: Sequence[str]) -> str:
+    host = f"[{typed}]" if _IPV6.fullmatch(typed) else typed
     try:
-        return canonical_host(urlsplit(typed if "://" in typed else f"//{typed}").hostname or "")
+        return canonical_host(urlsplit(host if "://" in host else f"//{host}").hostname or "")
     except (BadInput, ValueError):
         raise BadInput(f"{typed!r} is not a site. Write it like site:example.org.") from None
 

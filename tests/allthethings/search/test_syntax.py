@@ -130,6 +130,7 @@ def test_fields_and_text_have_to_hold_both() -> None:
         ("lang:Klingonisch", "lang:de or lang:German"),
         ("lang:de lang:fr", "has one language"),
         ("site:http://[", "is not a site"),
+        ("site:1:2:3", "is not a site"),
         ("tea" + ' -milk "tea"' * 11, "20 exact phrases and excluded words"),
         (f'"{"茶" * (MAX_PHRASE_WORDS + 1)}"', "at most 100 words"),
         ("tea" + " site:a" * (MAX_FILTERS + 1), "at most 50 filters"),
@@ -161,6 +162,8 @@ def test_any_text_is_a_query_or_a_known_error(text: str, fields: dict[str, Any])
         ("faß.de", "https://xn--fa-hia.de/"),
         ("0x7f.1", "http://127.0.0.1:8000/"),
         ("[::1]", "http://[0:0::1]:8000/"),
+        ("::1", "http://[::1]:80/"),
+        ("2001:db8::a", "http://[2001:DB8:0::A]/"),
     ],
 )
 def test_a_filter_finds_every_spelling_of_a_host(typed: str, url: str) -> None:
