@@ -92,7 +92,7 @@ class ListProcessor(DocumentProcessor):
         if not listing.entries:
             raise UnusableThing(f"This {listing.noun} has no entries.", ErrorCode.NO_ENTRIES)
         title = listing.title
-        about = listing.description or f"A {listing.noun} of {urlsplit(document.url).hostname}."
+        about = listing.description or f"A {listing.noun} from {urlsplit(document.url).hostname}."
         heading = title or listing.noun.capitalize()
         return Content(
             (Piece(about, locators.under(heading)),),

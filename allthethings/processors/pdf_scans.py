@@ -98,7 +98,7 @@ def _failures(failed: Mapping[int, str]) -> str | None:
     if not failed:
         return None
     first = min(failed)
-    why = failed[first] if len(failed) == 1 else f"Of page {first}: {failed[first]}"
+    why = failed[first] if len(failed) == 1 else f"Page {first}: {failed[first]}"
     return f"{named(sorted(failed))} could not be read. {why}"
 
 

@@ -150,6 +150,6 @@ def _fitting(member: Member, left: int) -> Member:
         limit = f"It unpacks to more than {MAX_MEMBER >> 20} MB."
         return member.refused(limit, ErrorCode.TOO_LARGE)
     if member.size > left:
-        limit = f"The files before it unpack to {MAX_UNPACKED >> 20} MB, the most that is read."
+        limit = f"The files before it reach the limit of {MAX_UNPACKED >> 20} MB unpacked."
         return member.refused(limit, ErrorCode.TOO_LARGE)
     return member

@@ -73,8 +73,7 @@ ADVICE: Mapping[ErrorCode, str] = MappingProxyType(
         E.NO_ENTRIES: "Try again when it has entries.",
         E.NO_SPEECH: _NOTHING_TO_READ,
         E.NO_SOUND: (
-            "Of a video, only what is said is indexed. A version with sound may be at another "
-            "address."
+            "Only the speech in a video is indexed. A version with sound may be at another address."
         ),
         E.NO_TEXT_IN_IMAGE: (
             "A sharper picture may work. Whoever runs this app can set CAPTION_VERSION to a model "

@@ -232,7 +232,7 @@ def test_several_lines_are_pasted_checked_and_indexed(
     expect(page.locator("[data-answer=refused]")).to_have_count(3)
     page.get_by_role("button", name="Index these 2").click()
     expect(field).to_have_value("\n".join([lines[3], lines[4], lines[5]]))
-    page.get_by_role("link", name="See how far they are").click()
+    page.get_by_role("link", name="See their progress").click()
     page.wait_for_url("**/imports/*")
     done(person, page.url.removeprefix(cloud.address))
     if not script:

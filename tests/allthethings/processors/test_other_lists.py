@@ -34,7 +34,7 @@ def test_sitemaps() -> None:
     several = of_file("sitemaps.xml")
     assert several.noun == "list of sitemaps"
     assert len(several.entries) == 2
-    assert read((FILES / "sitemap.xml").read_bytes()).text == "A sitemap of lists.example."
+    assert read((FILES / "sitemap.xml").read_bytes()).text == "A sitemap from lists.example."
 
 
 def test_playlists() -> None:

@@ -141,7 +141,7 @@ def test_pages_are_joined_in_their_order() -> None:
 
 def test_several_pages_that_cannot_be_read_are_told_with_one_reason() -> None:
     joined = pdf_scans.joined(Content((), ""), {}, {7: "It is torn.", 3: "It is wet.", 4: "No."})
-    assert joined.remark == "Pages 3 to 4, 7 could not be read. Of page 3: It is wet."
+    assert joined.remark == "Pages 3 to 4, 7 could not be read. Page 3: It is wet."
 
 
 def test_many_pages_are_named_in_short() -> None:

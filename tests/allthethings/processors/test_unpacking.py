@@ -242,7 +242,7 @@ def test_a_member_beyond_the_limits_is_named(monkeypatch: pytest.MonkeyPatch) ->
     assert set(read(body)) == {"first", "second"}
     assert refusals(body) == {
         "large": "It unpacks to more than 3 MB.",
-        "third": "The files before it unpack to 5 MB, the most that is read.",
+        "third": "The files before it reach the limit of 5 MB unpacked.",
     }
 
 

@@ -227,7 +227,7 @@ def test_pages_that_cannot_be_drawn_end_the_drawing(
     assert asset.status is S.GENERATING_EMBEDDINGS
     assert asset.remark == (
         f"Pages 2 to {len(pages) + 1} could not be read. "
-        "Of page 2: It is damaged, or takes too long to render."
+        "Page 2: It is damaged, or takes too long to render."
     )
     assert replicate.files == set()
 
