@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -33,11 +33,13 @@ COLLECTIONS: Mapping[str, str | None] = {
     "assets": "_id",
     "passages": "asset_id",
     "changes": "asset_id",
-    "scans": None,
-    "members": None,
+    "scans": "asset_id",
+    "members": "archive_id",
     "imports": None,
     "import_lines": None,
 }
+# The field that names the list in the documents that have a `depth`: those of lists.
+LIST_KEYS: Mapping[str, str] = {"imports": "_id", "import_lines": "import_id"}
 # What is left out: what is made again, and what concerns this server alone.
 LEFT_OUT = frozenset(
     {
@@ -54,13 +56,15 @@ LEFT_OUT = frozenset(
 # Documents that are asked for, or written, by one command.
 BATCH = 500
 DUPLICATE_KEY = 11000
+# The fields that tell one state of an asset from another. A new text leaves `updated_at`.
+STATE = ("updated_at", "revision")
 OPTIONS = json_util.RELAXED_JSON_OPTIONS.with_options(tz_aware=True)
 
 
 @dataclass
 class Counts:
     """What an import has done, in documents. `refused` are assets whose URL was there already as
-    another asset; `kept` are those that were there in another state."""
+    another asset, or came meanwhile; `kept` are those that were there in another state."""
 
     added: int = 0
     there: int = 0
@@ -112,11 +116,18 @@ def load(database: Database[Document], path: Path) -> Counts:
             if name not in manifest["collections"]:
                 continue
             for batch in _batches(_documents(archive, name)):
-                if key and key != "_id":
-                    batch = [each for each in batch if each[key] in counts.wanted]
+                batch = [each for each in batch if _is_wanted(name, each, counts.wanted)]
                 with available():
                     _add(database[name], batch, counts, is_asset=key == "_id")
     return counts
+
+
+def _is_wanted(name: str, document: Document, wanted: Container[Any]) -> bool:
+    """Whether a document is of no asset, or of one that the file may complete."""
+    key = COLLECTIONS[name]
+    if key is None and document.get("depth") is not None:
+        key = LIST_KEYS[name]
+    return key is None or name == "assets" or document[key] in wanted
 
 
 def _opened(path: Path) -> zipfile.ZipFile:
@@ -165,20 +176,24 @@ def _add(
 ) -> None:
     """Insert those that are not there. Of assets, note which ones the file may complete."""
     query = {"_id": {"$in": [each["_id"] for each in batch]}}
-    there = {each["_id"]: each for each in collection.find(query, {"updated_at": 1})}
+    there = {each["_id"]: each for each in collection.find(query, STATE)}
     new = [_free(each) for each in batch if each["_id"] not in there]
     refused = _insert(collection, new)
     counts.added += len(new) - len(refused)
-    counts.refused += len(refused)
     counts.there += len(there)
     if is_asset:
+        counts.refused += len(refused)
         changed = {
             each["_id"]
             for each in batch
-            if each["_id"] in there and there[each["_id"]]["updated_at"] != each["updated_at"]
+            if each["_id"] in there and _state(there[each["_id"]]) != _state(each)
         }
         counts.kept += len(changed)
         counts.wanted |= {each["_id"] for each in batch} - refused - changed
+
+
+def _state(asset: Document) -> list[Any]:
+    return [asset.get(name) for name in STATE]
 
 
 def _free(document: Document) -> Document:
@@ -189,7 +204,7 @@ def _free(document: Document) -> Document:
 
 
 def _insert(collection: Collection[Document], documents: list[Document]) -> set[Any]:
-    """The ids of those that a unique index refuses; an id that came meanwhile is no refusal."""
+    """The ids of those that a unique index refuses, also of those that came meanwhile."""
     if not documents:
         return set()
     try:

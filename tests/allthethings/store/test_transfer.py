@@ -122,6 +122,46 @@ def test_what_is_there_stays(filled: Database, elsewhere: Database, tmp_path: Pa
     assert kept["status"] == "SUBMITTED"
 
 
+def test_a_text_that_was_replaced_stays(
+    filled: Database, elsewhere: Database, tmp_path: Path
+) -> None:
+    file = tmp_path / "all.zip"
+    transfer.export(filled.database, file)
+    transfer.load(elsewhere.database, file)
+    first = elsewhere.database["assets"].find_one({}, sort=[("_id", 1)])
+    assert first
+    elsewhere.database["assets"].update_one({"_id": first["_id"]}, {"$set": {"revision": 1}})
+    elsewhere.database["passages"].delete_many({"asset_id": first["_id"]})
+    counts = transfer.load(elsewhere.database, file)
+    assert (counts.added, counts.kept) == (0, 1)
+
+
+def test_what_belongs_to_an_asset_comes_with_it_or_not_at_all(
+    filled: Database, elsewhere: Database, tmp_path: Path
+) -> None:
+    """The URL of one list is another asset."""
+    assets = filled.database["assets"].find().sort("_id").limit(2)
+    for key in [each["_id"] for each in assets]:
+        filled.database["imports"].insert_one({"_id": key, "depth": 0})
+        line = {"_id": f"{key}:1", "import_id": key, "depth": 0}
+        filled.database["import_lines"].insert_one(line)
+        filled.database["members"].insert_one({"_id": f"{key}:m", "archive_id": key})
+        filled.database["scans"].insert_one({"_id": f"{key}:0", "asset_id": key})
+    by_person = {"_id": ObjectId(), "state": "done"}
+    filled.database["imports"].insert_one(by_person)
+    file = tmp_path / "all.zip"
+    transfer.export(filled.database, file)
+    first, second, _ = filled.database["assets"].find().sort("_id")
+    add_asset(elsewhere, first["url"])
+    transfer.load(elsewhere.database, file)
+    wanted = second["_id"]
+    for name, field in (("import_lines", "import_id"), ("members", "archive_id")):
+        assert [each[field] for each in elsewhere.database[name].find()] == [wanted]
+    assert [each["asset_id"] for each in elsewhere.database["scans"].find()] == [wanted]
+    found = {each["_id"] for each in elsewhere.database["imports"].find()}
+    assert found == {wanted, by_person["_id"]}
+
+
 def rewritten(file: Path, member: str, change: bytes) -> Path:
     """A copy of the file with other content of a member."""
     copy = file.with_name("copy.zip")
