@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bson import ObjectId
-from pymongo import ASCENDING, ReturnDocument
+from pymongo import ASCENDING, ReturnDocument, UpdateOne
 from pymongo.collection import Collection
 
 from allthethings.assets.looks import Schedule, next_look
@@ -99,10 +99,12 @@ class LookSchedule:
         query = {**self._which, "schedule": None, "look_again_at": {"$exists": False}}
         with available():
             keys = [each["_id"] for each in self._collection.find(query, {"_id": 1}).limit(limit)]
-            for key in keys:
-                self._collection.update_one(
-                    {**query, "_id": key}, {"$set": {"look_again_at": _first(default)}}
-                )
+            plans = [
+                UpdateOne({**query, "_id": key}, {"$set": {"look_again_at": _first(default)}})
+                for key in keys
+            ]
+            if plans:
+                self._collection.bulk_write(plans, ordered=False)
         return len(keys)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from bson import ObjectId
+from pymongo import MongoClient, monitoring
 
 from allthethings.assets.looks import SPREAD, Schedule
 from allthethings.mongo import Database
@@ -105,3 +106,29 @@ def test_nothing_is_planned_by_a_default_of_never(
     thing = key(database)
     assert schedule.plan(Schedule.NEVER, 10) == 0
     assert "look_again_at" not in stored(database, thing)
+
+
+class Writes(monitoring.CommandListener):
+    """Counts commands that write."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def started(self, event: monitoring.CommandStartedEvent) -> None:
+        self.count += event.command_name in ("update", "bulkWrite", "findAndModify")
+
+    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None: ...
+
+    def failed(self, event: monitoring.CommandFailedEvent) -> None: ...
+
+
+def test_first_looks_are_planned_by_one_write(database: Database, server: str) -> None:
+    for _ in range(5):
+        key(database)
+    writes = Writes()
+    with MongoClient[Any](server, event_listeners=[writes]) as client:
+        collection = client[database.database.name]["assets"]
+        schedule = LookSchedule(collection, {"status": "SEARCHABLE"})
+        assert schedule.plan(Schedule.DAILY, 10) == 5
+        assert writes.count == 1
+        assert schedule.plan(Schedule.DAILY, 10) == 0
