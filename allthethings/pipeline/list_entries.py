@@ -38,6 +38,7 @@ class ListEntries:
         ServiceUnavailable."""
         outer = self._imports.get(asset.import_id) if asset.import_id else None
         made = self._lists.open(asset.id, outer if outer and outer.of_list else None)
+        self._imports.move(made.id, frozenset({ImportState.PAUSED}), ImportState.RUNNING)
         self.add(made, asset, listing)
         if listing.closed or is_member(asset.url):  # a file in an archive stays as it is
             return
@@ -65,6 +66,10 @@ class ListEntries:
         """Go on with the entries of a list if any wait. Raises ServiceUnavailable."""
         if self._imports.waits(list_id):
             self._imports.move(list_id, frozenset({ImportState.DONE}), ImportState.RUNNING)
+
+    def pause(self, asset_id: str) -> None:
+        """A list was cancelled while its entries were taken. They wait until it is tried again."""
+        self._imports.move(asset_id, frozenset({ImportState.RUNNING}), ImportState.PAUSED)
 
     def withdraw(self, asset_id: str) -> None:
         """A list was deleted while its entries were taken."""

@@ -112,10 +112,13 @@ class TextKeeper:
         if moved:
             begun = replace(asset, attempt=1, next_attempt_at=None, outage_since=None)
             return replace(begun, status=S.PROCESSED, **lease)
-        if self._assets.state(asset.id) is None:  # deleted in the meantime
+        now_is = self._assets.state(asset.id)
+        if now_is is None:  # deleted in the meantime
             self._passages.delete(asset.id)
             if content.listing:
                 self._entries.withdraw(asset.id)
+        elif now_is.failed and content.listing:  # cancelled
+            self._entries.pause(asset.id)
         return None
 
     def add(self, asset: Asset, key: str, content: Content, note: Mapping[str, Any]) -> None:

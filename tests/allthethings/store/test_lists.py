@@ -8,17 +8,20 @@ from datetime import timedelta
 import pytest
 from bson import ObjectId
 
-from allthethings.assets.asset import Asset
+from allthethings.assets.asset import Asset, AssetStatus
 from allthethings.assets.imports import Fate, Import, ImportState
 from allthethings.assets.lists import Entry, Listing, with_keys
+from allthethings.assets.locators import WHOLE
 from allthethings.assets.looks import Version
-from allthethings.errors import BadInput
+from allthethings.assets.passages import Piece
+from allthethings.errors import BadInput, ServiceUnavailable
 from allthethings.mongo import Database
 from allthethings.pipeline.import_worker import ImportWorker
 from allthethings.pipeline.imports import Imports
 from allthethings.pipeline.list_entries import UNASKED, ListEntries
 from allthethings.pipeline.pipeline import Pipeline
 from allthethings.pipeline.turns import Turns
+from allthethings.processors import Content
 from allthethings.store.documents import now
 from tests.allthethings.store.assets import insert
 from tools.harness.servers import answer, serving
@@ -235,3 +238,30 @@ def test_an_entry_that_is_being_deleted_with_another_list_waits(
     left = database.assets.state(thing)
     assert left
     assert left.list_ids == (other.id,)
+
+
+def test_the_entries_of_a_list_that_is_cancelled_wait_until_it_is_tried_again(
+    database: Database, steps: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = "http://site.test/feed"
+    asset = database.transitions.insert(url, url, "list", "application/rss+xml", None)
+    pieces = (Piece("A feed of two entries.", WHOLE),)
+    content = Content(pieces, pieces[0].text, listing=listing(1, 2))
+    take = steps.keeper._entries.take
+
+    def cancelled_meanwhile(asset: Asset, listing: Listing) -> None:
+        take(asset, listing)
+        steps.lifecycle.cancel(asset.id)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(steps.keeper._entries, "take", cancelled_meanwhile)
+        steps.keeper.keep(asset, content)
+    assert import_of(database, asset).state is ImportState.PAUSED
+    again = database.transitions.start_again(
+        database.assets.existing(asset.id), AssetStatus.SUBMITTED, ()
+    )
+    assert again
+    with pytest.raises(ServiceUnavailable):  # at its vectors
+        steps.keeper.keep(again, content)
+    assert import_of(database, asset).state is ImportState.RUNNING
+    assert len(urls(database, asset, Fate.WAITING)) == 2
