@@ -63,8 +63,10 @@ class Sources:
         member = self._members.find(url) if is_member(url) else None
         if member is None:
             return fetch.part(self._fetcher, url, start, count)
-        body = self._body(member)
-        return Part(body[start : start + count], len(body), partial=True)
+        part = self._members.part(member, start, count)
+        if part is None:
+            part = self._body(member)[start : start + count]
+        return Part(part, member.size, partial=True)
 
     def unpack(
         self, archive: Asset, document: Download, only: Collection[str] | None = None

@@ -115,6 +115,7 @@ class Submission:
         video_url: str | None = None,
     ) -> Asset:
         kind = processor_class(seen.content_type).kind
+        member = self._members.find(url) if is_member(url) else None
         asset = self._transitions.insert(
             url,
             key,
@@ -125,6 +126,7 @@ class Submission:
             line.told if line and line.depth is not None else None,
             seen.version,
             video_url,
+            member.archive_id if member else None,
         )
         log.info("asset %s submitted, %s", asset.id, seen.content_type)
         return asset

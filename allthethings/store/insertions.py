@@ -54,20 +54,24 @@ class Insertions:
         of_list: Mapping[str, Any] | None = None,
         version: Version | None = None,
         video_url: str | None = None,
+        archive_id: str | None = None,
     ) -> Asset:
         """A new asset, SUBMITTED, leased to the caller; one of an import is left to the reconciler.
-        With `of_list`, the import is that of a list, which says this of the thing. Raises
-        AlreadyIndexed; ServiceUnavailable also where others index and delete the URL again and
-        again."""
+        With `of_list`, the import is that of a list, which says this of the thing. What stands in
+        an archive goes with it, also if a person submits it. Raises AlreadyIndexed;
+        ServiceUnavailable also where others index and delete the URL again and again."""
         free: Document = {"lease_until": now(), "lease_owner": None}
         lease = free if import_id else new_lease()
+        in_list = told_by_list(archive_id, {}) if archive_id else {}
+        if import_id and of_list is not None:
+            in_list = told_by_list(import_id, of_list)
         document: Document = {
             **new_document(url, key, kind, content_type, content_length),
             "import_id": import_id,
             "version": (version or Version()).stored(),
             "video_url": video_url,
             **lease,
-            **(told_by_list(import_id, of_list) if import_id and of_list is not None else {}),
+            **in_list,
         }
         self._insert(document)
         return to_asset(document, lease["lease_owner"])

@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import Any
 
 from bson import ObjectId
-from pymongo import ASCENDING, ReplaceOne
+from pymongo import ASCENDING, DESCENDING, ReplaceOne
 from pymongo.collection import Collection
 from pymongo.database import Database
 
@@ -81,9 +81,10 @@ class MemberStore:
                 self._members.bulk_write(batch.members, ordered=False)
 
     def find(self, url: str) -> StoredMember | None:
-        """The member at this address; None if no archive has one."""
+        """The member at this address; None if no archive has one. Of an archive that is deleted
+        and indexed again, it is that of the new one."""
         with available():
-            document = self._members.find_one({"url": url})
+            document = self._members.find_one({"url": url}, sort=[("_id", DESCENDING)])
         return _to_member(document) if document else None
 
     def body(self, member: StoredMember) -> bytes | None:
@@ -95,6 +96,19 @@ class MemberStore:
             parts = [bytes(each["data"]) for each in found]
         content = b"".join(parts)
         return content if len(content) == member.size else None
+
+    def part(self, member: StoredMember, start: int, count: int) -> bytes | None:
+        """At most so many of its bytes; None where they are not kept any more."""
+        if member.body is None:
+            return None
+        length = max(0, min(count, member.size - start))
+        first, last = start // PART, max(start, start + length - 1) // PART
+        ids = {"$gte": _part_id(member.body, first), "$lte": _part_id(member.body, last)}
+        with available():
+            found = self._parts.find({"_id": ids}).sort("_id", ASCENDING)
+            content = b"".join(bytes(each["data"]) for each in found)
+        part = content[start % PART :][:length]
+        return part if len(part) == length else None
 
     def unread(self, archive_id: str) -> set[str]:
         """The addresses of the members of an archive that nobody has read yet."""

@@ -15,6 +15,7 @@ from allthethings.assets.members import member_url
 from allthethings.errors import ErrorCode, UnusableThing
 from allthethings.mongo import Database
 from allthethings.pipeline.members import GONE, NESTED, Sources
+from allthethings.pipeline.pipeline import Pipeline
 from allthethings.replicate.client import ReplicateClient
 from allthethings.sources.fetch import download
 from allthethings.store.members import KEPT, PART, StoredMember
@@ -97,6 +98,41 @@ def test_bytes_of_which_a_part_is_missing_count_as_gone(database: Database) -> N
     found = database.members.find(URL)
     assert found is not None
     assert database.members.body(found) is None
+
+
+@pytest.mark.parametrize("start", [0, PART - 2, PART, len(LONG) - 1, len(LONG) + 5])
+def test_a_part_of_a_member_is_read_alone(
+    database: Database, fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch, start: int
+) -> None:
+    database.members.put(ARCHIVE, [(StoredMember(URL, ARCHIVE, "text/plain", len(LONG)), LONG)])
+    whole: list[StoredMember] = []
+    monkeypatch.setattr(database.members, "body", whole.append)
+    part = sources_of(database, fetcher).part(URL, start, 5)
+    assert (part.body, part.size) == (LONG[start : start + 5], len(LONG))
+    assert whole == []
+
+
+def test_a_member_of_an_archive_that_is_indexed_again_is_that_of_the_new_one(
+    database: Database,
+) -> None:
+    again = "1" * 24
+    for archive in (ARCHIVE, again):
+        database.members.put(archive, [(StoredMember(URL, archive, "text/plain", 3), b"tea")])
+    found = database.members.find(URL)
+    assert found is not None
+    assert found.archive_id == again
+
+
+def test_a_file_that_a_person_submits_goes_with_its_archive(
+    database: Database, steps: Pipeline
+) -> None:
+    archive_id = insert(database, content_type="application/zip")
+    database.members.put(archive_id, [(StoredMember(URL, archive_id, "text/plain", 3), b"tea")])
+    asset = steps.submission.submit(URL)
+    assert database.lists.to_delete(archive_id, 10) == []
+    database.lists.open(archive_id, None)
+    database.lists.begin_removal(archive_id, with_things=True)
+    assert database.lists.to_delete(archive_id, 10) == [asset.id]
 
 
 def test_bytes_that_nobody_reads_end_and_those_of_a_deleted_archive_too(database: Database) -> None:
