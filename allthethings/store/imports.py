@@ -94,12 +94,20 @@ class ImportStore:
 
     def counts(self, import_id: str) -> dict[Fate, int]:
         """How many lines have each fate."""
-        key = ObjectId(import_id)
+        return self.counts_of([import_id])[import_id]
+
+    def counts_of(self, import_ids: Sequence[str]) -> dict[str, dict[Fate, int]]:
+        """As `counts`, for each of these imports."""
+        counts = {import_id: dict.fromkeys(Fate, 0) for import_id in import_ids}
+        of_fates: list[Document] = [
+            {"$match": {"import_id": {"$in": [ObjectId(each) for each in import_ids]}}},
+            {"$group": {"_id": {"of": "$import_id", "fate": "$fate"}, "lines": {"$sum": 1}}},
+        ]
         with available():
-            return {
-                fate: self._lines.count_documents({"import_id": key, "fate": fate.value})
-                for fate in Fate
-            }
+            for each in self._lines.aggregate(of_fates):
+                group = each["_id"]
+                counts[str(group["of"])][Fate(group["fate"])] = each["lines"]
+        return counts
 
     def states(self, wanted: Collection[ImportState]) -> set[ImportState]:
         """Which of those states there is an import in."""

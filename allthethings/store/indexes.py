@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from bson import ObjectId
@@ -21,9 +21,9 @@ from allthethings.store.asset_list import LIST_INDEXES
 from allthethings.store.changes import ChangeStore
 from allthethings.store.deletions import Deletions
 from allthethings.store.documents import Document, available, now
-from allthethings.store.imports import ImportStore
-from allthethings.store.lists import ListStore
-from allthethings.store.members import MemberStore
+from allthethings.store.imports import IMPORT_INDEX, LINE_INDEX, ImportStore
+from allthethings.store.lists import LOOK_INDEX, ROOT_INDEX, ListStore
+from allthethings.store.members import MEMBER_INDEXES, PART_INDEXES, MemberStore
 from allthethings.store.passage_index import (
     SEARCH_DEFINITION,
     SEARCH_INDEX,
@@ -48,6 +48,19 @@ ASSET_INDEXES: Mapping[str, tuple[str, ...]] = {
     "status_look_again": ("status", "look_again_at"),
     "moved_to": ("looks.moved_to",),
     **LIST_INDEXES,
+}
+# The names of the indexes of the other collections, as their stores create them.
+OTHER_INDEXES: Mapping[str, Sequence[str]] = {
+    "passages": ["asset_position"],
+    "revisions": ["thing_id", "status_lease"],
+    "revision_passages": ["asset_position"],
+    "changes": ["asset_revision"],
+    "scans": ["asset_reading"],
+    "unwanted": ["claimed_until", "at"],
+    "imports": ["_".join(each) for each in (IMPORT_INDEX, ROOT_INDEX, LOOK_INDEX)],
+    "import_lines": ["_".join(LINE_INDEX)],
+    "members": ["_".join(each) for each in MEMBER_INDEXES],
+    "member_parts": ["_".join(each) for each in PART_INDEXES],
 }
 SEARCH_INDEXES = (
     SearchIndexModel(dict(VECTOR_DEFINITION), name=VECTOR_INDEX, type="vectorSearch"),
@@ -98,13 +111,17 @@ def create_indexes(
 
 
 def missing_indexes(database: Database[Document]) -> list[str]:
-    """The names of the indexes that are needed and not there, or not yet to be queried."""
+    """The names of the indexes that are needed and not there, or not yet to be queried. Those of
+    other collections than `assets` follow their collection's, as in `members.url`."""
     with available():
         there = database["assets"].index_information()
+        missing = [name for name in ASSET_INDEXES if name not in there]
+        for collection, needed in OTHER_INDEXES.items():
+            there = database[collection].index_information()
+            missing += [f"{collection}.{name}" for name in needed if name not in there]
         found = list(database["passages"].list_search_indexes())
     ready = {index["name"] for index in found if index.get("queryable")}
     names = [str(model.document["name"]) for model in SEARCH_INDEXES]
-    missing = [name for name in ASSET_INDEXES if name not in there]
     return [*missing, *(name for name in names if name not in ready)]
 
 

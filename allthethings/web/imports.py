@@ -35,7 +35,9 @@ def index() -> ResponseReturnValue:
     before = request.args.get("before", "")
     known = store.get(before)
     found = store.newest(IMPORTS + 1, known.id if known else None)
-    counted = [(each, store.counts(each.id)) for each in found[:IMPORTS]]
+    shown_ones = found[:IMPORTS]
+    counts_of = store.counts_of([each.id for each in shown_ones])
+    counted = [(each, counts_of[each.id]) for each in shown_ones]
     more = found[IMPORTS - 1].id if len(found) > IMPORTS else None
     following = url_for("imports.index", before=more) if more else None
     if wants_json():

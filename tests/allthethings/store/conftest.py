@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import count
 
 import pytest
+from pymongo import monitoring
 
 from allthethings.errors import ServiceUnavailable
 from allthethings.mongo import Database
@@ -19,6 +20,22 @@ from tests.faults.apart import NOWHERE, pipeline_of
 from tools.harness.waiting import wait_for
 
 fresh = count()
+
+
+class Commands(monitoring.CommandListener):
+    """Keeps the names of the commands that a client sends."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def started(self, event: monitoring.CommandStartedEvent) -> None:
+        self.names.append(event.command_name)
+
+    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
+        """Nothing is kept of answers."""
+
+    def failed(self, event: monitoring.CommandFailedEvent) -> None:
+        """As `succeeded`."""
 
 
 @pytest.fixture(scope="session")

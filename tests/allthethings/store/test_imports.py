@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import pytest
 from bson import ObjectId
+from pymongo import MongoClient
 
 from allthethings.assets.asset import Asset
 from allthethings.assets.imports import Fate, Import, ImportState, Line
@@ -19,8 +20,9 @@ from allthethings.mongo import Database
 from allthethings.pipeline.import_worker import ImportWorker
 from allthethings.pipeline.imports import MAX_LINES, Imports
 from allthethings.pipeline.turns import Turns
-from allthethings.store.imports import ARRIVAL
+from allthethings.store.imports import ARRIVAL, ImportStore
 from tests.allthethings.store.assets import THEN, insert
+from tests.allthethings.store.conftest import Commands
 from tools.harness.waiting import wait_for
 
 URLS = [f"http://site.test/{number}" for number in range(30)]
@@ -122,6 +124,20 @@ def test_the_lines_are_kept_in_their_order_each_once(database: Database) -> None
     waiting = database.imports.page(made.id, 2, fate=Fate.WAITING, after=29)
     assert [line.number for line in waiting] == [30, 31]
     assert database.imports.counts(made.id)[Fate.WAITING] == 31
+
+
+def test_the_lines_of_several_imports_are_counted_by_one_command(
+    database: Database, server: str
+) -> None:
+    made = [database.imports.add(dict.fromkeys(URLS[:number], 1), ()) for number in (1, 2, 0)]
+    assert database.imports.settle(held(database, made[1]), Fate.REFUSED)
+    commands = Commands()
+    with MongoClient[Any](server, event_listeners=[commands], tz_aware=True) as client:
+        store = ImportStore(client[database.database.name])
+        counts = store.counts_of([each.id for each in made])
+        assert commands.names == ["aggregate"]
+    assert [counts[each.id][Fate.WAITING] for each in made] == [1, 1, 0]
+    assert counts[made[1].id] == {**dict.fromkeys(Fate, 0), Fate.WAITING: 1, Fate.REFUSED: 1}
 
 
 def test_too_many_lines_are_refused(database: Database) -> None:

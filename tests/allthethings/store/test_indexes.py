@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 from bson import ObjectId
+from pymongo.collection import Collection
 
 from allthethings.assets.asset import AssetStatus
 from allthethings.errors import BadInput
@@ -38,6 +39,23 @@ def test_assets_get_what_lists_and_leases_need(database: Database) -> None:
         assert [asset.id for asset in listed] == ids
     assert database.leases.claim(waiting, AssetStatus.SUBMITTED) is not None
     assert not [line for line in create(database) if "brought up to date" in line]
+
+
+def test_indexes_that_an_update_needs_are_missing_until_they_are_created(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Collection, "list_search_indexes", lambda _: [])
+    before = set(indexes.missing_indexes(database.database))
+    assert {"url_key", "members.url", "revisions.thing_id"} <= before
+    create(database)
+    assert indexes.missing_indexes(database.database) == []
+    created = {
+        name if collection == "assets" else f"{collection}.{name}"
+        for collection in database.database.list_collection_names()
+        for name in database.database[collection].index_information()
+        if name != "_id_"
+    }
+    assert created == before
 
 
 @pytest.mark.parametrize(("number", "more"), [(2, ""), (4, ", ...")])

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 from bson import ObjectId
-from pymongo import MongoClient, monitoring
+from pymongo import MongoClient
 
 from allthethings.assets.looks import SPREAD, Schedule
 from allthethings.mongo import Database
 from allthethings.store.documents import now
 from allthethings.store.schedule import Claim, LookSchedule
 from tests.allthethings.store.assets import insert
+from tests.allthethings.store.conftest import Commands
 
 HOUR = timedelta(hours=1)
 
@@ -108,27 +109,13 @@ def test_nothing_is_planned_by_a_default_of_never(
     assert "look_again_at" not in stored(database, thing)
 
 
-class Writes(monitoring.CommandListener):
-    """Counts commands that write."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def started(self, event: monitoring.CommandStartedEvent) -> None:
-        self.count += event.command_name in ("update", "bulkWrite", "findAndModify")
-
-    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None: ...
-
-    def failed(self, event: monitoring.CommandFailedEvent) -> None: ...
-
-
 def test_first_looks_are_planned_by_one_write(database: Database, server: str) -> None:
     for _ in range(5):
         key(database)
-    writes = Writes()
-    with MongoClient[Any](server, event_listeners=[writes]) as client:
+    commands = Commands()
+    with MongoClient[Any](server, event_listeners=[commands]) as client:
         collection = client[database.database.name]["assets"]
         schedule = LookSchedule(collection, {"status": "SEARCHABLE"})
         assert schedule.plan(Schedule.DAILY, 10) == 5
-        assert writes.count == 1
+        assert commands.names == ["find", "update"]
         assert schedule.plan(Schedule.DAILY, 10) == 0

@@ -128,6 +128,9 @@ class KeptImports:
         fates = [line.fate for line in self.lines[import_id]]
         return {fate: fates.count(fate) for fate in Fate}
 
+    def counts_of(self, import_ids: Sequence[str]) -> dict[str, dict[Fate, int]]:
+        return {each: self.counts(each) for each in import_ids}
+
     def page(
         self,
         import_id: str,
