@@ -5,6 +5,7 @@
   const EVERY = 2000; // ms between two looks at things under way
   const AT_MOST = 30000; // ms, when the server does not answer
   const SEARCHES = "searches"; // where suggestions.js keeps earlier searches, in localStorage
+  const REOPENED = 10000; // ms after which a form that was sent can be sent again
   const FINISHED = /^SEARCHABLE$|_ERROR$/;
 
   const find = (selector, root = document) => root.querySelector(selector);
@@ -144,17 +145,28 @@
     }
   };
 
-  document.addEventListener("submit", ({ target, submitter }) => {
-    // The browser reads the form after this event, and leaves out a button that is disabled.
-    setTimeout(() => close(target, submitter));
-  });
-
-  addEventListener("pageshow", (event) => {
-    if (!event.persisted) return;
+  const reopen = () => {
     for (const button of findAll("button:disabled")) {
       button.disabled = false;
       button.textContent = button.dataset.idle ?? button.textContent;
     }
+  };
+
+  let reopening = 0;
+
+  document.addEventListener("submit", ({ target, submitter }) => {
+    // The browser reads the form after this event, and leaves out a button that is disabled.
+    setTimeout(() => close(target, submitter));
+    clearTimeout(reopening);
+    reopening = setTimeout(reopen, REOPENED); // who has pressed Stop is on this page still
+  });
+
+  document.addEventListener("keydown", ({ key }) => {
+    if (key === "Escape") reopen();
+  });
+
+  addEventListener("pageshow", (event) => {
+    if (event.persisted) reopen();
   });
 
   // The next person at this browser does not see what was searched for.

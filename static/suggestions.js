@@ -106,8 +106,16 @@
     mark(all[(now + by + all.length) % all.length]);
   };
 
-  const search = (text) => {
-    field.value = text;
+  /** A title as a query: nothing in it is syntax. */
+  const plain = (title) =>
+    title
+      .replaceAll('"', " ")
+      .replace(/(^|\s)-+(?=\S)/g, "$1")
+      .replace(/([a-z]+):(?=\S)/gi, (whole, name) => (field.form.elements[name.toLowerCase()] ? `${name} ` : whole));
+
+  const search = (item) => {
+    const { text } = item.dataset;
+    field.value = find(".hint", item) ? text : plain(text);
     field.form.requestSubmit(find(".primary", field.form));
   };
 
@@ -164,7 +172,7 @@
     if (key === "ArrowDown") step(1);
     else if (key === "ArrowUp") step(-1);
     else if (key === "Escape") dismiss();
-    else if (key === "Enter" && chosen()) search(chosen().dataset.text);
+    else if (key === "Enter" && chosen()) search(chosen());
     else return;
     event.preventDefault();
   });
@@ -173,6 +181,6 @@
   list.addEventListener("mousedown", (event) => event.preventDefault());
   list.addEventListener("click", (event) => {
     const item = event.target.closest("[role=option]");
-    if (item) search(item.dataset.text);
+    if (item) search(item);
   });
 })();

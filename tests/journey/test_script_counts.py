@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -14,6 +16,7 @@ from allthethings.assets.imports import ImportState
 from allthethings.assets.looks import Looks, Outcome
 from allthethings.pipeline.list_entries import UNASKED
 from allthethings.processors.lists import RSS
+from allthethings.search.syntax import Query
 from allthethings.store.asset_list import COUNT_LIMIT, AssetFilter
 from allthethings.store.revisions import Revision
 from tests.allthethings.web.in_memory import (
@@ -132,3 +135,48 @@ def test_what_a_person_has_folded_stays_so_when_the_page_is_refreshed(page: Page
     memory.things = [replace(thing, status=AssetStatus.SEARCHABLE)]
     expect(page.locator("[data-status=SEARCHABLE]")).to_be_visible()
     expect(fold).to_be_visible()
+
+
+@dataclass
+class Titled(Memory):
+    """A search box that suggests the titles of all things."""
+
+    def titled(self, _words: Sequence[str], _most: int) -> list[dict[str, Any]]:
+        return [{"asset_id": thing.id, "revision": thing.revision} for thing in self.things]
+
+
+@pytest.mark.parametrize(
+    ("title", "query"),
+    [
+        ("Kubernetes -v flags", "Kubernetes v flags"),
+        ("Life After:Life", "Life After Life"),
+        ('Life of "the lamp" at 9:30', "Life of the lamp at 9:30"),
+        ("Life: a well-known - thing", "Life: a well-known - thing"),
+    ],
+)
+def test_a_title_that_is_chosen_has_no_syntax(page: Page, title: str, query: str) -> None:
+    memory = Titled([make_asset(1, AssetStatus.SEARCHABLE, title=title)])
+    open_app(page, memory, "/search")
+    page.get_by_role("combobox").press_sequentially(title[:4])
+    page.get_by_role("option", name=title).click()
+    page.wait_for_url("**query=**")
+    assert memory.asked == [Query(query)]
+
+
+@pytest.mark.parametrize("wait", [False, True])
+def test_a_form_that_was_stopped_can_be_sent_again(page: Page, wait: bool) -> None:
+    page.clock.install()
+    open_app(page, Memory(), "/")
+    page.route("**/process", lambda route: route.fulfill(status=204))  # the page stays
+    page.get_by_role("textbox").first.fill("https://x.test/1")
+    button = page.get_by_role("button", name="Index it")
+    button.click()
+    page.clock.run_for(1_000)
+    sent = page.locator("button:disabled")
+    expect(sent.first).to_be_visible()
+    if wait:
+        page.clock.run_for(10_000)
+    else:
+        page.keyboard.press("Escape")
+    expect(sent).to_have_count(0)
+    expect(button).to_be_enabled()
