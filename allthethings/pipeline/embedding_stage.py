@@ -126,8 +126,10 @@ class EmbeddingStage:
             return asset
         ended: list[str] = []
         running: list[str] = []
-        for prediction_id, _, _ in self._passages.owed(asset.id):
+        for prediction_id, first, last in self._passages.owed(asset.id):
             prediction = self._generator.get(prediction_id)
+            if prediction and prediction.succeeded and not prediction.lost_its_output:
+                self.arrived(asset, first, last, prediction)  # its callback is late, or was lost
             gone = prediction is None or prediction.finished
             (ended if gone else running).append(prediction_id)
             if not self._leases.renew(asset):

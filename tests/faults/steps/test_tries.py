@@ -192,6 +192,20 @@ def test_vectors_that_nobody_has_asked_for_yet_are_no_error(
     assert (asset.status, asset.error) == (S.PROCESSED, None)
 
 
+def test_vectors_whose_callback_is_late_are_not_asked_for_again(
+    database: Database, replicate: Watched, pipeline: Pipeline
+) -> None:
+    asset_id = in_parts(database, 1, ending="text")
+    pipeline.embeddings.request(asset_id)
+    (first,) = replicate.created
+    wait_for(lambda: replicate.status(first) == "succeeded", "its vectors")
+    failed = {"status": "EMBEDDINGS_ERROR", "error": "Another batch failed."}
+    database.assets.collection.update_one({}, {"$set": failed})
+    pipeline.lifecycle.retry(asset_id)
+    assert existing(database, asset_id).status is S.SEARCHABLE
+    assert replicate.created == [first]
+
+
 @pytest.mark.parametrize("fails", [True, False])
 def test_a_page_that_comes_too_late_is_not_the_second_tries(
     database: Database, pipeline: Pipeline, fails: bool
