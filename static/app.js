@@ -169,6 +169,34 @@
     if (event.persisted) reopen();
   });
 
+  // -- shortcuts of one key can be turned off: who speaks to the computer presses them unawares
+
+  const SHORTCUTS = "shortcuts"; // in localStorage
+  const OFF = "off";
+  let shortcuts = true;
+  try {
+    shortcuts = localStorage.getItem(SHORTCUTS) !== OFF;
+  } catch {
+    // The browser keeps nothing.
+  }
+  const toggle = find("[data-shortcuts]");
+
+  const showToggle = () => {
+    toggle.textContent = `Turn ${shortcuts ? "off" : "on"} keyboard shortcuts`;
+    toggle.hidden = false;
+  };
+
+  toggle?.addEventListener("click", () => {
+    shortcuts = !shortcuts;
+    showToggle();
+    try {
+      localStorage.setItem(SHORTCUTS, shortcuts ? "on" : OFF);
+    } catch {
+      // The browser keeps nothing: it holds for this page.
+    }
+  });
+  if (toggle) showToggle();
+
   // The next person at this browser does not see what was searched for.
   find('.top form[action$="/logout"]')?.addEventListener("submit", () => {
     try {
@@ -181,5 +209,6 @@
   localTimes(document);
   for (const section of findAll("section[data-poll]")) watchList(section);
 
-  window.pages = { FINISHED, SEARCHES, find, findAll, get, inWords, localTimes, repeat, say, statusOf };
+  const hasShortcuts = () => shortcuts;
+  window.pages = { FINISHED, SEARCHES, hasShortcuts, find, findAll, get, inWords, localTimes, repeat, say, statusOf };
 })();

@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { find, findAll, get } = window.pages;
+  const { find, findAll, get, hasShortcuts } = window.pages;
 
   // -- the sentence that answers, by its meaning, for what somebody sees
 
@@ -138,11 +138,12 @@
     if (key === "ArrowDown" && (target === query || within)) return step(1);
     if (key === "ArrowUp" && within) return step(-1);
     if (typing) return false;
-    if (key === "j" || key === "k") return step(key === "j" ? 1 : -1);
     if (key === "Escape" && stage && !stage.hidden && !document.fullscreenElement) {
       close(event);
       return true;
     }
+    if (!hasShortcuts()) return false;
+    if (key === "j" || key === "k") return step(key === "j" ? 1 : -1);
     if (key !== "/") return false;
     query.focus();
     query.select();

@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { find, findAll, say } = window.pages;
+  const { find, findAll, hasShortcuts, say } = window.pages;
   const TYPED = "input, textarea, select, video, audio, [contenteditable]";
   const PASSAGE = ".passages > li";
   const DONE = 2000; // ms for which a button says that it has copied
@@ -99,6 +99,7 @@
   document.addEventListener("keydown", (event) => {
     const { key, target } = event;
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || target.matches(TYPED)) return;
+    if (!hasShortcuts()) return;
     if (Object.hasOwn(keys, key) && keys[key]()) event.preventDefault();
   });
 

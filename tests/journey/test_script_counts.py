@@ -26,6 +26,7 @@ from tests.allthethings.web.in_memory import (
     Memory,
     make_app,
     make_asset,
+    make_hit,
 )
 from tests.support.browser import needs_browser
 
@@ -180,3 +181,23 @@ def test_a_form_that_was_stopped_can_be_sent_again(page: Page, wait: bool) -> No
         page.keyboard.press("Escape")
     expect(sent).to_have_count(0)
     expect(button).to_be_enabled()
+
+
+def test_shortcuts_of_one_key_can_be_turned_off(page: Page) -> None:
+    thing = make_asset(1, AssetStatus.SEARCHABLE, text="A dance of bees.")
+    memory = Memory([thing], hits=[make_hit("A dance of bees.", 0.7)])
+    open_app(page, memory, "/search?query=bees")
+    field, link = page.locator("#query"), page.locator("[data-result] [data-open]")
+    page.keyboard.press("/")
+    expect(field).to_be_focused()
+    page.get_by_role("button", name="Turn off keyboard shortcuts").click()
+    page.reload()
+    for key in ("/", "j"):
+        page.keyboard.press(key)
+        expect(page.locator("body")).to_be_focused()
+    field.focus()
+    page.keyboard.press("ArrowDown")
+    expect(link).to_be_focused()
+    page.get_by_role("button", name="Turn on keyboard shortcuts").click()
+    page.keyboard.press("/")
+    expect(field).to_be_focused()
