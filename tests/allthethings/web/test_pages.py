@@ -139,7 +139,7 @@ def test_a_moment_of_a_thing_without_a_player_is_not_said_to_be_heard() -> None:
     thing = make_asset(1, S.SEARCHABLE, content_type="text/plain")
     hits = [make_hit("A dance.", 0.7, TimeSpan(61.5, 70))]
     tree = rendered(Memory([thing], hits=hits), "/search?query=bees")
-    assert text_of(tree, "//a[@class='open']")[0].startswith("From 1:01")
+    assert text_of(tree, "//a[@class='open']")[0].startswith("Open the file")
 
 
 @pytest.mark.parametrize(
