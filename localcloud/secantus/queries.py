@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from functools import cached_property
 from itertools import chain, islice
 from typing import Any
 
@@ -40,6 +39,11 @@ class Queries:
         self._store = store
         self._names = (db, collection)
         self._reader = Reader(store, db, collection)
+        # These are read at the first use, and not by cached_property: in Python 3.11 that has one
+        # lock for all queries, and one that holds the storage's lock would wait for one that
+        # waits for it.
+        self._read_catalog: list[tuple[str, Document, Document]] | None = None
+        self._read_indexes: list[Index] | None = None
 
     def find(self, query: Filter, sort: Sort, skip: int, limit: int) -> list[Document]:
         """The documents, sorted; a limit of 0 is none."""
@@ -131,15 +135,19 @@ class Queries:
             if all(index.holds(each) for each in question.alternatives()):
                 yield plan(index, question, sort)
 
-    @cached_property
+    @property
     def _catalog(self) -> list[tuple[str, Document, Document]]:
         """Name, key and options of each index but that of `_id`."""
-        return list(self._store._iter_indexes(*self._names))
+        if self._read_catalog is None:
+            self._read_catalog = list(self._store._iter_indexes(*self._names))
+        return self._read_catalog
 
-    @cached_property
+    @property
     def _indexes(self) -> list[Index]:
-        found = [index_of(name, key, options) for name, key, options in self._catalog]
-        return [index for index in found if index is not None]
+        if self._read_indexes is None:
+            found = [index_of(name, key, options) for name, key, options in self._catalog]
+            self._read_indexes = [index for index in found if index is not None]
+        return self._read_indexes
 
     def _rows(self, plans: Sequence[Plan], query: Filter) -> Iterator[Row]:
         """Rows of all documents that may match, oldest first: what the plans find, or else what

@@ -3,6 +3,7 @@ goes on at the same time, what is read, and which SecantusDB is left alone."""
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,12 +16,31 @@ from pymongo.collection import Collection
 
 from tests.localcloud.secantus.questions import START
 from tests.localcloud.secantus.servers import Document, Server
+from tools.harness.cloud import ROOT
 
 Pair = tuple[Collection[Document], Collection[Document]]
 ANOTHER_VERSION = """
 import runpy, secantus
 secantus.__version__ = "9.9"
 runpy.run_module("localcloud.secantus", run_name="__main__", alter_sys=True)
+"""
+
+TWO_QUERIES = """
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from localcloud.secantus.queries import Queries
+
+class Store:
+    both = threading.Barrier(2, timeout=60)
+
+    @classmethod
+    def _iter_indexes(cls, db, collection):
+        cls.both.wait()
+        return []
+
+with ThreadPoolExecutor(2) as pool:
+    asked = [pool.submit(lambda: Queries(Store, "db", "words")._indexes) for _ in range(2)]
+    assert [each.result() for each in asked] == [[], []]
 """
 
 
@@ -197,3 +217,8 @@ def test_another_version_of_secantusdb_plans_by_itself(tmp_path: Path) -> None:
     finally:
         server.stop()
     assert "SecantusDB 9.9 runs with its own query planner" in server.log.read_text()
+
+
+def test_a_query_reads_the_indexes_while_another_reads_them() -> None:
+    """Else one that holds the storage's lock may wait for one that waits for it."""
+    subprocess.run([sys.executable, "-c", TWO_QUERIES], cwd=ROOT, check=True, timeout=120)
