@@ -68,9 +68,7 @@ class TextKeeper:
         """Store the content, for which the asset has to be waiting, and ask for vectors. A text
         that cannot be stored fails the asset. `prediction_id` is what brought it. Raises
         ServiceUnavailable."""
-        # The last write of this step is refused if the asset is not ours any more, so that a fresh
-        # lease need not be renewed for it.
-        if not (self._leases.is_fresh(asset) or self.still_ours(asset)):
+        if not self.still_ours(asset):
             return
         try:
             began = time.monotonic()
