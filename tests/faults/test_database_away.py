@@ -212,6 +212,7 @@ def _is_gone(
         assert asset_id not in [result["asset_id"] for result in person.search(query)]
 
 
+@pytest.mark.slow("half a minute; one is deleted at each stage without it")
 def test_things_deleted_at_random_moments_stay_away(
     victim_copy: Cloud, kept: Database[Document], someone: Person, site: Site, figure: Report
 ) -> None:
