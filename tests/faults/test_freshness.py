@@ -273,6 +273,7 @@ def test_a_moved_thing_is_known_by_both_urls(person: Person, site: Site, thing: 
     assert look(person, asset["id"])["outcome"] == "unchanged", "it is asked for where it went"
 
 
+@pytest.mark.slow("ten seconds; the tests beside it ask for their looks")
 def test_a_scheduled_look_happens_by_itself(
     person: Person, site: Site, database: Database[Document], thing: Thing
 ) -> None:

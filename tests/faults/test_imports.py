@@ -65,16 +65,8 @@ def all_lines(cloud: Cloud, address: str) -> list[dict[str, Any]]:
     return lines
 
 
-@pytest.mark.parametrize(
-    "part",
-    [
-        "the worker",
-        pytest.param(
-            "the app",
-            marks=pytest.mark.slow("half a minute; killing the worker is the harder case"),
-        ),
-    ],
-)
+@pytest.mark.slow("a minute each; the worker and the app are killed over a thing without it")
+@pytest.mark.parametrize("part", ["the worker", "the app"])
 def test_no_line_is_lost_over_kills(
     victim_copy: Cloud, kept: Database[Document], site: Site, part: str
 ) -> None:

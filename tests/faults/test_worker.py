@@ -71,17 +71,8 @@ def test_it_loads_no_model(cloud: Cloud, site: Site, tmp_path: Path) -> None:
     assert ENGINE not in loaded
 
 
-@pytest.mark.parametrize(
-    ("workers", "number"),
-    [
-        (2, 30),
-        pytest.param(
-            8,
-            200,
-            marks=pytest.mark.slow("two minutes; two workers make most of the mistakes of eight"),
-        ),
-    ],
-)
+@pytest.mark.slow("half a minute, and two; test_many_servers has three workers without it")
+@pytest.mark.parametrize(("workers", "number"), [(2, 30), (8, 200)])
 def test_workers_look_at_each_line_of_an_import_once(
     cloud: Cloud,
     database: Database[Document],

@@ -85,7 +85,9 @@ def test_a_list_is_indexed_line_by_line(person: Person, site: Site) -> None:
     sent = mixed(site, "list")
     lines = imported(person, sent)
     assert [line["url"] for line in lines] == [line for line in sent if line and line[0] != "#"]
-    assert outcomes(lines) == ["indexed", *MIXED, "indexed", "already indexed"]
+    first, *others, last = outcomes(lines)
+    assert others == [*MIXED, "indexed"]
+    assert {first, last} == {"indexed", "already indexed"}  # of one page; either may come first
     for line, words in zip(lines[1:4], ["spaces", "application/x-msdownload", "404"], strict=True):
         assert words in line["message"]
         assert line["asset_id"] is None
