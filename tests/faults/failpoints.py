@@ -101,13 +101,13 @@ def _asks(version: str) -> Which:
 def _half_of(point: str, name: str, position: int) -> None:
     """Die when half of the sequence that is the method's argument `position` is written."""
 
-    def around(method: Method, *args: Any) -> Any:
+    def around(method: Method, *args: Any, **kwargs: Any) -> Any:
         given = args[position]
         if _armed(point) and len(given) > 1:
             half = given[: len(given) // 2]
-            method(*args[:position], half, *args[position + 1 :])
+            method(*args[:position], half, *args[position + 1 :], **kwargs)
             _reached(point)
-        return method(*args)
+        return method(*args, **kwargs)
 
     _wrap(PassageStore, name, around)
 
