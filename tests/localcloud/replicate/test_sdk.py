@@ -242,9 +242,9 @@ def test_a_deadline(shared: Server) -> None:
         def status(prediction_id: str) -> str:
             return str(http.get(f"/predictions/{prediction_id}").json()["status"])
 
-        first = made("12s")
+        first = made("15s")
         wait_for(lambda: status(first) == "processing", "the first to begin")
-        second = made("4s")
+        second = made("5s")
         wait_for(lambda: status(second) == "aborted", "the deadline of the second")
         wait_for(lambda: status(first) == "canceled", "the deadline of the first")
 
