@@ -171,7 +171,7 @@ class EmbeddingStage:
             asked[prediction_id] = found is not None
             # After the last one the asset is moved, which tells as much as a renewal.
             is_last = number == len(batches) - 1
-            ours = (is_last and self._leases.is_fresh(asset)) or self._leases.renew(asset)
+            ours = self._leases.hold(asset) if is_last else self._leases.renew(asset)
             if not ours and self._assets.same_try(asset) is None:
                 return False
             self._passages.requested(asset.id, first, batch[-1]["position"], prediction_id)

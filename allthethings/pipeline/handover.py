@@ -79,7 +79,7 @@ class Handover:
     def _go_on(self, asset: Asset, step: Callable[[Asset], None]) -> None:
         with if_available(asset.id):
             # It may have waited for its turn for longer than a lease.
-            if self._leases.is_fresh(asset) or self._leases.renew(asset):
+            if self._leases.hold(asset):
                 step(asset)
 
     def _leave(self, asset: Asset) -> None:

@@ -114,7 +114,7 @@ class Reconciler:
             self._leases.give_back(asset)
             return False
         # The others may have taken longer than a lease; another worker may have it now.
-        if not (self._leases.is_fresh(asset) or self._leases.renew(asset)):
+        if not self._leases.hold(asset):
             return False
         self._try(asset)
         return True

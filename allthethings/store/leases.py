@@ -85,6 +85,10 @@ class Leases:
             )
         return result.matched_count == 1
 
+    def hold(self, asset: Asset) -> bool:
+        """As `renew`, but a fresh lease is left as it is."""
+        return self.is_fresh(asset) or self.renew(asset)
+
     def give_back(self, asset: Asset) -> None:
         """Let another worker take up a claimed asset at once, as it was claimed."""
         self._release(asset, timedelta(0), {})
