@@ -37,8 +37,8 @@ PUBLISHED = (
 
 
 class HtmlProcessor(DocumentProcessor):
-    """A web page by its headings. trafilatura finds the main text; it is imported in the process
-    that reads and not in the app."""
+    """A web page by its headings. Its main text is found in the process that reads, and not in the
+    app."""
 
     kind: ClassVar = "web page"
     accepts: ClassVar = ("text/html", "application/xhtml+xml")
@@ -54,7 +54,7 @@ class HtmlProcessor(DocumentProcessor):
     noun: ClassVar = "page"
     no_text: ClassVar = "No text was found on this page."
     mark: ClassVar = svg("M2 3h12v10H2zM2 6h12M4 4.5h1")
-    preload: ClassVar = ("chardet", "trafilatura")
+    preload: ClassVar = ("chardet", "allthethings.processors.main_text")
 
     @classmethod
     def title(cls, look: Callable[[], Download]) -> str | None:
@@ -72,19 +72,11 @@ class HtmlProcessor(DocumentProcessor):
     def parse(document: Download) -> Content:
         """The main text of an HTML document. Title and headings, which each passage keeps, are
         cut to MAX_TITLE characters."""
-        import trafilatura
+        from allthethings.processors.main_text import main_text
 
         markup = _markup(text_of(document.body, document.charset, markup=True))
-        extract = trafilatura.bare_extraction(
-            markup,
-            url=document.url,
-            include_comments=False,
-            include_images=False,
-            include_links=False,
-            with_metadata=True,
-            favor_recall=True,
-        )
-        if not isinstance(extract, trafilatura.settings.Document):
+        extract = main_text(markup, document.url)
+        if extract is None:
             return Content((), "")
         pieces = tuple(_paragraphs(extract.body))
         text = "\n\n".join(piece.text for piece in pieces)

@@ -119,6 +119,7 @@ def webhooks() -> list[str]:
 
 
 def preload() -> list[str]:
-    """The modules to import in the process that reads documents."""
+    """The modules to import in the process that reads documents. Each process that it forks imports
+    the program's main module anew: in the worker that is Flask's command."""
     parsers = [module for each in PROCESSORS for module in (each.__module__, *each.preload)]
-    return [*parsers, "allthethings.processors.language_model"]
+    return [*parsers, "allthethings.processors.language_model", "flask.cli"]
