@@ -17,8 +17,9 @@ from typing import Any, TypeVar
 from secantus import commands, projection, update
 from secantus.projection import apply_projection_batch
 from secantus.storage import Storage
+from secantus.transactions import TransactionRegistry
 
-from localcloud.secantus import counts, streams, writes
+from localcloud.secantus import counts, retries, streams, writes
 from localcloud.secantus.catalog import CHANGES, Catalog, Entry
 from localcloud.secantus.filters import Filter, Unplannable
 from localcloud.secantus.plans import Sort
@@ -85,6 +86,8 @@ def apply() -> None:
     for name in CHANGES:
         setattr(Storage, name, _changing_catalog(getattr(Storage, name)))
     update.copy = projection.copy = writes.Copies
+    TransactionRegistry.retryable_reply = retries.retryable_reply
+    TransactionRegistry.record_retryable = retries.record_retryable
     commands._HANDLERS["aggregate"] = aggregate
     commands._HANDLERS["getMore"] = get_more
 
