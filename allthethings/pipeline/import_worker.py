@@ -120,7 +120,11 @@ class ImportWorker:
             self._turns.submit(import_id, host_of(line.url), partial(self._look, line))
             for line in lines
         ]
-        if not lines and not self._store.waits(import_id):
+        if lines:
+            return
+        if self._store.waits(import_id):
+            self._store.shorten_leases(import_id)
+        else:
             self._end(import_id)
 
     def _end(self, import_id: str) -> None:

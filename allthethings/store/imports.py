@@ -20,7 +20,7 @@ from allthethings.assets.imports import Fate, Import, ImportState, Line
 from allthethings.assets.looks import Looks
 from allthethings.errors import IndexingError
 from allthethings.store.documents import Document, available, now
-from allthethings.store.leases import new_lease
+from allthethings.store.leases import new_lease, shorten_leases
 
 # The index of `import_lines`. The ids of lines serve what asks for no fate.
 LINE_INDEX = ("import_id", "fate", "number")
@@ -169,6 +169,12 @@ class ImportStore:
         with available():
             found = self._lines.find({**query, "lease_until": {"$lte": now()}})
             return [_to_line(document) for document in found.sort("number", ASCENDING)]
+
+    def shorten_leases(self, import_id: str) -> None:
+        """Let lines be claimed soon that were held by a process of this machine that has ended."""
+        query = {"import_id": ObjectId(import_id), "fate": Fate.WAITING.value}
+        with available():
+            shorten_leases(self._lines, query)
 
     def waits(self, import_id: str) -> bool:
         """Whether any line still waits, held or not."""

@@ -123,20 +123,9 @@ class Leases:
             self._collection.update_one({**query, **waits}, {"$set": {"lease_until": now()}})
 
     def shorten(self) -> None:
-        """Let assets be taken up after AFTER_THE_END whose owners were processes of this machine
-        and have ended, as one that was killed."""
-        query = {
-            "status": in_status(UNFINISHED),
-            "lease_until": {"$gt": now() + AFTER_THE_END},
-            "lease_owner": {"$ne": None},
-        }
+        """As `shorten_leases`, for unfinished assets."""
         with available():
-            owners = {each["lease_owner"] for each in self._collection.find(query, _OWNER)}
-            if gone := [owner for owner in owners if is_gone(owner)]:
-                ends = {"lease_until": now() + AFTER_THE_END, "lease_owner": None}
-                self._collection.update_many(
-                    {**query, "lease_owner": {"$in": gone}}, {"$set": ends}
-                )
+            shorten_leases(self._collection, {"status": in_status(UNFINISHED)})
 
     def unfinished(self, limit: int) -> list[Asset]:
         """The unfinished assets that somebody may claim, without texts; oldest lease first."""
@@ -149,6 +138,20 @@ class Leases:
                 .limit(limit)
             )
             return [to_asset(document) for document in documents]
+
+
+def shorten_leases(collection: Collection[Document], query: Document) -> None:
+    """Let documents be claimed after AFTER_THE_END whose owners were processes of this machine and
+    have ended, as one that was killed."""
+    held = {
+        **query,
+        "lease_until": {"$gt": now() + AFTER_THE_END},
+        "lease_owner": {"$ne": None},
+    }
+    owners = {each["lease_owner"] for each in collection.find(held, _OWNER)}
+    if gone := [owner for owner in owners if is_gone(owner)]:
+        ends = {"lease_until": now() + AFTER_THE_END, "lease_owner": None}
+        collection.update_many({**held, "lease_owner": {"$in": gone}}, {"$set": ends})
 
 
 def new_lease() -> Document:

@@ -103,3 +103,23 @@ def test_a_lease_is_shortened_and_not_prolonged(database: Database, worker: Work
     worker.kill()
     database.leases.shorten()
     assert lease_of(database, ends_soon) == (worker.owner, False)
+
+
+def test_the_lines_of_a_killed_process_are_claimed_soon(database: Database, worker: Worker) -> None:
+    made = database.imports.add({"http://a.test/": 1, "http://b.test/": 1}, ())
+    lines = database.database["import_lines"]
+    for line, owner in zip(database.imports.due(made.id), (worker.owner, None), strict=True):
+        claimed = database.imports.claim(line)
+        assert claimed is not None
+        if owner:
+            lines.update_one({"number": claimed.number}, {"$set": {"lease_owner": owner}})
+
+    def last() -> list[bool]:
+        ends = [each["lease_until"] for each in lines.find().sort("number")]
+        return [end > now() + AFTER_THE_END for end in ends]
+
+    database.imports.shorten_leases(made.id)
+    assert last() == [True, True]
+    worker.kill()
+    database.imports.shorten_leases(made.id)
+    assert last() == [False, True]
