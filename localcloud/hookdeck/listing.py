@@ -25,12 +25,14 @@ _KEY = re.compile(r"(\w+)(\[\d*\])?")
 class Column:
     """A filter: an SQL expression, and the values that it accepts, if these are few.
 
-    With `partial`, the value only has to be contained in the expression.
+    With `partial`, the value only has to be contained in the expression. `within` is the condition
+    on the listed table, with {} for that on the expression.
     """
 
     sql: str
     values: tuple[str, ...] = ()
     partial: bool = False
+    within: str = "{}"
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,8 @@ def where(listing: Listing, given: Mapping[str, Any]) -> Where:
         if bad or (column.values and not set(options) <= set(column.values)):
             raise invalid({name: "not a valid value for this filter"})
         marks = ", ".join("?" * len(options))
-        parts.append(f"instr({column.sql}, ?)" if column.partial else f"{column.sql} IN ({marks})")
+        plain = f"instr({column.sql}, ?)" if column.partial else f"{column.sql} IN ({marks})"
+        parts.append(column.within.format(plain))
         values += options
     return Where(" AND ".join(parts) or "TRUE", tuple(values))
 

@@ -17,6 +17,8 @@ _ENDPOINT = """(
     type TEXT NOT NULL, config TEXT NOT NULL,
     created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL
 );"""
+# Whether a request was taken, as the API tells it.
+REQUEST_STATUS = "iif(rejection_cause IS NULL, 'accepted', 'rejected')"
 
 # Bodies stand in a table of their own, so that a list of requests reads none, and are deleted
 # before their requests are.
@@ -37,6 +39,8 @@ CREATE TABLE IF NOT EXISTS requests (
     created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL
 );
 CREATE INDEX IF NOT EXISTS requests_by_age ON requests (created_at);
+CREATE INDEX IF NOT EXISTS requests_by_path ON requests (path, id);
+CREATE INDEX IF NOT EXISTS requests_by_status ON requests ({REQUEST_STATUS}, created_at);
 CREATE TABLE IF NOT EXISTS bodies (
     seq INTEGER PRIMARY KEY, request_id TEXT NOT NULL UNIQUE, created_at INTEGER NOT NULL,
     body BLOB NOT NULL

@@ -14,7 +14,7 @@ import pytest
 from localcloud.hookdeck.admin_api import ATTEMPTS, EVENTS, REQUESTS
 from localcloud.hookdeck.database import Database
 from localcloud.hookdeck.journal import Journal
-from localcloud.hookdeck.listing import Listing, Paging, Where, page
+from localcloud.hookdeck.listing import Listing, Paging, Where, page, where
 from localcloud.hookdeck.models import Request, new_id, now_ms
 from localcloud.hookdeck.schema import prepare
 from localcloud.hookdeck.sending import error_code, new_client, send
@@ -105,15 +105,37 @@ def test_nothing_large_is_read_in_the_event_loop(database: Database) -> None:
 @pytest.mark.parametrize("listing", [EVENTS, REQUESTS, ATTEMPTS], ids=lambda one: one.table)
 def test_a_page_is_found_by_its_time(database: Database, listing: Listing) -> None:
     """No list is sorted, and none reads the bodies."""
-    queries: list[str] = []
-    database.reader.set_trace_callback(queries.append)
-    cursor = Paging(descending=True, limit=10, next="x")
-    page(database.reader, listing, Where("TRUE"), cursor, dict)
-    database.reader.set_trace_callback(None)
-    [query] = queries
-    plan = [row["detail"] for row in database.reader.execute(f"EXPLAIN QUERY PLAN {query}")]
+    plan = plan_of(database, listing, Where("TRUE"))
     assert any(f"{listing.table}_by_age" in step for step in plan), plan
     assert not any("TEMP B-TREE" in step or "bodies" in step for step in plan), plan
+
+
+@pytest.mark.parametrize(
+    ("listing", "asked"),
+    [
+        (EVENTS, {"path": "/6"}),
+        (REQUESTS, {"path": "/6"}),
+        (REQUESTS, {"path": "/6", "status": "rejected"}),
+        (REQUESTS, {"status": "rejected"}),
+    ],
+)
+def test_what_concerns_a_thing_is_found_without_reading_every_row(
+    database: Database, listing: Listing, asked: dict[str, str]
+) -> None:
+    plan = plan_of(database, listing, where(listing, asked))
+    scans = [step for step in plan if "SCAN" in step]
+    assert all("COVERING INDEX requests_by_path" in step for step in scans), plan
+    assert any(f"SEARCH {listing.table}" in step for step in plan), plan
+
+
+def plan_of(database: Database, listing: Listing, condition: Where) -> list[str]:
+    """The steps by which SQLite reads a page of a list."""
+    queries: list[str] = []
+    database.reader.set_trace_callback(queries.append)
+    page(database.reader, listing, condition, Paging(descending=True, limit=10, next="x"), dict)
+    database.reader.set_trace_callback(None)
+    [query] = queries
+    return [row["detail"] for row in database.reader.execute(f"EXPLAIN QUERY PLAN {query}")]
 
 
 def test_an_attempt_has_a_deadline(receiver: Receiver) -> None:
