@@ -105,7 +105,7 @@ def test_nothing_large_is_read_in_the_event_loop(database: Database) -> None:
 @pytest.mark.parametrize("listing", [EVENTS, REQUESTS, ATTEMPTS], ids=lambda one: one.table)
 def test_a_page_is_found_by_its_time(database: Database, listing: Listing) -> None:
     """No list is sorted, and none reads the bodies."""
-    plan = plan_of(database, listing, Where("TRUE"))
+    plan = plan_of(database, listing, Where("TRUE"), cursor="x")
     assert any(f"{listing.table}_by_age" in step for step in plan), plan
     assert not any("TEMP B-TREE" in step or "bodies" in step for step in plan), plan
 
@@ -128,11 +128,13 @@ def test_what_concerns_a_thing_is_found_without_reading_every_row(
     assert any(f"SEARCH {listing.table}" in step for step in plan), plan
 
 
-def plan_of(database: Database, listing: Listing, condition: Where) -> list[str]:
+def plan_of(
+    database: Database, listing: Listing, condition: Where, cursor: str | None = None
+) -> list[str]:
     """The steps by which SQLite reads a page of a list."""
     queries: list[str] = []
     database.reader.set_trace_callback(queries.append)
-    page(database.reader, listing, condition, Paging(descending=True, limit=10, next="x"), dict)
+    page(database.reader, listing, condition, Paging(True, 10, cursor), dict)
     database.reader.set_trace_callback(None)
     [query] = queries
     return [row["detail"] for row in database.reader.execute(f"EXPLAIN QUERY PLAN {query}")]
