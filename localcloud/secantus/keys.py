@@ -60,6 +60,12 @@ class Column:
             stretches, exact = intersection(stretches, found), exact and is_exact
         return Match(stretches, exact, points.issuperset(stretches))
 
+    def finds_elements(self, operator: str, operand: Any) -> bool:
+        """Whether every array with a matching element has that element's key in `match`."""
+        values = operand if operator == "$in" else [operand]
+        is_equality = operator in ("$eq", "$in")
+        return is_equality and None not in values and all(map(is_encodable, values))
+
     def _stretches(self, operator: str, operand: Any) -> tuple[list[Stretch], bool]:
         match operator:
             case "$eq":

@@ -24,19 +24,24 @@ MAX_STREAMS = 100
 @dataclass(frozen=True)
 class Index:
     """An index in which every document of the collection has exactly one key; or, if it is
-    `sparse`, every document that has one of its fields."""
+    `sparse`, every document that has one of its fields. In one of `arrays` a document has a key for
+    each element, and only the first field is used."""
 
     name: str
     columns: Sequence[Column]
     table: str = storage._IDX_ENTRIES_TABLE
     sparse: bool = False
+    arrays: bool = False
 
     def holds(self, question: Conjunction) -> bool:
-        """Whether all documents that may match have a key."""
+        """Whether all documents that may match have a key where the question leads."""
+        first = self.columns[0]
+        predicates = question.fields.get(first.field, ())
+        if self.arrays:  # several predicates may hold of several elements
+            return len(predicates) == 1 and first.finds_elements(*predicates[0])
         if not self.sparse:
             return True
-        first = self.columns[0]
-        found = first.match(question.fields.get(first.field, ())).stretches
+        found = first.match(predicates).stretches
         return not intersection(found, [first.point(None)])
 
 
@@ -95,9 +100,9 @@ class Plan:
 
 
 def index_of(name: str, key: Mapping[str, Any], options: Mapping[str, Any]) -> Index | None:
-    """The index of the catalog's entry; None if some document may have several keys in it, or is
-    left out by a filter, or if the keys do not follow the values' plain order."""
-    special = ("multikey", "partialFilterExpression", "collation")
+    """The index of the catalog's entry; None if some document is left out by a filter, or if the
+    keys do not follow the values' plain order."""
+    special = ("partialFilterExpression", "collation")
     if any(options.get(option) for option in special):
         return None
     if any(direction not in (1, -1) for direction in key.values()):
@@ -109,18 +114,21 @@ def index_of(name: str, key: Mapping[str, Any], options: Mapping[str, Any]) -> I
         Column(field, int(direction), place == last)
         for place, (field, direction) in enumerate(key.items())
     ]
-    return Index(name, columns, sparse=bool(options.get("sparse")))
+    sparse, arrays = bool(options.get("sparse")), bool(options.get("multikey"))
+    return Index(name, columns[:1] if arrays else columns, sparse=sparse, arrays=arrays)
 
 
 def plan(index: Index, question: Conjunction, sort: Sort) -> Plan:
     """How an index that holds the question answers it, even if by all of its keys."""
     ranges: list[KeyRange] = []
-    exact = True
+    exact = not index.arrays
     for alternative in question.alternatives():
         found, is_exact = _ranges(index, alternative)
         ranges += found
         exact = exact and is_exact
     made = Plan(index, ranges, exact)
+    if index.arrays and sort:
+        return made
     order = _order(index, question, sort, min((len(each.pins) for each in ranges), default=0))
     ordered = Plan(index, ranges, exact, order)
     return made if order and len(ordered.streams) > MAX_STREAMS else ordered
