@@ -9,6 +9,7 @@ it. The folder is apart from `localcloud/atlas` so that the border of the licens
 Read it in this order: filters (what a filter asks of each field), keys (how values lie in an
 index), plans (which stretches of which index answer a filter), entries (reading those stretches),
 queries (finding, counting and candidates for writes), catalog (the indexes there are), writes (the
-entries that an update changes), streams (waiting for changes), patches (where SecantusDB calls
-them).
+entries that an update changes), retries (writes that are sent again), streams (waiting for
+changes), upkeep (what is read at a start, and to shorten the oplog), patches (where SecantusDB
+calls them).
 """

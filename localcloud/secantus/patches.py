@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
+from itertools import islice
 from typing import Any, TypeVar
 
 from secantus import commands, projection, update
@@ -19,7 +20,7 @@ from secantus.projection import apply_projection_batch
 from secantus.storage import Storage
 from secantus.transactions import TransactionRegistry
 
-from localcloud.secantus import counts, retries, streams, writes
+from localcloud.secantus import counts, retries, streams, upkeep, writes
 from localcloud.secantus.catalog import CHANGES, Catalog, Entry
 from localcloud.secantus.filters import Filter, Unplannable
 from localcloud.secantus.plans import Sort
@@ -49,6 +50,7 @@ _write_index_entries = Storage._write_index_entries
 _enforce_capped_bounds_locked = Storage._enforce_capped_bounds_locked
 _emit_oplog = Storage._emit_oplog
 _read_oplog_scan = Storage.read_oplog_scan
+_iter_oplog_oldest = Storage._iter_oplog_oldest
 _aggregate: Callable[[Document, Any], Document] = commands._HANDLERS["aggregate"]
 _get_more: Callable[[Document, Any], Document] = commands._HANDLERS["getMore"]
 
@@ -83,6 +85,8 @@ def apply() -> None:
     Storage._enforce_capped_bounds_locked = enforce_capped_bounds_locked
     Storage._emit_oplog = emit_oplog
     Storage.read_oplog_scan = read_oplog_scan
+    Storage._iter_oplog_oldest = iter_oplog_oldest
+    Storage._scan_max_nat_seq = upkeep.newest_record
     for name in CHANGES:
         setattr(Storage, name, _changing_catalog(getattr(Storage, name)))
     update.copy = projection.copy = writes.Copies
@@ -274,6 +278,11 @@ def read_oplog_scan(
     if _kept(self, Tails).one_table:
         return streams.read_oplog(self, start_seq, limit, ns_filter)
     return _read_oplog_scan(self, start_seq=start_seq, limit=limit, ns_filter=ns_filter)
+
+
+def iter_oplog_oldest(self: Any, session: Any) -> Iterator[tuple[int, Document, str]]:
+    """The entries of which SecantusDB deletes those that are too old."""
+    return islice(_iter_oplog_oldest(self, session), upkeep.MOST_PRUNED)
 
 
 def get_more(doc: Document, ctx: Any) -> Document:
