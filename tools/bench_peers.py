@@ -23,8 +23,8 @@ Floats = npt.NDArray[np.float32]
 Ask = Callable[[Floats, int | None], Any]
 
 PACKAGES = (
-    *("numpy", "faiss-cpu", "hnswlib", "chromadb", "qdrant-client", "lancedb", "sqlite-vec"),
-    "pandas",
+    *("numpy", "faiss-cpu", "hnswlib", "usearch", "chromadb", "qdrant-client", "lancedb"),
+    *("sqlite-vec", "apsw", "pandas"),
 )
 # A row's kind is its number modulo this.
 KINDS = 10
@@ -43,6 +43,40 @@ def numpy_exact(rows: Floats, _folder: Path) -> Ask:
         if kind is not None:
             closeness[kinds != kind] = -2
         return np.argpartition(-closeness, FOUND)[:FOUND].tolist()
+
+    return ask
+
+
+def faiss_exact(rows: Floats, _folder: Path) -> Ask:
+    faiss: Any = importlib.import_module("faiss")
+    index = faiss.IndexFlatIP(rows.shape[1])
+    index.add(rows)
+    kinds = np.arange(len(rows)) % KINDS
+
+    def ask(query: Floats, kind: int | None) -> Any:
+        chosen = {}
+        if kind is not None:
+            bits = np.packbits(kinds == kind, bitorder="little")
+            chosen = {"params": faiss.SearchParameters(sel=faiss.IDSelectorBitmap(bits))}
+        return index.search(query[None], FOUND, **chosen)[1][0].tolist()
+
+    return ask
+
+
+def faiss_graph(rows: Floats, _folder: Path) -> Ask:
+    faiss: Any = importlib.import_module("faiss")
+    index = faiss.IndexHNSWFlat(rows.shape[1], 16, faiss.METRIC_INNER_PRODUCT)
+    index.hnsw.efConstruction = 200
+    index.add(rows)
+    kinds = np.arange(len(rows)) % KINDS
+
+    def ask(query: Floats, kind: int | None) -> Any:
+        chosen = {}
+        if kind is not None:
+            bits = np.packbits(kinds == kind, bitorder="little")
+            chosen = {"sel": faiss.IDSelectorBitmap(bits)}
+        settings = faiss.SearchParametersHNSW(efSearch=100, **chosen)
+        return index.search(query[None], FOUND, params=settings)[1][0].tolist()
 
     return ask
 
@@ -101,9 +135,29 @@ def hnswlib(rows: Floats, _folder: Path) -> Ask:
     return ask
 
 
+def usearch(rows: Floats, _folder: Path) -> Ask:
+    """A graph of float32 vectors. Its Python binding has no filter."""
+    library: Any = importlib.import_module("usearch.index")
+    index = library.Index(
+        ndim=rows.shape[1],
+        metric="ip",
+        dtype="f32",
+        connectivity=16,
+        expansion_add=200,
+        expansion_search=100,
+    )
+    index.add(np.arange(len(rows)), rows)
+
+    def ask(query: Floats, kind: int | None) -> Any:
+        return None if kind is not None else index.search(query, FOUND).keys.tolist()
+
+    return ask
+
+
 def chromadb(rows: Floats, folder: Path) -> Ask:
     library: Any = importlib.import_module("chromadb")
-    client = library.PersistentClient(str(folder / "chroma"))
+    settings = library.Settings(anonymized_telemetry=False)
+    client = library.PersistentClient(str(folder / "chroma"), settings)
     found = client.create_collection("rows", metadata={"hnsw:space": "ip"})
     for at in range(0, len(rows), BATCH):
         numbers = range(at, min(at + BATCH, len(rows)))
@@ -165,9 +219,9 @@ def lancedb(rows: Floats, folder: Path) -> Ask:
 
 
 def sqlite_vec(rows: Floats, folder: Path) -> Ask:
-    sqlite: Any = importlib.import_module("sqlite3")
+    sqlite: Any = importlib.import_module("apsw")  # the standard one may load no extensions
     library: Any = importlib.import_module("sqlite_vec")
-    db = sqlite.connect(folder / "vec.sqlite")
+    db = sqlite.Connection(str(folder / "vec.sqlite"))
     db.enable_load_extension(True)
     library.load(db)
     db.execute(f"CREATE VIRTUAL TABLE v USING vec0(kind INTEGER, row float[{rows.shape[1]}])")
@@ -189,9 +243,12 @@ def sqlite_vec(rows: Floats, folder: Path) -> Ask:
 
 NAMES: dict[str, Callable[[Floats, Path], Ask]] = {
     "numpy, exact": numpy_exact,
+    "faiss, exact": faiss_exact,
     "faiss, binary flat and 800 exact": faiss_bits,
     "faiss, RaBitQ fast scan and 200 exact": faiss_rabitq,
+    "faiss, HNSW": faiss_graph,
     "hnswlib": hnswlib,
+    "usearch": usearch,
     "chromadb": chromadb,
     "qdrant-client, local": qdrant_local,
     "lancedb": lancedb,

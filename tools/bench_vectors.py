@@ -1,6 +1,6 @@
 """How fast and how well the local `$vectorSearch` finds vectors: part of `make bench`.
 
-    python -m tools.bench_vectors [quick] [peers] [VECTORS]
+    python -m tools.bench_vectors [quick] [peers | peers=PYTHON] [VECTORS]
 
 The vectors are made from real ones: the embedding model reads the sentences of docs/ and examples/,
 and each vector is a mixture of two sentences of one text with the difference of two others added,
@@ -8,8 +8,9 @@ so they have the directions and the density of real ones. The queries are senten
 out of that. Recall is the share of the exact ten nearest that were found. The index is filled
 through its store, and then asked, written to and killed through pymongo.
 
-`peers` compares other libraries on the same vectors, each in this process's place and without a
-server. They are installed in an environment of their own, which is deleted.
+`peers` compares other libraries on the same vectors, each in a process of its own and without a
+server. They are installed in an environment of their own, which is deleted; or PYTHON is that of an
+environment that has them. Beside each stands how long it takes to put all vectors in.
 """
 
 from __future__ import annotations
@@ -217,8 +218,17 @@ def measure(
 
 def measure_server(server: Server, rows: Floats, queries: Floats) -> None:
     folder, size = server.create(), f"{len(rows):,}"
-    started = server.restart(signal.SIGTERM, lambda: fill(folder, rows), queries[0])
-    for kind, words in ((None, ""), (3, f", one of {KINDS} kinds")):
+    filled = 0.0
+
+    def timed_fill() -> None:
+        nonlocal filled
+        began = time.perf_counter()
+        fill(folder, rows)
+        filled = time.perf_counter() - began
+
+    started = server.restart(signal.SIGTERM, timed_fill, queries[0])
+    made = f", made in {filled:.0f} s"
+    for kind, words in ((None, made), (3, f", one of {KINDS} kinds")):
         truth = nearest(rows, queries, kind)
         print(f"| $vectorSearch in {size}{words} | ", end="")
         print(measure(lambda query: server.search(query, kind), queries, truth), "|", flush=True)  # noqa: B023
@@ -236,18 +246,22 @@ def measure_server(server: Server, rows: Floats, queries: Floats) -> None:
     print(f"| a start after a kill: {len(lost)} of {INSERTS} lost | {again * 1000:.0f} | | |")
 
 
-def measure_peers(folder: Path, rows: Floats, queries: Floats) -> None:
-    """Run each library in a process of its own."""
-    environment = folder / "environment"
-    venv.create(environment, with_pip=True)
-    python = environment / "bin" / "python"
+def peers_python(folder: Path) -> str:
+    """The Python of a new environment that has the other libraries."""
+    venv.create(folder, with_pip=True)
+    python = str(folder / "bin" / "python")
     subprocess.run([python, "-m", "pip", "install", "--quiet", *PACKAGES], check=True)
+    return python
+
+
+def measure_peers(python: str, folder: Path, rows: Floats, queries: Floats) -> None:
+    """Run each library in a process of its own."""
     np.savez(folder / "vectors.npz", rows=rows, queries=queries)
     np.savez(
         folder / "truth.npz", all=nearest(rows, queries), filtered=nearest(rows, queries, kind=3)
     )
     for name in NAMES:
-        peer = [str(python), str(ROOT / "tools" / "bench_peers.py"), name, str(folder)]
+        peer = [python, str(ROOT / "tools" / "bench_peers.py"), name, str(folder)]
         done = subprocess.run(peer, check=False, capture_output=True, text=True)
         print(done.stdout.strip() or f"| {name} | {done.stderr.strip()[-200:]} | | |", flush=True)
 
@@ -265,8 +279,10 @@ def main() -> int:
             measure_server(server, rows, queries)
         finally:
             server.stop()
-        if "peers" in given:
-            measure_peers(folder, rows, queries)
+        for word in given:
+            if word.startswith("peers"):
+                python = word.partition("=")[2] or peers_python(folder / "environment")
+                measure_peers(python, folder, rows, queries)
     print(f"| load while this was measured | {os.getloadavg()[0]:.1f} | | |")
     return 0
 
