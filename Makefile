@@ -48,6 +48,7 @@ bench:
 	@$(python) -m tools.bench_search $(ARGS)
 	@$(python) -m tools.bench_vectors $(ARGS)
 	@$(python) -m tools.bench_home $(ARGS)
+	@$(python) -m tools.bench_callbacks $(ARGS)
 	@$(python) -m tools.bench_ingest $(ARGS)
 
 soak:
