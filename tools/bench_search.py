@@ -1,12 +1,15 @@
 """How long a search takes with many passages: part of `make bench`.
 
-    python -m tools.bench_search [quick] [PASSAGES]
+    python -m tools.bench_search [quick] [PASSAGES] [articles]
 
 Puts things with random vectors and random English words straight into the database of a copy,
 then asks different queries over HTTP, one at a time; then the same queries again, whose vectors
 the app has kept; then a thing's page and a file, whose time is that of the server alone. Last, 50
 readers ask at once. Beside each time stands what all processes of the copy computed for it, which
 tells more on a machine that is busy with other things.
+
+`articles` asks the questions of XQuAD in place of all that, with a short pause between two: before
+its articles are indexed, meanwhile, and after it.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,10 +32,14 @@ from bson import ObjectId
 from bson.binary import Binary, BinaryVectorDtype
 from pymongo import MongoClient
 
-from tools.bench_imports import cpu_of
+from tools.bench_imports import cpu_of, page, tell
 from tools.harness.cloud import ROOT, Cloud, running_cloud
+from tools.harness.indexing import index_all
 from tools.harness.person import Person
+from tools.harness.reference import MISSING
+from tools.harness.site import running_site
 from tools.harness.waiting import wait_for
+from tools.harness.xquad import DATA, read
 
 Document = dict[str, Any]
 
@@ -41,6 +48,8 @@ PASSAGES_A_THING = 50
 QUERIES, QUICK_QUERIES = 300, 100
 # Readers who ask at once, and the searches of each.
 READERS, SEARCHES = 50, 4
+# Seconds between two searches of the one who searches while articles are indexed.
+PAUSE = 0.1
 WORDS = sorted(
     {
         word
@@ -103,10 +112,20 @@ def fill(cloud: Cloud, passages: int) -> None:
             client.iaat.passages.insert_many(rows)
 
 
-def main() -> int:
-    numbers = [int(word) for word in sys.argv[1:] if word.isdigit()]
-    quick = "quick" in sys.argv
-    passages = numbers[0] if numbers else QUICK_PASSAGES if quick else PASSAGES
+def until_fast(person: Person) -> None:
+    """Wait until the query's model is loaded."""
+    began = time.monotonic()
+
+    def fast() -> bool:
+        start = time.monotonic()
+        person.search(f"Is the model there after {start - began} seconds?")
+        return time.monotonic() - start < 0.25
+
+    wait_for(lambda: fast() and fast() and fast(), "the model")
+
+
+def searches(quick: bool, passages: int) -> None:
+    """Print the times of searches over so many passages, of a thing's page and of a file."""
     draw = random.Random(5)  # noqa: S311
     queries = [
         " ".join(draw.sample(WORDS, draw.randint(3, 9)))
@@ -118,14 +137,7 @@ def main() -> int:
     ):
         fill(cloud, passages)
         person = Person(cloud)
-        began = time.monotonic()
-
-        def fast() -> bool:
-            start = time.monotonic()
-            person.search(f"Is the model there after {start - began} seconds?")
-            return time.monotonic() - start < 0.25
-
-        wait_for(lambda: fast() and fast() and fast(), "the model")
+        until_fast(person)
         print("| what | median | 99th percentile | computed for each |\n|---|---|---|---|")
         ask = Asker(cloud, person.http)
         size = f"{passages:,} passages"
@@ -138,7 +150,62 @@ def main() -> int:
         ask.all("a file", ["/static/style.css"] * QUICK_QUERIES)
         print(f"| {READERS} readers at once, {SEARCHES} searches each | {crowd(cloud)} |")
         person.http.close()
-    print(f"| load while this was measured | {os.getloadavg()[0]:.1f} | | |")
+
+
+def searches_while_indexing() -> None:
+    """Print the times of searches before, while and after the articles of XQuAD are indexed."""
+    if not DATA.exists():
+        sys.exit(MISSING)
+    articles, asked = read(DATA)
+    questions = iter([each.text for each in asked])
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-") as folder,
+        running_site() as site,
+        running_cloud(Path(folder) / "var", {"EXAMPLES": "0", "FETCH_ALLOW": "127.0.0.1"}) as cloud,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        person, owner = Person(cloud), Person(cloud)
+        person.index(site.add("/first", page(1)))  # readers and models are loaded once
+        until_fast(person)
+        print("| searches | how many | median | 95th percentile | 99th percentile |")
+        print("|---|---|---|---|---|")
+        search_for("before", person, questions, pool.submit(time.sleep, 15))
+        before, began = cpu_of(cloud), time.monotonic()
+        urls = [site.add(each.path, each.page()) for each in articles]
+        work = pool.submit(index_all, owner, urls, lambda: cpu_of(cloud))
+        search_for(f"while {len(urls)} articles are indexed", person, questions, work)
+        seconds, spent = time.monotonic() - began, cpu_of(cloud)
+        search_for("after it", person, questions, pool.submit(time.sleep, 15))
+        print(f"| the articles took {seconds:.1f} s: {work.result()} | | | | |")
+        tell(before, spent)
+        person.http.close()
+        owner.http.close()
+
+
+def search_for(words: str, person: Person, questions: Iterator[str], work: Future[Any]) -> None:
+    """Ask one question after the other until the work is done, and print what they took."""
+    took = []
+    while not work.done():
+        began = time.perf_counter()
+        person.search(next(questions))
+        took.append((time.perf_counter() - began) * 1000)
+        time.sleep(PAUSE)
+    cuts = statistics.quantiles(took, n=100)
+    median = statistics.median(took)
+    print(
+        f"| {words} | {len(took)} | {median:.0f} ms | {cuts[94]:.0f} ms | {cuts[98]:.0f} ms |",
+        flush=True,
+    )
+
+
+def main() -> int:
+    numbers = [int(word) for word in sys.argv[1:] if word.isdigit()]
+    quick = "quick" in sys.argv
+    if "articles" in sys.argv:
+        searches_while_indexing()
+    else:
+        searches(quick, numbers[0] if numbers else QUICK_PASSAGES if quick else PASSAGES)
+    print(f"load while this was measured: {os.getloadavg()[0]:.1f}")
     return 0
 
 
