@@ -47,6 +47,14 @@ class Reader:
                     break
         return total
 
+    def first(self, index: Index, stretch: Stretch) -> tuple[bytes, int] | None:
+        """The first key in a stretch of an index, without what all have in front, and its record
+        id."""
+        for _ in self._steps(index, stretch, 0, reverse=False):
+            key = self._cursor(index, 0)._get_key()
+            return key[len(self._head(index)) :], int.from_bytes(key[-8:], "big", signed=True)
+        return None
+
     def record_ids(self, plan: Plan) -> Iterator[int]:
         """Of the keys in the plan's ranges, in its order if it has one."""
         order = plan.order

@@ -254,8 +254,11 @@ def aggregate(doc: Document, ctx: Any) -> Document:
     wanted = counts.read(doc)
     if wanted is None:
         return _aggregate(doc, ctx)
-    db = ctx.db_name
-    counted = _count(ctx.storage, db, wanted.collection, wanted.query, wanted.end)
+    store, db = ctx.storage, ctx.db_name
+    if isinstance(wanted, counts.Groups):
+        grouped = _grouped(store, db, wanted)
+        return _aggregate(doc, ctx) if grouped is None else wanted.reply(db, grouped)
+    counted = _count(store, db, wanted.collection, wanted.query, wanted.end)
     return _aggregate(doc, ctx) if counted is None else wanted.reply(db, counted)
 
 
@@ -323,6 +326,14 @@ def _count(store: Any, db: str, coll: str, query: Filter, limit: int | None) -> 
         return None
     store._refresh_read_snapshot()
     return _planned(lambda: Queries(store, db, coll).count(query, limit))
+
+
+def _grouped(store: Any, db: str, wanted: counts.Groups) -> list[tuple[Document, int]] | None:
+    if not _is_plain(store, db, wanted.collection):
+        return None
+    store._refresh_read_snapshot()
+    fields = wanted.fields.values()
+    return _planned(lambda: Queries(store, db, wanted.collection).groups(wanted.query, fields))
 
 
 def _planned(ask: Callable[[], Answer]) -> Answer | None:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import chain, islice
 from typing import Any
@@ -15,8 +15,19 @@ from secantus.paths import get_path
 from secantus.query import matches
 
 from localcloud.secantus.entries import Reader
-from localcloud.secantus.filters import Conjunction, Filter, parse
-from localcloud.secantus.plans import ID_INDEX, Index, Order, Plan, Sort, index_of, narrows, plan
+from localcloud.secantus.filters import Conjunction, Filter, Unplannable, parse
+from localcloud.secantus.keys import Column, is_exact, successor
+from localcloud.secantus.plans import (
+    ID_INDEX,
+    Index,
+    KeyRange,
+    Order,
+    Plan,
+    Sort,
+    index_of,
+    narrows,
+    plan,
+)
 
 Document = dict[str, Any]
 # Record id, key of the `_id`, and BSON of a document.
@@ -24,6 +35,8 @@ Row = tuple[int, bytes, bytes]
 
 # A plan that reads fewer keys than this is good enough, in whichever order.
 FEW_KEYS = 1_000
+# Groups beyond this number are counted by SecantusDB, which sends a reply in parts.
+MOST_GROUPS = 100
 # Documents that are fetched while the storage's lock is held once.
 FETCHED_AT_ONCE = 64
 
@@ -78,6 +91,43 @@ class Queries:
             plans = self._plans(question, (), stops_early=False)
         found = self._matching(self._rows(plans, query), query, plans)
         return sum(1 for _ in islice(found, limit))
+
+    def groups(self, query: Filter, fields: Collection[str]) -> list[tuple[Document, int]]:
+        """Each combination of the values that the fields have in the documents that match, and the
+        number of those."""
+        question = parse(query)
+        with self._store._lock:
+            for each in self._possible_plans(question, ()):
+                columns = each.index.columns[: len(fields)]
+                if each.exact and {column.field for column in columns} == set(fields):
+                    return self._groups(each, columns)
+        raise Unplannable("groups that no index keeps together")
+
+    def _groups(self, made: Plan, columns: Sequence[Column]) -> list[tuple[Document, int]]:
+        """Of each group one document is read; the others' keys begin as that one's."""
+        counted: dict[bytes, tuple[Document, int]] = {}
+        for low, high in made.stretches:
+            start = low
+            while start < high and (first := self._reader.first(made.index, (start, high))):
+                key, record_id = first
+                values, beginning = self._group_of(record_id, columns)
+                end = successor(beginning)
+                if not key.startswith(beginning) or len(counted) > MOST_GROUPS:
+                    raise Unplannable("groups of other values, or too many")
+                part = KeyRange((), (start, min(high, end)))
+                number = self._reader.count(Plan(made.index, [part], exact=True))
+                _, before = counted.get(beginning, ({}, 0))
+                counted[beginning] = values, before + number
+                start = end
+        return list(counted.values())
+
+    def _group_of(self, record_id: int, columns: Sequence[Column]) -> tuple[Document, bytes]:
+        """The values of a document, and what the keys of all begin with that have the same."""
+        document = next((bson.decode(row[2]) for row in self._reader.rows([record_id])), {})
+        values = {column.field: document.get(column.field) for column in columns}
+        if not all(each is not None and is_exact(each) for each in values.values()):
+            raise Unplannable("groups of values that share a key")
+        return values, b"".join(column.point(values[column.field])[0] for column in columns)
 
     def candidates(self, query: Filter, *, only_first: bool) -> list[Row]:
         """Rows of all documents that match, and maybe of others. `only_first`: one that matches.

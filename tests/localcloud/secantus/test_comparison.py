@@ -99,7 +99,8 @@ def _read(questions: Questions) -> tuple[str, Ask]:
     skip, limit = draw.choice([0, 0, 3, 30]), draw.choice([0, 1, 7, 50])
     fields = draw.choice([None, None, {"tags": 0}, {"created_at": 1}])
     window: Document = {"skip": skip, "limit": limit} if limit else {"skip": skip}
-    described = f"{query} sort {sort} skip {skip} limit {limit} fields {fields}"
+    by = draw.choice([["status", "kind"], ["status", "created_at"], ["mixed"], ["lease_until"]])
+    described = f"{query} by {by} sort {sort} skip {skip} limit {limit} fields {fields}"
     asks: list[tuple[str, Ask]] = [
         ("find", lambda it: list(it.find(query, fields).sort(sort).skip(skip).limit(limit))),
         ("find", lambda it: list(it.find(query, fields).sort(sort).skip(skip).limit(limit))),
@@ -108,11 +109,23 @@ def _read(questions: Questions) -> tuple[str, Ask]:
         ("count", lambda it: it.count_documents(query, **window)),
         ("count", lambda it: it.count_documents(query)),
         ("distinct", lambda it: sorted(map(str, it.distinct("status", query)))),
+        ("groups", lambda it: _groups(it.aggregate(_by(query, "status")))),
+        ("groups", lambda it: _groups(it.aggregate(_by(query, *by)))),
         ("aggregate", lambda it: list(it.aggregate([{"$match": query}, {"$sort": dict(sort)}]))),
         ("estimate", lambda it: it.estimated_document_count()),
     ]
     name, ask = draw.choice(asks)
     return f"{name} {described}", ask
+
+
+def _by(query: Document, *fields: str) -> list[Document]:
+    """The stages that count documents for each combination of the fields' values."""
+    group = {f"of_{field}": f"${field}" for field in fields}
+    return [{"$match": query}, {"$group": {"_id": group, "number": {"$sum": 1}}}]
+
+
+def _groups(groups: Any) -> list[tuple[str, int]]:
+    return sorted((str(each["_id"]), each["number"]) for each in groups)
 
 
 def _write(questions: Questions) -> tuple[str, Ask]:

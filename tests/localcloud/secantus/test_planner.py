@@ -20,6 +20,10 @@ from tests.localcloud.secantus.servers import Document, Server
 from tools.harness.cloud import ROOT
 
 Pair = tuple[Collection[Document], Collection[Document]]
+OF_EACH_KIND: list[Document] = [
+    {"$match": {"kind": {"$in": [1, 2]}}},
+    {"$group": {"_id": {"of": "$kind"}, "documents": {"$sum": 1}}},
+]
 ANOTHER_VERSION = """
 import runpy, secantus
 secantus.__version__ = "9.9"
@@ -88,10 +92,11 @@ def test_large_integers_and_doubles_that_are_equal_are_found(
         lambda it: it.find_one_and_update({"key": 7, "n": {"$gt": 1}}, {"$inc": {"tries": 1}}),
         lambda it: it.update_one({"$and": [{"key": 9}, {"tries": None}]}, {"$set": {"a": 1}}),
         lambda it: it.count_documents({"kind": {"$in": [1, 2]}, "n": {"$lt": 2_500}}),
+        lambda it: list(it.aggregate(OF_EACH_KIND)),
         lambda it: list(it.find({"$or": [{"key": 3}, {"_id": 4}]})),
         lambda it: it.find_one({"filling": {"$ne": None}}),
     ],
-    ids=["page", "find and update", "update", "count", "or", "first of all"],
+    ids=["page", "find and update", "update", "count", "groups", "or", "first of all"],
 )
 def test_answers_cost_a_fraction_of_a_scan(
     servers: tuple[Server, Server], many: Pair, ask: Callable[[Collection[Document]], Any]
