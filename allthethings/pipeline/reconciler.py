@@ -7,6 +7,8 @@ a compare-and-set.
 from __future__ import annotations
 
 import logging
+import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import wait
 from contextvars import copy_context
@@ -35,6 +37,11 @@ LIMIT = 100
 GROUP = 20
 # Those taken up side by side. Each waits most of the time: for its server, Replicate, the database.
 AT_ONCE = 4
+# Seconds between two looks for leases whose owners have ended: each look reads all that waits.
+SHORTEN_EVERY = 5.0
+# A thing that waits long is asked for seldom: after as long as it has waited, and after so many
+# times the patience at most.
+SELDOM = 10
 # What went wrong, where no other module has a sentence for it.
 SENTENCES: Mapping[ErrorCode, str] = {
     E.UNFORESEEN: "Something went wrong in this app; the worker's log has the details.",
@@ -66,6 +73,8 @@ class Reconciler:
         self._callback_patience = callback_patience
         self._deadline = deadline
         self._turns = Turns(AT_ONCE, spare=0)
+        # When leases of owners that have ended were looked for, on the monotonic clock.
+        self._shortened = -math.inf
 
     def reconcile(self, limit: int = LIMIT, stopping: Callable[[], bool] = lambda: False) -> int:
         """Take up the assets that nobody works on, until `stopping`. Returns how many there
@@ -74,7 +83,9 @@ class Reconciler:
             if stopping():
                 return 0
             self._finish(deletion)
-        self._leases.shorten()
+        if time.monotonic() >= self._shortened + SHORTEN_EVERY:
+            self._leases.shorten()
+            self._shortened = time.monotonic()
         waiting, taken = self._leases.unfinished(limit), 0
         while waiting and not stopping():
             taken += self._take_some(waiting[:GROUP], stopping)
@@ -168,7 +179,9 @@ class Reconciler:
 
     def _await(self, asset: Asset) -> None:
         """Leave the asset to its callbacks, unless it has moved on."""
-        self._leases.release_to_model(asset, self._callback_patience)
+        patience = self._callback_patience
+        hold_off = max(patience, min(now() - asset.updated_at, SELDOM * patience))
+        self._leases.release_to_model(asset, hold_off)
 
     def _came_to_an_end(self, asset: Asset, prediction: Prediction | None) -> bool:
         """Whether there is an outcome to record. A prediction that Replicate has lost, or that is
