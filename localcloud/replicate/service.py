@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 
 from guardedfetch import Fetcher, Limits, parse_allow
+from localcloud.logs import Logs
 from localcloud.ports import choose_ports
 from localcloud.processes import Supervisor
 from localcloud.replicate.files import FileStore
@@ -110,9 +111,11 @@ class Service:
 
         supervisor = Supervisor(on_exit=on_exit)
         settings = self.settings
+        folder = settings.data_dir / "logs"
+        logs = Logs(folder)
         try:
             for model in self.models.values():
-                model.start(supervisor, settings.data_dir / "logs", settings.environment)
+                model.start(supervisor, folder, settings.environment)
             async with asyncio.TaskGroup() as tasks:
                 for version, model in self.models.items():
                     tasks.create_task(model.watch())
@@ -121,6 +124,7 @@ class Service:
                 tasks.create_task(self._keep_house())
         finally:
             await asyncio.to_thread(supervisor.stop)
+            await asyncio.to_thread(logs.close)
             await self.courier.close()
             await self.http.aclose()
 
