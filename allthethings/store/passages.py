@@ -7,7 +7,7 @@ from typing import Any
 
 from bson import ObjectId
 from bson.binary import Binary, BinaryVectorDtype
-from pymongo import ASCENDING, InsertOne, ReplaceOne, UpdateOne
+from pymongo import ASCENDING, DESCENDING, InsertOne, ReplaceOne, UpdateOne
 from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError
 
@@ -232,8 +232,10 @@ class PassageStore:
         """Whether there are passages of a thing, each with its vector. With `some` there are, as
         the caller knows."""
         query = of_revision(asset_id, None)
+        # The vectors come about in order: one that is missing is found soonest at the end.
+        missing, at_the_end = {**query, "embedding": {"$exists": False}}, [("position", DESCENDING)]
         with available():
-            if self.collection.find_one({**query, "embedding": {"$exists": False}}, {"_id": 1}):
+            if self.collection.find_one(missing, {"_id": 1}, sort=at_the_end):
                 return False
             return some or self.collection.find_one(query, {"_id": 1}) is not None
 
