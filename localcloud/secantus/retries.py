@@ -46,11 +46,14 @@ def record_retryable(self: Any, session: bytes, number: int, identity: bytes, re
 
 
 def _forget_old(self: Any) -> None:
-    """Forget what is too old, or too much. The oldest answer stands first."""
+    """Forget what is too old, or too much. The oldest answer stands first. With it goes the number
+    of the session's last write, which SecantusDB would keep for ever."""
     too_many, oldest = len(self._retryable) - MOST, self._time() - LIFETIME
     for session, (_number, _reply, at, _identity) in [
         *itertools.islice(self._retryable.items(), 2)
     ]:
         if at < oldest or too_many > 0:
             del self._retryable[session]
+            if session not in self._txns:
+                self._last_number.pop(session, None)
             too_many -= 1

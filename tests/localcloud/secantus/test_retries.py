@@ -2,12 +2,39 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from pymongo import ReturnDocument
 from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 
 from tests.localcloud.secantus.test_writes import Pair
+from tools.harness.cloud import ROOT
+
+# Writes in a hundred sessions, and an hour later in one.
+OLD_SESSIONS = """
+from secantus.transactions import TransactionRegistry
+from localcloud.secantus import patches
+
+patches.apply()
+moment = 0.0
+known = TransactionRegistry(time_func=lambda: moment)
+
+def write(session, number):
+    known.on_retryable_write(session, number)
+    assert known.retryable_reply(session, number, b"x") is None
+    known.record_retryable(session, number, b"x", {"ok": 1.0, "n": 1})
+
+for number in range(100):
+    write(b"%016d" % number, 1)
+assert len(known._last_number) == len(known._retryable) == 100
+moment = 3600.0
+for number in range(1, 100):
+    write(b"a session of now", number)
+assert len(known._last_number) == len(known._retryable) == 1, len(known._last_number)
+"""
 
 
 def _as_if_unanswered(session: ClientSession) -> None:
@@ -66,3 +93,9 @@ def test_another_write_with_the_number_of_the_last_is_done(pair: Pair) -> None:
             _as_if_unanswered(session)
             each.update_one({"_id": 1}, {"$inc": {"n": 10}}, session=session)
         assert each.find_one({"_id": 1}) == {"_id": 1, "n": 11}
+
+
+def test_nothing_is_kept_of_sessions_that_are_over() -> None:
+    command = [sys.executable, "-c", OLD_SESSIONS]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
