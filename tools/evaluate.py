@@ -1,13 +1,14 @@
 """How well the search finds what it should: `make eval`.
 
-    python -m tools.evaluate [--shapes | --typed | --speech | --beir FOLDER]
-                             [--articles N] [--data FILE]
+    python -m tools.evaluate [--shapes | --typed | --languages | --speech | --beir FOLDER]
+                             [--engine NAME] [--articles N] [--data FILE]
 
 Starts a copy of everything, submits each article of XQuAD as one long page over HTTP, asks all
 its questions and words that only one article has over HTTP, and prints a line of a table. With
 `--shapes` a line for each way to cut the texts, with `--typed` one for each way to type a question
-(evaluate_typed.py), with `--speech` one for the articles read aloud (evaluate_speech.py), with
-`--beir` one for another collection (evaluate_beir.py).
+and with `--languages` one for each other language (evaluate_typed.py), with `--speech` one for the
+articles read aloud (evaluate_speech.py), with `--beir` one for another collection
+(evaluate_beir.py).
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from itertools import chain
 from pathlib import Path
 
 from tools import evaluate_beir, evaluate_sentences, evaluate_speech, evaluate_typed
-from tools.harness import speech
 from tools.harness.person import Person
+from tools.harness.speech import ENGINES, Engine
 from tools.harness.xquad import DATA, Article, Evaluation, Question, empty_copy, read
 
 # The setting of a cross-encoder. Where it is set, each table has a line with it, too.
@@ -98,18 +99,25 @@ def check_reranker(person: Person, shape: Mapping[str, str]) -> None:
         sys.exit(f"The cross-encoder does not answer. The end of the app's log:\n{log[-2000:]}")
 
 
-def typed(data: Path, articles: Sequence[Article], questions: Sequence[Question]) -> Iterator[str]:
-    """The table of how people type."""
-    made = evaluate_typed.ways(articles, evaluate_typed.others(data))
+def typed(
+    made: Mapping[str, evaluate_typed.Typed],
+    articles: Sequence[Article],
+    questions: Sequence[Question],
+) -> Iterator[str]:
+    """The table of how people type, with a line for each way."""
     with empty_copy({}) as (person, site):
         evaluation = Evaluation(person, site, articles)
         yield from evaluate_typed.report(evaluation, made, questions)
 
 
-def spoken(articles: Sequence[Article], questions: Sequence[Question]) -> Iterator[str]:
-    """The table of the articles read aloud."""
-    with empty_copy({}) as (person, site):
-        yield from evaluate_speech.report(person, site, articles, questions)
+def spoken(
+    engines: Sequence[Engine], articles: Sequence[Article], questions: Sequence[Question]
+) -> Iterator[str]:
+    """The table of the articles read aloud, with a line for each engine."""
+    yield evaluate_speech.HEADER
+    for engine in engines:
+        with empty_copy({}) as (person, site):
+            yield evaluate_speech.line(person, site, engine, articles, questions)
     with empty_copy({}) as (person, site):
         yield evaluate_speech.pages(person, site, articles, questions)
 
@@ -135,13 +143,20 @@ def told(given: argparse.Namespace) -> Iterator[str]:
     articles, questions = read(given.data)
     articles = articles[: given.articles]
     questions = [each for each in questions if each.article < len(articles)]
-    if given.typed:
-        return typed(given.data, articles, questions)
+    if given.typed or given.languages:
+        translated = evaluate_typed.languages(evaluate_typed.others(given.data))
+        made = translated if given.languages else evaluate_typed.ways(articles) | translated
+        return typed(made, articles, questions)
     if given.speech:
-        return spoken(articles, questions)
+        return spoken(installed(given.engine), articles, questions)
     shapes = SHAPES if given.shapes else SHAPES[:1]
     of_sentences = [] if given.articles else evaluate_sentences.report(given.data)
     return chain(lines(shapes, articles, questions), of_sentences)
+
+
+def installed(name: str | None) -> list[Engine]:
+    """The engines that are installed, or the one of this name if it is."""
+    return [each for each in ENGINES if each.is_here and name in (None, each.name)]
 
 
 def missing(given: argparse.Namespace) -> str:
@@ -152,10 +167,11 @@ def missing(given: argparse.Namespace) -> str:
             "with questions.\nFetch xquad.en.json from https://github.com/google-deepmind/xquad "
             "(CC BY-SA 4.0), and name it: --data FILE"
         )
-    if given.speech and not speech.is_here():
+    if given.speech and not installed(given.engine):
+        wanted = [given.engine] if given.engine else [each.name for each in ENGINES]
         return (
-            f"There is no {speech.PROGRAM}, which reads the articles aloud. On Debian and Ubuntu: "
-            f"apt-get install {speech.PROGRAM}"
+            f"There is no {' and no '.join(wanted)}, to read the articles aloud. On Debian and "
+            f"Ubuntu: apt-get install {' '.join(wanted)}"
         )
     return ""
 
@@ -165,8 +181,10 @@ def main() -> int:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--shapes", action="store_true", help="compare ways to cut the texts")
     which.add_argument("--typed", action="store_true", help="compare ways to type questions")
+    which.add_argument("--languages", action="store_true", help="ask in other languages alone")
     which.add_argument("--speech", action="store_true", help="the articles read aloud")
     which.add_argument("--beir", type=Path, metavar="FOLDER", help="a collection in BEIR's form")
+    parser.add_argument("--engine", choices=[each.name for each in ENGINES], help="who reads aloud")
     parser.add_argument("--articles", type=int, help="the first so many articles alone")
     parser.add_argument("--data", type=Path, default=DATA)
     given = parser.parse_args()

@@ -1,10 +1,10 @@
 """How well the search finds what is said in recordings; a part of `make eval`.
 
-    python -m tools.evaluate --speech [--articles 5] [--data xquad.en.json]
+    python -m tools.evaluate --speech [--articles 5] [--engine flite] [--data xquad.en.json]
 
-The articles of XQuAD are read aloud by espeak-ng in several voices, at several speeds and with
-noise, and indexed as recordings; then its questions are asked. The sentence that is found should
-begin at the second at which the one that answers was spoken.
+The articles of XQuAD are read aloud by each engine that is installed, or by one, in several
+voices, at several speeds and with noise, and indexed as recordings; then its questions are asked.
+The sentence that is found should begin at the second at which the one that answers was spoken.
 """
 
 from __future__ import annotations
@@ -15,10 +15,9 @@ from typing import Any
 
 from tools.harness.person import Person
 from tools.harness.site import Page, Site
-from tools.harness.speech import Recording, Speaker, record
+from tools.harness.speech import Engine, Recording, Speaker, record
 from tools.harness.xquad import Article, Evaluation, Question
 
-VOICES = ("en-us", "en-gb", "en-gb-scotland", "en-us+f2", "en-gb+f4")
 # Words a minute.
 SPEEDS = (150, 175, 195)
 # Decibels by which a voice is louder than the noise.
@@ -26,58 +25,69 @@ ABOVE_NOISE = (20.0, 10.0)
 # Seconds by which a sentence may begin elsewhere than it was spoken.
 NEAR = 5.0
 HEADER = """\
-| recordings | minutes | questions | article first | sentence within 5 s, by words | by words and \
-meaning | the answer itself within 5 s |
-|---|---|---|---|---|---|---|"""
+| read by | recordings | minutes | indexed in | questions | article first | sentence within 5 s, \
+by words | by words and meaning | the answer itself within 5 s |
+|---|---|---|---|---|---|---|---|---|"""
 
 
-def speaker(number: int) -> Speaker:
-    """Who reads an article: all combinations by turns."""
+def speaker(engine: Engine, number: int) -> Speaker:
+    """Who reads an article: the voices, speeds and noises by turns."""
     return Speaker(
-        VOICES[number % len(VOICES)],
+        engine,
+        engine.voices[number % len(engine.voices)],
         SPEEDS[number % len(SPEEDS)],
         ABOVE_NOISE[number % len(ABOVE_NOISE)],
     )
 
 
-def report(
-    person: Person, site: Site, articles: Sequence[Article], questions: Sequence[Question]
-) -> Iterator[str]:
-    """The table, for a copy that is empty so far."""
-    recordings = [record(each.paragraphs, speaker(each.number), each.number) for each in articles]
+def line(
+    person: Person,
+    site: Site,
+    engine: Engine,
+    articles: Sequence[Article],
+    questions: Sequence[Question],
+) -> str:
+    """A line of the table, for a copy that is empty so far."""
+    recordings = [
+        record(each.paragraphs, speaker(engine, each.number), each.number) for each in articles
+    ]
     minutes = sum(each.seconds for each in recordings) / 60
     began = time.monotonic()
     evaluation = Evaluation(
         person, site, articles, lambda each: Page(recordings[each.number].wav, "audio/wav")
     )
-    yield f"{minutes:.0f} minutes of speech, searchable after {time.monotonic() - began:.0f} s"
-    yield HEADER
-    yield line(person, evaluation, recordings, questions, minutes)
+    took = time.monotonic() - began
+    found = answered(person, evaluation, recordings, questions)
+    right = [sum(each) for each in zip(*found, strict=True)]
+    shares = " | ".join(f"{100 * each / len(questions):.1f}%" for each in right)
+    return (
+        f"| {engine.name} | {len(recordings)} | {minutes:.0f} | {took:.0f} s | "
+        f"{len(questions):,} | {shares} |"
+    )
 
 
-def line(
+def answered(
     person: Person,
     evaluation: Evaluation,
     recordings: Sequence[Recording],
     questions: Sequence[Question],
-    minutes: float,
-) -> str:
-    """The shares of the questions that are answered."""
-    first = by_words = by_meaning = answers = 0
+) -> Iterator[tuple[bool, bool, bool, bool]]:
+    """For each question whether the right article is first; whether its first sentence begins
+    near the right one by words, and by words and meaning; and whether near the answer itself."""
     for question in questions:
         results = evaluation.ask(question.text)
         if evaluation.first(results) != question.article:
+            yield False, False, False, False
             continue
-        first += 1
         spoken = recordings[question.article].sentence_at(question.paragraph, question.answer)
-        began = begins(results[0]["passages"][0])
-        by_words += abs(began - spoken.start) <= NEAR
-        began = begins(by_its_meaning(person, question.text, results[0]))
-        by_meaning += abs(began - spoken.start) <= NEAR
-        answers += abs(began - spoken.second_of(question.answer)) <= NEAR
-    shares = [100 * each / len(questions) for each in (first, by_words, by_meaning, answers)]
-    cells = " | ".join(f"{each:.1f}%" for each in shares)
-    return f"| {len(recordings)} | {minutes:.0f} | {len(questions):,} | {cells} |"
+        by_words = begins(results[0]["passages"][0])
+        by_meaning = begins(by_its_meaning(person, question.text, results[0]))
+        yield (
+            True,
+            abs(by_words - spoken.start) <= NEAR,
+            abs(by_meaning - spoken.start) <= NEAR,
+            abs(by_meaning - spoken.second_of(question.answer)) <= NEAR,
+        )
 
 
 def pages(

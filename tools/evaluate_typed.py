@@ -1,9 +1,11 @@
 """How well the search bears how people type; a part of `make eval`.
 
     python -m tools.evaluate --typed [--articles 5] [--data xquad.en.json]
+    python -m tools.evaluate --languages [--articles 5] [--data xquad.en.json]
 
 Each question of XQuAD is asked in several ways, over the articles in English. Questions in another
-language are those of xquad.<language>.json beside the data, where such files are.
+language are those of xquad.<language>.json beside the data, where such files are; `--languages`
+asks those alone.
 """
 
 from __future__ import annotations
@@ -103,11 +105,10 @@ def others(data: Path) -> Mapping[str, Sequence[str]]:
     return found
 
 
-def ways(articles: Sequence[Article], translated: Mapping[str, Sequence[str]]) -> dict[str, Typed]:
-    """The ways to type a question, by what the table calls them. `translated` has the questions by
-    language, by their numbers."""
+def ways(articles: Sequence[Article]) -> dict[str, Typed]:
+    """The ways to type a question in English, by what the table calls them."""
     words = Words(articles)
-    made: dict[str, Typed] = {
+    return {
         "as it is": lambda asked: asked.text,
         "in lower case": lambda asked: lower_case(asked.text),
         "IN CAPITALS": lambda asked: asked.text.upper(),
@@ -119,9 +120,15 @@ def ways(articles: Sequence[Article], translated: Mapping[str, Sequence[str]]) -
         "its rarest word alone": lambda asked: words.rarest(asked.text),
         "the whole paragraph": lambda asked: articles[asked.article].paragraphs[asked.paragraph],
     }
-    for language, questions in translated.items():
-        made[f"in another language ({language})"] = lambda asked, of=questions: of[asked.number]  # type: ignore[misc]
-    return made
+
+
+def languages(translated: Mapping[str, Sequence[str]]) -> dict[str, Typed]:
+    """The same in other languages. `translated` has the questions by language, by their numbers."""
+
+    def way(questions: Sequence[str]) -> Typed:
+        return lambda asked: questions[asked.number]
+
+    return {f"in another language ({each})": way(of) for each, of in translated.items()}
 
 
 def report(

@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from tools.evaluate_typed import Words, lower_case, mistyped, others, ways, without_accents
+from tools.evaluate_typed import (
+    Words,
+    languages,
+    lower_case,
+    mistyped,
+    others,
+    ways,
+    without_accents,
+)
 from tools.harness.xquad import Article, read
 
 QUESTION = "Where did Käthe Kollwitz's brother study chemistry in 1891?"
@@ -70,7 +78,7 @@ def test_each_way_types_the_same_questions(tmp_path: Path) -> None:
     written("de", "Wer steht")
     articles, questions = read(data)
     assert [each.answer for each in questions] == [4, 4]
-    made = ways(articles, others(data))
+    made = ways(articles) | languages(others(data))
     typed = {name: way(questions[1]) for name, way in made.items()}
     assert typed["as it is"] == "Who stands 1?"
     assert typed["in lower case"] == "who stands 1"
