@@ -13,7 +13,7 @@ help:
 	@echo 'make test-rest what make test leaves out, but for soak and clients'
 	@echo 'make test-all both'
 	@echo 'make test-clients other programs against the stand-ins; downloads 750 MB'
-	@echo 'make eval     how well the search finds what it should (ARGS=--shapes, --typed, --speech, "--beir FOLDER")'
+	@echo 'make eval     how well the search finds what it should (ARGS=--shapes, --typed, --languages, --speech, "--beir FOLDER")'
 	@echo 'make bench    how long things take (ARGS=quick)'
 	@echo 'make soak     the fault tests at full length, with figures: hours (ARGS="-k crowd")'
 	@echo 'make pictures the pictures of docs/, taken anew'
