@@ -24,18 +24,22 @@ SPEEDS = (150, 175, 195)
 ABOVE_NOISE = (20.0, 10.0)
 # Seconds by which a sentence may begin elsewhere than it was spoken.
 NEAR = 5.0
+# Seconds by which the answer may be spoken outside the sentence that is found: when exactly it is
+# spoken is reckoned from its characters.
+ROUGHLY = 1.0
 HEADER = """\
 | read by | recordings | minutes | indexed in | questions | article first | sentence within 5 s, \
-by words | by words and meaning | the answer itself within 5 s |
-|---|---|---|---|---|---|---|---|---|"""
+by words | by words and meaning | the answer is spoken in it | it begins within 5 s of the answer |
+|---|---|---|---|---|---|---|---|---|---|"""
 
 
 def speaker(engine: Engine, number: int) -> Speaker:
-    """Who reads an article: the voices, speeds and noises by turns."""
+    """Who reads an article: all combinations by turns."""
+    turns, voice = divmod(number, len(engine.voices))
     return Speaker(
         engine,
-        engine.voices[number % len(engine.voices)],
-        SPEEDS[number % len(SPEEDS)],
+        engine.voices[voice],
+        SPEEDS[(number + turns) % len(SPEEDS)],
         ABOVE_NOISE[number % len(ABOVE_NOISE)],
     )
 
@@ -71,22 +75,25 @@ def answered(
     evaluation: Evaluation,
     recordings: Sequence[Recording],
     questions: Sequence[Question],
-) -> Iterator[tuple[bool, bool, bool, bool]]:
+) -> Iterator[tuple[bool, ...]]:
     """For each question whether the right article is first; whether its first sentence begins
-    near the right one by words, and by words and meaning; and whether near the answer itself."""
+    near the right one by words, and by words and meaning; whether the answer is spoken in that;
+    and whether it begins near the answer."""
     for question in questions:
         results = evaluation.ask(question.text)
         if evaluation.first(results) != question.article:
-            yield False, False, False, False
+            yield (False,) * 5
             continue
         spoken = recordings[question.article].sentence_at(question.paragraph, question.answer)
-        by_words = begins(results[0]["passages"][0])
-        by_meaning = begins(by_its_meaning(person, question.text, results[0]))
+        second = spoken.second_of(question.answer)
+        by_words, _ = seconds(results[0]["passages"][0])
+        begin, end = seconds(by_its_meaning(person, question.text, results[0]))
         yield (
             True,
             abs(by_words - spoken.start) <= NEAR,
-            abs(by_meaning - spoken.start) <= NEAR,
-            abs(by_meaning - spoken.second_of(question.answer)) <= NEAR,
+            abs(begin - spoken.start) <= NEAR,
+            begin - ROUGHLY <= second <= end + ROUGHLY,
+            abs(begin - second) <= NEAR,
         )
 
 
@@ -119,9 +126,10 @@ def holds(passage: Mapping[str, Any], paragraph: str, character: int) -> bool:
     return 0 <= start <= character < start + len(sentence)
 
 
-def begins(passage: Mapping[str, Any]) -> float:
-    """The second at which the sentence of a passage begins."""
-    return float(passage["sentence"]["locator"]["start"])
+def seconds(passage: Mapping[str, Any]) -> tuple[float, float]:
+    """When the sentence of a passage begins and ends."""
+    place = passage["sentence"]["locator"]
+    return float(place["start"]), float(place["end"])
 
 
 def by_its_meaning(person: Person, query: str, result: Mapping[str, Any]) -> Mapping[str, Any]:
