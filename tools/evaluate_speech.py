@@ -9,6 +9,7 @@ The sentence that is found should begin at the second at which the one that answ
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -36,12 +37,8 @@ by words | by words and meaning | the answer is spoken in it | it begins within 
 def speaker(engine: Engine, number: int) -> Speaker:
     """Who reads an article: all combinations by turns."""
     turns, voice = divmod(number, len(engine.voices))
-    return Speaker(
-        engine,
-        engine.voices[voice],
-        SPEEDS[(number + turns) % len(SPEEDS)],
-        ABOVE_NOISE[number % len(ABOVE_NOISE)],
-    )
+    ways = [*itertools.product(SPEEDS, ABOVE_NOISE)]
+    return Speaker(engine, engine.voices[voice], *ways[(turns + voice) % len(ways)])
 
 
 def line(
