@@ -1,7 +1,8 @@
 """How well the search finds what it should: `make eval`.
 
     python -m tools.evaluate [--shapes | --typed | --languages | --speech | --beir FOLDER]
-                             [--engine NAME] [--articles N] [--data FILE]
+                             [--engine NAME] [--articles N] [--every N]
+                             [--data FILE]
 
 Starts a copy of everything, submits each article of XQuAD as one long page over HTTP, asks all
 its questions and words that only one article has over HTTP, and prints a line of a table. With
@@ -138,11 +139,16 @@ def beir(folder: Path) -> int:
     return 0
 
 
-def told(given: argparse.Namespace) -> Iterator[str]:
-    """What was asked for, over the articles of XQuAD."""
+def chosen(given: argparse.Namespace) -> tuple[Sequence[Article], Sequence[Question]]:
+    """The first articles, and each Nth of their questions."""
     articles, questions = read(given.data)
     articles = articles[: given.articles]
-    questions = [each for each in questions if each.article < len(articles)]
+    return articles, [each for each in questions if each.article < len(articles)][:: given.every]
+
+
+def told(given: argparse.Namespace) -> Iterator[str]:
+    """What was asked for, over the articles of XQuAD."""
+    articles, questions = chosen(given)
     if given.typed or given.languages:
         translated = evaluate_typed.languages(evaluate_typed.others(given.data))
         made = translated if given.languages else evaluate_typed.ways(articles) | translated
@@ -150,7 +156,8 @@ def told(given: argparse.Namespace) -> Iterator[str]:
     if given.speech:
         return spoken(installed(given.engine), articles, questions)
     shapes = SHAPES if given.shapes else SHAPES[:1]
-    of_sentences = [] if given.articles else evaluate_sentences.report(given.data)
+    in_part = given.articles or given.every > 1
+    of_sentences = [] if in_part else evaluate_sentences.report(given.data)
     return chain(lines(shapes, articles, questions), of_sentences)
 
 
@@ -186,6 +193,7 @@ def main() -> int:
     which.add_argument("--beir", type=Path, metavar="FOLDER", help="a collection in BEIR's form")
     parser.add_argument("--engine", choices=[each.name for each in ENGINES], help="who reads aloud")
     parser.add_argument("--articles", type=int, help="the first so many articles alone")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="each Nth question alone")
     parser.add_argument("--data", type=Path, default=DATA)
     given = parser.parse_args()
     if given.beir:

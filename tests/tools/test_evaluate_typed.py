@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
 
+from tools.evaluate import chosen
 from tools.evaluate_typed import (
     Words,
     languages,
@@ -63,21 +65,35 @@ def test_the_rarest_word_is_one_that_is_there() -> None:
     assert words.rarest("Nobody knows dodos?") is None
 
 
+def written(folder: Path, language: str, question: str) -> Path:
+    """A file with two articles of one paragraph, of which two questions are asked."""
+    answers = [{"text": "heron", "answer_start": 5}]
+    asked = [{"question": f"{question} {n}?", "answers": answers} for n in range(2)]
+    article = {"paragraphs": [{"context": "The  heron stands still.", "qas": asked}]}
+    path = folder / f"xquad.{language}.json"
+    path.write_text(json.dumps({"data": [article, article]}))
+    return path
+
+
+def test_a_part_of_the_articles_and_of_the_questions(tmp_path: Path) -> None:
+    data = written(tmp_path, "en", "Who stands")
+
+    def numbers(articles: int | None, every: int) -> tuple[int, list[int]]:
+        given = Namespace(data=data, articles=articles, every=every)
+        some, questions = chosen(given)
+        return len(some), [each.number for each in questions]
+
+    assert numbers(None, 1) == (2, [0, 1, 2, 3])
+    assert numbers(1, 1) == (1, [0, 1])
+    assert numbers(None, 3) == (2, [0, 3])
+
+
 def test_each_way_types_the_same_questions(tmp_path: Path) -> None:
     """Also in the languages whose files are beside the data."""
-
-    def written(language: str, question: str) -> Path:
-        answers = [{"text": "heron", "answer_start": 5}]
-        asked = [{"question": f"{question} {n}?", "answers": answers} for n in range(2)]
-        paragraphs = [{"context": "The  heron stands still.", "qas": asked}]
-        path = tmp_path / f"xquad.{language}.json"
-        path.write_text(json.dumps({"data": [{"paragraphs": paragraphs}]}))
-        return path
-
-    data = written("en", "Who stands")
-    written("de", "Wer steht")
+    data = written(tmp_path, "en", "Who stands")
+    written(tmp_path, "de", "Wer steht")
     articles, questions = read(data)
-    assert [each.answer for each in questions] == [4, 4]
+    assert [each.answer for each in questions] == [4, 4, 4, 4]
     made = ways(articles) | languages(others(data))
     typed = {name: way(questions[1]) for name, way in made.items()}
     assert typed["as it is"] == "Who stands 1?"
