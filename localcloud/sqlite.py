@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+
+log = logging.getLogger(__name__)
 
 # Milliseconds to wait for another connection's lock before an error.
 BUSY_TIMEOUT_MS = 10_000
 # Bytes of a write-ahead log that stay when its content is in the file. It grows with the largest
 # transaction.
 WAL_BYTES = 16_000_000
+# SQLite's number for auto_vacuum = INCREMENTAL.
+_INCREMENTAL = 2
 
 
 class Damaged(sqlite3.DatabaseError):
@@ -70,6 +75,33 @@ def check(connection: sqlite3.Connection, path: Path) -> None:
         found = connection.execute("PRAGMA quick_check (1)").fetchone()[0]
     if found != "ok":
         raise Damaged(path, str(found).splitlines()[-1])
+
+
+def make_shrinkable(connection: sqlite3.Connection) -> None:
+    """Let `shrink` free the pages of the file one by one. A file of an earlier version is written
+    anew for that, or at a later start where there is no room for a second file."""
+    if connection.execute("PRAGMA auto_vacuum").fetchone()[0] == _INCREMENTAL:
+        return
+    connection.execute(f"PRAGMA auto_vacuum = {_INCREMENTAL}")
+    try:
+        connection.execute("VACUUM")
+    except sqlite3.OperationalError as error:
+        log.warning("the file cannot become smaller before a later start: %s", error)
+
+
+def shrink(connection: sqlite3.Connection, pages: int, spare: int = 0) -> bool:
+    """Give at most so many free pages back to the file system, but for the spare ones. Whether
+    there are more. The connection is in no transaction."""
+    before = _free_pages(connection)
+    if before <= spare:
+        return False
+    # A plain `execute` takes one step of this statement, and so frees one page.
+    connection.executescript(f"PRAGMA incremental_vacuum ({min(pages, before - spare)})")
+    return before > _free_pages(connection) > spare
+
+
+def _free_pages(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA freelist_count").fetchone()[0])
 
 
 def is_disk_full(error: BaseException) -> bool:

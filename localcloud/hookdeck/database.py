@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from localcloud.sqlite import check, connect, transaction
+from localcloud.sqlite import check, connect, shrink, transaction
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
@@ -60,6 +60,11 @@ class Database:
                 return work(connection)
 
         return await self._writer(committed)
+
+    async def shrink(self, pages: int) -> bool:
+        """Give at most so many free pages back to the file system. Returns whether there are
+        more."""
+        return await self._writer(lambda connection: shrink(connection, pages))
 
     def close(self) -> None:
         """Finish the writes that were requested, then stop."""

@@ -145,17 +145,7 @@ class Journal:
 
     async def shrink(self) -> bool:
         """Give free pages back to the file system. Returns whether there are more."""
-
-        def work(db: sqlite3.Connection) -> bool:
-            before = _free_pages(db)
-            db.execute(f"PRAGMA incremental_vacuum ({_PAGES})").fetchall()
-            return before > _free_pages(db) > 0
-
-        return await self.database.write(work)
-
-
-def _free_pages(db: sqlite3.Connection) -> int:
-    return int(db.execute("PRAGMA freelist_count").fetchone()[0])
+        return await self.database.shrink(_PAGES)
 
 
 def _add_events(

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import logging
 import sqlite3
 from collections.abc import Mapping
 
 from localcloud.hookdeck.models import Endpoint, Event, Request
+from localcloud.sqlite import make_shrinkable
 
-_log = logging.getLogger("hookdeck")
-# SQLite's number for auto_vacuum = INCREMENTAL.
-_INCREMENTAL = 2
 _ENDPOINT = """(
     seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, name TEXT NOT NULL UNIQUE,
     type TEXT NOT NULL, config TEXT NOT NULL,
@@ -85,20 +82,12 @@ UPDATE attempts SET body = NULL;
 
 
 def prepare(connection: sqlite3.Connection) -> None:
-    """Create what is missing, and change what an earlier version made.
-
-    Only a file whose pages can be freed one by one becomes smaller without being written anew.
-    """
+    """Create what is missing, and change what an earlier version made."""
     connection.executescript(f"BEGIN IMMEDIATE; {SCHEMA} COMMIT;")
     columns = {row["name"] for row in connection.execute("PRAGMA table_info (requests)")}
     if "body" in columns:
         connection.executescript(f"BEGIN IMMEDIATE; {MIGRATION} COMMIT;")
-    if connection.execute("PRAGMA auto_vacuum").fetchone()[0] != _INCREMENTAL:
-        connection.execute(f"PRAGMA auto_vacuum = {_INCREMENTAL}")
-        try:
-            connection.execute("VACUUM")
-        except sqlite3.OperationalError as error:  # no room for a second file, for example
-            _log.warning("the file cannot become smaller before a later start: %s", error)
+    make_shrinkable(connection)
 
 
 def to_event(row: sqlite3.Row) -> Event:

@@ -27,7 +27,7 @@ from localcloud.replicate.runner import CogModel
 from localcloud.replicate.staging import Staged, stage
 from localcloud.replicate.tables import SCHEMA, upgrade
 from localcloud.replicate.webhook_sender import FIRST_PAUSE, Courier, Signer
-from localcloud.sqlite import check, connect
+from localcloud.sqlite import check, connect, make_shrinkable, shrink
 
 log = logging.getLogger("localcloud.replicate")
 
@@ -42,6 +42,10 @@ INPUT_DEADLINE = 3600.0
 INPUT_STALL = 30.0
 # Seconds between two looks for expired data.
 HOUSEKEEPING_SECONDS = 0.5
+# Pages of the database, of 4 KiB, that one look gives back to the file system, and those that stay
+# free for the outputs of the next hour.
+FREED_PAGES = 250
+SPARE_PAGES = 4_000
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,8 @@ class Service:
         db = connect(path, schema=SCHEMA)
         check(db, path)
         upgrade(db)
+        make_shrinkable(db)
+        self._db = db
         self.courier = Courier(db, self.signer, settings.webhook_pause)
         self.predictions = Predictions(db, self.courier, settings.base)
         self.files = FileStore(db, settings.data_dir / "files", settings.base)
@@ -149,6 +155,7 @@ class Service:
                 self.predictions.end_overdue(now)
                 self.predictions.store.remove_data(now - self.settings.keep_data)
                 self.files.expire(now)
+                shrink(self._db, FREED_PAGES, SPARE_PAGES)
             except sqlite3.OperationalError as error:
                 log.error("nothing is ended or deleted while the disk is full: %s", error)
             await asyncio.sleep(HOUSEKEEPING_SECONDS)

@@ -67,6 +67,27 @@ def test_a_result_is_there_only_once_others_can_read_it(database: Database) -> N
     assert asyncio.run(write_then_read()) == 1
 
 
+def test_free_pages_are_given_back_many_at_once(database: Database) -> None:
+    async def scenario() -> list[int]:
+        await database.write(
+            lambda db: db.executemany("INSERT INTO seen VALUES (?)", [("x" * 4000,)] * 500)
+        )
+        await database.write(lambda db: db.execute("DELETE FROM seen"))
+        free = [free_pages(database)]
+        while await database.shrink(200):
+            free.append(free_pages(database))
+        return free
+
+    most, *fewer = asyncio.run(scenario())
+    assert 400 < most < 600
+    assert fewer == [most - 200, most - 400]
+    assert free_pages(database) == 0
+
+
+def free_pages(database: Database) -> int:
+    return int(database.reader.execute("PRAGMA freelist_count").fetchone()[0])
+
+
 def request_of(created_at: int) -> Request:
     names = (new_id("req"), "src", "edt", "POST", "", "", (), None, None, 0)
     return Request(*names, created_at=created_at, updated_at=created_at)
