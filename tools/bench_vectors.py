@@ -136,12 +136,19 @@ class Server:
         return self._spawn("atlas", [sys.executable, "-m", "localcloud.atlas", *place, *folder])
 
     def restart(self, how: signal.Signals, between: Callable[[], None], query: Floats) -> float:
-        """End the proxy, and start it again. Returns the seconds until a search is answered."""
+        """End the proxy, and start it again. Returns the seconds until a search is answered. Until
+        then it has to be refused. Raises RuntimeError if it finds nothing instead."""
+
+        def is_answered() -> bool:
+            if self.search(query):
+                return True
+            raise RuntimeError("an index that is loaded, or yet to load, found nothing")
+
         self._end(self._proxy, how)
         between()
         began = time.perf_counter()
         self._proxy = self._start_proxy()
-        wait_for(lambda: self.search(query), "an answer", despite=PyMongoError)
+        wait_for(is_answered, "an answer", despite=PyMongoError)
         return time.perf_counter() - began
 
     def create(self) -> Path:
