@@ -35,6 +35,9 @@ class WatchedStorage(Storage):  # type: ignore[misc]
             if had_room and str(error).startswith(DAMAGE):
                 sys.exit(_damaged(path, str(error)))
             raise
+        # What was read to open it would stay this thread's view of the database for as long as the
+        # process runs, and every former version of every document would be kept for it.
+        self.release_thread_snapshot()
         room.watch(self)
 
 

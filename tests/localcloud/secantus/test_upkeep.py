@@ -70,3 +70,19 @@ def test_no_write_shortens_the_oplog_by_all_that_is_too_old(forgetful: Server) -
         before = oplog.count_documents({})
         collection.update_many({}, {"$inc": {"n": 1}})
         assert before + 1_000 - 2_000 <= oplog.count_documents({}) < before
+
+
+def test_former_versions_are_not_kept_after_a_second_start(tmp_path: Path) -> None:
+    """What the start has read is no view of the database that lasts as long as the process."""
+    for start in range(2):
+        with ExitStack() as running:
+            server = Server(tmp_path)
+            running.callback(server.stop)
+            server.wait()
+            collection = server.collection("busy")
+            if start == 0:
+                collection.insert_many({"n": 0, "filling": "x" * 500} for _ in range(500))
+            for _ in range(8):
+                collection.update_many({}, {"$inc": {"n": 1}})
+            server.client.admin.command("fsync")
+            assert (tmp_path / "db" / "WiredTigerHS.wt").stat().st_size < 100_000, start
