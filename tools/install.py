@@ -2,7 +2,7 @@
 
     python tools/install.py GROUP...
 
-Runs on the system's Python with nothing but the standard library. A second run finds its
+Runs on any Python with nothing but the standard library. A second run finds its
 stamp and returns at once. Poetry is told where packages come from by pip's own settings.
 """
 
@@ -24,6 +24,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 POETRY = ("poetry==2.5.1", "poetry-plugin-pypi-mirror==0.6.5")
+
+# The Python with which environments are made: not that of `.venv`, which is deleted before.
+BASE_PYTHON = str(getattr(sys, "_base_executable", None) or sys.executable)
 
 # What `pip install` itself would use: its files, its environment, or its built-in default.
 ASK_PIP = """
@@ -128,11 +131,11 @@ class Installer:
         if not all(map(importlib.util.find_spec, ("venv", "ensurepip"))):
             version = "{}.{}".format(*sys.version_info[:2])
             raise InstallError(
-                f"{sys.executable} comes without its venv module.\n"
+                f"{BASE_PYTHON} comes without its venv module.\n"
                 f"Debian, Ubuntu: apt install python{version}-venv (or python3-venv)"
             )
         shutil.rmtree(path, ignore_errors=True)
-        self._run([sys.executable, "-m", "venv", str(path)], without_misleading(os.environ))
+        self._run([BASE_PYTHON, "-m", "venv", str(path)], without_misleading(os.environ))
 
     def _sync(self, groups: Sequence[str]) -> None:
         total, done = 0, 0

@@ -42,11 +42,15 @@ def no_index(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_RETRIES", "0")
 
 
-def python_sh(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def python_sh(
+    folder: Path, *arguments: str, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """What the script does in that folder."""
     shell = shutil.which("sh")
     assert shell is not None
     return subprocess.run(
         [shell, str(ROOT / "tools" / "python.sh"), *arguments],
+        cwd=folder,
         env=environment,
         capture_output=True,
         text=True,
@@ -54,19 +58,19 @@ def python_sh(*arguments: str, **environment: str) -> subprocess.CompletedProces
     )
 
 
-def test_the_named_python_runs() -> None:
-    ran = python_sh("-c", "print(6 * 7)", PYTHON=sys.executable)
+def test_the_named_python_runs(tmp_path: Path) -> None:
+    ran = python_sh(tmp_path, "-c", "print(6 * 7)", PYTHON=sys.executable)
     assert (ran.returncode, ran.stdout) == (0, "42\n")
 
 
-def test_a_named_python_that_does_not_serve_is_refused() -> None:
-    ran = python_sh("-c", "print(6 * 7)", PYTHON="/bin/false", PATH=os.environ["PATH"])
+def test_a_named_python_that_does_not_serve_is_refused(tmp_path: Path) -> None:
+    ran = python_sh(tmp_path, "-c", "print(6 * 7)", PYTHON="/bin/false", PATH=os.environ["PATH"])
     assert (ran.returncode, ran.stdout) == (1, "")
     assert "PYTHON=/bin/false is not a Python 3.11, 3.12 or 3.13" in ran.stderr
 
 
-def test_without_any_python_it_says_which_is_needed() -> None:
-    ran = python_sh("-c", "print(6 * 7)", PATH="/nowhere")
+def test_without_any_python_it_says_which_is_needed(tmp_path: Path) -> None:
+    ran = python_sh(tmp_path, "-c", "print(6 * 7)", PATH="/nowhere")
     assert (ran.returncode, ran.stdout) == (1, "")
     assert "Python 3.11, 3.12 or 3.13 is needed" in ran.stderr
 
@@ -74,8 +78,42 @@ def test_without_any_python_it_says_which_is_needed() -> None:
 def test_a_programs_name_alone_proves_nothing(tmp_path: Path) -> None:
     for name, serves in (("python3.13", "/bin/false"), ("python3.11", sys.executable)):
         (tmp_path / name).symlink_to(serves)
-    ran = python_sh("-c", "print(6 * 7)", PATH=str(tmp_path))
+    ran = python_sh(tmp_path, "-c", "print(6 * 7)", PATH=str(tmp_path))
     assert (ran.returncode, ran.stdout) == (0, "42\n")
+
+
+def test_the_python_of_what_is_installed_comes_first(checkout: Path) -> None:
+    (checkout / "python3.13").symlink_to("/bin/false")
+    ran = python_sh(checkout, "-c", "print(6 * 7)", PATH=str(checkout))
+    assert (ran.returncode, ran.stdout) == (0, "42\n")
+
+
+def test_an_environment_whose_python_is_gone_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "python").symlink_to("/nowhere/python")
+    (tmp_path / "python3.11").symlink_to(sys.executable)
+    ran = python_sh(tmp_path, "-c", "print(6 * 7)", PATH=str(tmp_path))
+    assert (ran.returncode, ran.stdout) == (0, "42\n")
+
+
+@pytest.mark.usefixtures("no_index")
+def test_an_environment_can_be_made_anew_by_its_own_python(tmp_path: Path) -> None:
+    """It gets as far as to install Poetry, with an environment of its own for that."""
+    for name in ("install.py", "python.sh"):
+        (tmp_path / "tools").mkdir(exist_ok=True)
+        shutil.copy(ROOT / "tools" / name, tmp_path / "tools")
+    (tmp_path / "poetry.lock").write_text("locked")
+    own = tmp_path / ".poetry" / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(own)], check=True)
+    made = subprocess.run(
+        [str(own / "bin" / "python"), "tools/install.py", "main"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "No matching distribution found for poetry" in made.stderr
+    assert (own / "bin" / "pip").exists()
 
 
 def test_what_is_installed_is_left_alone(checkout: Path) -> None:
