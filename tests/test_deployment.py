@@ -73,7 +73,7 @@ def image(name: str, folder: Path) -> Path:
     [
         ("app", "import app, serve; import localcloud"),
         ("app", "import app, serve"),
-        ("local", "import app, serve; import localcloud.__main__, localcloud.launcher"),
+        ("local", "import app, serve; import localcloud.command, localcloud.launcher"),
     ],
     ids=["the app alone has no stand-ins", "the app", "the app with the stand-ins"],
 )

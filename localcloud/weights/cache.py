@@ -20,20 +20,13 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from localcloud.cache import cache_dir as cache_dir
 from localcloud.weights import hub
 from localcloud.weights.packages import MODELS as MODELS
 from localcloud.weights.packages import Model, check
 from localcloud.weights.wheels import Advance, WeightsError, join
 
 MANIFEST = "manifest.json"
-
-
-def cache_dir() -> Path:
-    """The project's folder in the user's cache, which may not exist yet."""
-    home = os.environ.get("XDG_CACHE_HOME")
-    if not home:
-        home = "~/Library/Caches" if sys.platform == "darwin" else "~/.cache"
-    return Path(home).expanduser() / "index-all-the-things"
 
 
 def present(name: str) -> Path | None:

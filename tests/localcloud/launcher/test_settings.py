@@ -19,7 +19,8 @@ from tools.harness.cloud import ROOT, clean_environment
 
 WHERE_SETTINGS_ARE_READ = [
     "config.py",
-    *(f"localcloud/{name}.py" for name in ("launch_settings", "weights/cache", "weights/packages")),
+    *(f"localcloud/{name}.py" for name in ("cache", "launch_settings")),
+    *(f"localcloud/weights/{name}.py" for name in ("cache", "packages")),
 ]
 
 
