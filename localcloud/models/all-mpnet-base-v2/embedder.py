@@ -10,6 +10,7 @@ import graph
 import numpy as np
 import openvino as ov
 from batching import batches
+from compiled import Compiled, compile_int8
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
@@ -44,8 +45,12 @@ class Embedder:
             "INFERENCE_NUM_THREADS": str(threads or os.cpu_count() or 1),
             "ENABLE_CPU_PINNING": "NO",
         }
-        compiled = ov.Core().compile_model(graph.load(folder, in_int8=in_int8), "CPU", options)
-        self._requests = [compiled.create_infer_request() for _ in range(streams)]
+        if in_int8:
+            self._compiled = compile_int8(folder, options)
+        else:
+            model = ov.Core().compile_model(graph.load(folder), "CPU", options)
+            self._compiled = Compiled(model, None)
+        self._requests = [self._compiled.model.create_infer_request() for _ in range(streams)]
         for stream in range(streams):  # the first text takes half a second more than others
             self.infer(self.word_pieces(["The first text."]), stream)
 

@@ -27,7 +27,8 @@ PADDING_ID = 1
 EPSILON = 1e-5
 BUCKETS = 32
 MAX_DISTANCE = 128
-IR_NAME = "openvino_model.xml"
+IR_NAME, IR_WEIGHTS = "openvino_model.xml", "openvino_model.bin"
+SAFETENSORS = "model.safetensors"
 
 Weights = dict[str, NDArray[np.float32]]
 Node = Any
@@ -154,7 +155,7 @@ def build(weights: Weights) -> ov.Model:
 
 def convert(folder: Path) -> None:
     """Write the graph beside the folder's model.safetensors. It takes 218 MB."""
-    model = build(read_safetensors(folder / "model.safetensors"))
+    model = build(read_safetensors(folder / SAFETENSORS))
     ov.save_model(model, folder / IR_NAME, compress_to_fp16=True)
 
 
@@ -172,14 +173,19 @@ def _widen(model: ov.Model) -> None:
             product.input(1).replace_source_output(weights.output(0))
 
 
+def files(folder: Path) -> list[Path]:
+    """What `load` reads: the prepared graph and its weights, or the safetensors file."""
+    for names in ((IR_NAME, IR_WEIGHTS), (SAFETENSORS,)):
+        if (folder / names[0]).exists():
+            return [folder / name for name in names]
+    raise FileNotFoundError(f"{folder} holds neither {IR_NAME} nor {SAFETENSORS}")
+
+
 def load(folder: Path, *, in_int8: bool = False) -> ov.Model:
     """The prepared graph if it exists, else one built from the safetensors file."""
-    if (folder / IR_NAME).exists():
-        model = ov.Core().read_model(folder / IR_NAME)
-    elif (folder / "model.safetensors").exists():
-        model = build(read_safetensors(folder / "model.safetensors"))
-    else:
-        raise FileNotFoundError(f"{folder} holds neither {IR_NAME} nor model.safetensors")
+    source = files(folder)[0]
+    is_prepared = source.name == IR_NAME
+    model = ov.Core().read_model(source) if is_prepared else build(read_safetensors(source))
     if in_int8:
         int8.quantize(model)
     _widen(model)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -142,6 +144,29 @@ def test_int8_stays_near_to_float32() -> None:
     cosines = (exact * quick).sum(axis=1)
     assert cosines.min() > 0.99
     assert cosines.mean() > 0.996
+
+
+def test_the_compiled_graph_is_kept_and_made_again_when_it_is_damaged(tmp_path: Path) -> None:
+    embedder = module_of("all-mpnet-base-v2", "embedder")
+    for path in weights.ensure("all-mpnet-base-v2").iterdir():
+        if not path.name.startswith("compiled"):
+            (tmp_path / path.name).symlink_to(path)
+
+    def vectors() -> tuple[np.ndarray, float]:
+        """Those of a model that is loaded now, and when its kept graph was written."""
+        found = embedder.Embedder(tmp_path, in_int8=True).embed(["The first text.", LONG])
+        (kept,) = tmp_path.glob("compiled-int8-*")
+        return found, kept.stat().st_mtime
+
+    first, written = vectors()
+    again, then = vectors()
+    assert then == written
+    assert np.allclose(first, again, atol=1e-6)
+    (kept,) = tmp_path.glob("compiled-int8-*")
+    os.truncate(kept, 1_000_000)
+    mended, written_again = vectors()
+    assert written_again > written
+    assert np.allclose(first, mended, atol=1e-6)
 
 
 def test_predictions_at_once_get_their_own_vectors(mpnet: CogServer) -> None:
