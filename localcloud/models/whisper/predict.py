@@ -6,6 +6,7 @@ The choices of inputs are literals in this file, because Cog reads them from its
 import os
 import time
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from audio import Recording
@@ -97,8 +98,12 @@ class Progress:
 
 class Predictor(BaseRunner):
     def setup(self) -> None:
-        """Load the weights from the folder (or model name) in WHISPER_WEIGHTS, or from weights/."""
-        self.transcriber = Transcriber(os.environ.get("WHISPER_WEIGHTS") or "weights")
+        """Load nothing yet: a copy that gets no recording should not pay for the model."""
+
+    @cached_property
+    def transcriber(self) -> Transcriber:
+        """The weights from the folder (or model name) in WHISPER_WEIGHTS, or from weights/."""
+        return Transcriber(os.environ.get("WHISPER_WEIGHTS") or "weights")
 
     def run(
         self,
