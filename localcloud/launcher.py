@@ -94,10 +94,10 @@ class Launcher:
         parts = self._connect(self._start_stand_ins())
         self._add("the app", CLIENTS, parts.app())
         self._create_indexes(parts)
+        self._add("the worker", CLIENTS, parts.worker())
         if self._chosen.local_replicate:
             self._await_part("replicate", parts)
         self._await("app", partial(readiness.http_problem, self._chosen.address), parts)
-        self._add("the worker", CLIENTS, parts.worker())
 
     def _check_port(self) -> None:
         host, port = self._chosen.host, self._chosen.port
@@ -171,12 +171,13 @@ class Launcher:
         return replace(parts, endpoints=read_endpoints(self._env_file))
 
     def _create_indexes(self, parts: Parts) -> None:
-        if self._chosen.local_mongodb:
-            uri = parts.endpoints[MONGODB_CONNECTION_URI]
+        """Run the setup script that creates the indexes, unless they are there."""
+        found = parts.endpoints
+        if self._chosen.local_mongodb and self._indexes.is_needed(self._root, found):
+            uri = found[MONGODB_CONNECTION_URI]
             self._await("mongodb", partial(readiness.mongodb_problem, uri), parts)
-            if self._indexes.is_needed(self._root, parts.endpoints):
-                self._run_script("create-indexes", parts)
-                self._indexes.note_run(self._root, parts.endpoints)
+            self._run_script("create-indexes", parts)
+            self._indexes.note_run(self._root, found)
 
     def _run_script(self, name: str, parts: Parts) -> None:
         log.info("running %s.py", name)
