@@ -8,6 +8,7 @@ help: it follows the thread that started the worker, which Cog does from a threa
 import contextlib
 import os
 import pathlib
+import select
 import threading
 import time
 
@@ -17,6 +18,11 @@ OOM_SCORE_ADJUSTMENT = "500"
 
 
 def _follow(parent: int) -> None:
+    with contextlib.suppress(AttributeError, OSError):  # not Linux, or a Linux before 5.3
+        ended = select.poll()
+        ended.register(os.pidfd_open(parent), select.POLLIN)
+        if os.getppid() == parent:  # else its id may be another process's by now
+            ended.poll()
     while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(1)
