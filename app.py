@@ -76,7 +76,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or Settings.from_env()
     settings.check()
     log_without(_secrets(settings))
-    sandbox.prepare(preload())
+    sandbox.preload(preload())
     database = Database(settings.mongo.uri, settings.mongo.name)
     replicate = ReplicateClient(settings.replicate_api_token, settings.replicate_base_url)
     count_tokens = load_counter(settings.tokenizer)
@@ -227,7 +227,8 @@ def _reranker(settings: Settings) -> Reranker | None:
 
 
 def _prepare(*models: LocalModel | Reranker | None) -> None:
-    """Load the models that are to be in this process."""
+    """Begin to load the parsers, and load the models that are to be in this process."""
+    sandbox.start()
     for model in models:
         if model:
             model.prepare()

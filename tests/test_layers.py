@@ -130,7 +130,7 @@ def test_config_alone_reads_the_environment() -> None:
     # the fourth looks at processes.
     other_uses = {
         "allthethings/hookdeck/connections.py",
-        "allthethings/processors/sandbox.py",
+        "allthethings/processors/low_priority.py",
         "allthethings/processors/frames.py",
         "allthethings/store/owners.py",
     }

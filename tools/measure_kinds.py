@@ -386,7 +386,7 @@ KINDS: dict[str, tuple[list[Trial], list[Trial]]] = {
 
 
 def main(wanted: Sequence[str]) -> None:
-    sandbox.prepare(preload())
+    sandbox.preload(preload())
     sandbox.WALL_SECONDS = 600.0  # other programs may keep the machine busy
     print("| kind | typical file | largest allowed |\n|---|---|---|")
     for kind in wanted or KINDS:

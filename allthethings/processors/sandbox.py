@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import os
 import pickle
 import resource
 import signal
@@ -22,8 +21,8 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 _context = multiprocessing.get_context("forkserver")
 
-# Added to the niceness of these processes: pages and callbacks go first.
-NICENESS = 5
+# The module that lowers the priority of the server, and of all that it forks.
+LOW_PRIORITY = "allthethings.processors.low_priority"
 # Seconds of wall time after which a process is killed: the machine is too busy to give it its CPU
 # seconds. Shorter than a lease.
 WALL_SECONDS = 25.0
@@ -41,9 +40,14 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def prepare(modules: Sequence[str]) -> None:
-    """Start the server, which imports these modules, without waiting for it."""
-    _context.set_forkserver_preload(list(modules))
+def preload(modules: Sequence[str]) -> None:
+    """Have the server import these modules when it starts: for the first function, unless `start`
+    was called before."""
+    _context.set_forkserver_preload([LOW_PRIORITY, *modules])
+
+
+def start() -> None:
+    """Start the server, without waiting until it has imported its modules."""
     forkserver.ensure_running()
 
 
@@ -145,7 +149,6 @@ def _work(
     args: Any,
     kwargs: dict[str, Any],
 ) -> None:
-    os.nice(NICENESS)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # SIGXCPU would dump core
     # The hard limit is a SIGKILL: a busy machine may count two seconds before it sends SIGXCPU.
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 5))

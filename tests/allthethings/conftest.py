@@ -10,4 +10,4 @@ from allthethings.processors import preload, sandbox
 @pytest.fixture(scope="session", autouse=True)
 def _parsers() -> None:
     """Parsers are imported once, as in the app, and not by the process of each document."""
-    sandbox.prepare(preload())
+    sandbox.preload(preload())

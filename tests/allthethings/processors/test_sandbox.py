@@ -116,3 +116,19 @@ def test_its_processes_do_not_import_the_app() -> None:
     """Each imports `serve`, the main module of the process that has started it."""
     code = "import sys, serve; sys.exit(bool({'app', 'flask', 'pymongo'} & set(sys.modules)))"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def test_the_server_starts_with_the_first_function_at_a_low_priority() -> None:
+    code = (
+        "import os\n"
+        "from multiprocessing import forkserver\n"
+        "from allthethings.processors import sandbox\n"
+        "sandbox.preload(['json'])\n"
+        "assert forkserver._forkserver._forkserver_pid is None\n"
+        "own = os.getpriority(os.PRIO_PROCESS, 0)\n"
+        "print(sandbox.run_within(60, os.getpriority, os.PRIO_PROCESS, 0) - own)\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout == "5\n"
