@@ -53,6 +53,7 @@ _read_oplog_scan = Storage.read_oplog_scan
 _iter_oplog_oldest = Storage._iter_oplog_oldest
 _aggregate: Callable[[Document, Any], Document] = commands._HANDLERS["aggregate"]
 _get_more: Callable[[Document, Any], Document] = commands._HANDLERS["getMore"]
+_kill_cursors: Callable[[Document, Any], Document] = commands._HANDLERS["killCursors"]
 
 
 class _Write(threading.local):
@@ -94,6 +95,7 @@ def apply() -> None:
     TransactionRegistry.record_retryable = retries.record_retryable
     commands._HANDLERS["aggregate"] = aggregate
     commands._HANDLERS["getMore"] = get_more
+    commands._HANDLERS["killCursors"] = kill_cursors
 
 
 def find_matching(
@@ -295,9 +297,21 @@ def get_more(doc: Document, ctx: Any) -> Document:
     wait = doc.get("maxTimeMS", streams.DEFAULT_WAIT_MS)
     if stream is not None and isinstance(wait, int) and wait > 0 and streams.waits(stream):
         tails = _kept(ctx.storage, Tails)
-        if not streams.await_change(ctx.storage, tails, stream, wait / 1000):
+
+        def is_open() -> bool:
+            return known.get(doc["getMore"]) is stream
+
+        if not streams.await_change(ctx.storage, tails, stream, wait / 1000, is_open):
             doc = {**doc, "maxTimeMS": 0}  # it has waited
     return _get_more(doc, ctx)
+
+
+def kill_cursors(doc: Document, ctx: Any) -> Document:
+    """SecantusDB lets a killed stream wait for its change to the end."""
+    answer = _kill_cursors(doc, ctx)
+    with ctx.storage._oplog_cv:
+        ctx.storage._oplog_cv.notify_all()
+    return answer
 
 
 def _kept(store: Any, kind: Callable[[Any], Kept]) -> Kept:

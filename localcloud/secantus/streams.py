@@ -56,12 +56,14 @@ def waits(stream: Any) -> bool:
     return bool(follows and not (stream.remaining or stream.invalidated or stream.dropped))
 
 
-def await_change(store: Any, tails: Tails, stream: Any, seconds: float) -> bool:
+def await_change(
+    store: Any, tails: Tails, stream: Any, seconds: float, is_open: Callable[[], bool]
+) -> bool:
     """Wait until the stream has something to tell, or ends; whether that is so."""
 
     def is_there() -> bool:
         position = int(stream.position_seq)
-        if stream.invalidated or stream.dropped or store._shutting_down:
+        if stream.invalidated or stream.dropped or store._shutting_down or not is_open():
             return True
         is_visible = int(store.oplog_visible_tail_seq_nolock()) > position
         return is_visible and tails.of(str(stream.namespace)) > position

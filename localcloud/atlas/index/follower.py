@@ -30,7 +30,14 @@ from pymongo.change_stream import ChangeStream
 from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 
 from localcloud.atlas.index.stores import Store, Token, encode_id
-from localcloud.atlas.wire.upstream import Document, Namespace, Upstream, WriteClock
+from localcloud.atlas.wire.upstream import (
+    AWAIT_MS,
+    IDLE_AWAIT_MS,
+    Document,
+    Namespace,
+    Upstream,
+    WriteClock,
+)
 
 log = logging.getLogger("atlas.follower")
 
@@ -110,6 +117,8 @@ class Follower:
         # When a new index may be used at the earliest, on the monotonic clock.
         self._usable_at = 0.0
         self._position: Token | None = None
+        # The stream in which the thread may be waiting.
+        self._stream: ChangeStream[Document] | None = None
         # The WriteClock's count up to which the index includes all writes.
         self._current = -1
         self._caught_up = False
@@ -125,11 +134,13 @@ class Follower:
     def stop(self) -> None:
         """Ask the thread to end after a last commit."""
         self._stopping.set()
+        if (stream := self._stream) is not None:
+            self._upstream.interrupt(self._namespace, stream)
 
     def discard(self) -> None:
         """Ask the thread to end and to delete the index from disk."""
         self._discarded = True
-        self._stopping.set()
+        self.stop()
 
     def join(self) -> None:
         self._thread.join()
@@ -217,9 +228,12 @@ class Follower:
             self._scan()
         moved = self._upstream.uuid(self._namespace) != self._uuid
         with self._upstream.watch(self._namespace, self._position) as stream:
+            self._stream = stream
             if not moved and not self._caught_up and self._nothing_pending():
                 self._rest()
             while not self._stopping.is_set():
+                is_idle = self._caught_up and not self._changes and not moved
+                self._upstream.set_wait(stream, IDLE_AWAIT_MS if is_idle else AWAIT_MS)
                 change = stream.try_next()
                 if change is None:
                     if moved:  # and the stream reports no rename

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from bson.timestamp import Timestamp
 from pymongo import MongoClient
-from pymongo.change_stream import CollectionChangeStream
+from pymongo.change_stream import ChangeStream, CollectionChangeStream
 from pymongo.collection import Collection
+from pymongo.errors import PyMongoError
 
 from localcloud.atlas.wire.messages import LOSSLESS
 
 # Milliseconds that the server waits for a change before it answers with none.
 AWAIT_MS = 500
+# The same for a stream whose follower has nothing to do until a change comes.
+IDLE_AWAIT_MS = 5_000
 # Documents in each batch of a scan.
 SCAN_BATCH = 500
 # Milliseconds after which an unreachable server counts as away.
@@ -85,6 +89,7 @@ class Upstream:
             directConnection=True,
             serverSelectionTimeoutMS=SELECTION_TIMEOUT_MS,
             socketTimeoutMS=SOCKET_TIMEOUT_MS,
+            serverMonitoringMode="poll",  # a stream of heartbeats takes two threads that wake often
             maxPoolSize=None,  # every collection with an index keeps a connection at its changes
         )
 
@@ -112,6 +117,19 @@ class Upstream:
         return self._collection(namespace).watch(
             full_document="updateLookup", resume_after=token, max_await_time_ms=await_ms
         )
+
+    def set_wait(self, stream: ChangeStream[Document], milliseconds: int) -> None:
+        """Choose how long the stream waits for its next change.
+
+        pymongo lets that be chosen only for the whole life of a stream.
+        """
+        stream._cursor._max_await_time_ms = milliseconds
+
+    def interrupt(self, namespace: Namespace, stream: ChangeStream[Document]) -> None:
+        """End the stream's wait for a change, if the server is there. The stream goes on."""
+        with contextlib.suppress(PyMongoError):
+            cursors = [stream._cursor.cursor_id]
+            self._client[namespace.db].command("killCursors", namespace.collection, cursors=cursors)
 
     def token(self, namespace: Namespace) -> Token:
         """A resume token for this moment."""

@@ -8,6 +8,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -239,6 +240,27 @@ def test_a_write_elsewhere_is_not_waited_for(
         assert set(asked) == {namespace(collection)}
         asked.clear()
     indexes.stop()
+    upstream.close()
+
+
+def test_an_interrupted_stream_goes_on(atlas: Atlas, collection: Documents) -> None:
+    upstream, place = Upstream(atlas.upstream_port), namespace(collection)
+    with (
+        upstream.watch(place, upstream.token(place)) as stream,
+        ThreadPoolExecutor() as threads,
+    ):
+        upstream.set_wait(stream, round(2_000 * PATIENCE))
+        told = threads.submit(stream.try_next)
+
+        def has_ended() -> bool:
+            upstream.interrupt(place, stream)
+            return bool(told.done())
+
+        wait_for(has_ended, "the end of the wait")
+        assert told.result() is None
+        collection.insert_one({"_id": 1})
+        change = wait_for(stream.try_next, "the change")
+        assert change["documentKey"] == {"_id": 1}
     upstream.close()
 
 

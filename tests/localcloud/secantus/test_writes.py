@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pymongo import MongoClient, monitoring
 from pymongo.collection import Collection
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from tests.localcloud.secantus.servers import Document, Server
 
@@ -153,3 +153,23 @@ def test_a_stream_sleeps_until_its_own_collection_changes(
         change(collection)
         assert told.result(LONG / 1000) is not None
     assert counter.asked == 1
+
+
+def test_a_stream_that_is_killed_waits_no_longer(
+    servers: tuple[Server, Server], collection: Collection[Document]
+) -> None:
+    counter, name = _Counter(), collection.name
+    collection.insert_one({"_id": 1})
+    uri = f"mongodb://127.0.0.1:{servers[0].port}/?directConnection=true"
+    with (
+        MongoClient[Document](uri, event_listeners=[counter]) as client,
+        ThreadPoolExecutor() as threads,
+    ):
+        watching: Document = {"aggregate": name, "pipeline": [{"$changeStream": {}}], "cursor": {}}
+        number = client.test.command(watching)["cursor"]["id"]
+        more = {"getMore": number, "collection": name, "maxTimeMS": 2 * LONG}
+        told = threads.submit(client.test.command, more)
+        assert counter.began.wait(LONG / 1000)
+        collection.database.command("killCursors", name, cursors=[number])
+        with pytest.raises(OperationFailure, match="cursor id"):
+            told.result(LONG / 1000)
