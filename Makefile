@@ -45,6 +45,7 @@ eval:
 bench:
 	$(install) main localcloud mcp dev
 	@$(python) -m localcloud.weights
+	@$(python) -m tools.bench_start $(ARGS)
 	@$(python) -m tools.bench_search $(ARGS)
 	@$(python) -m tools.bench_vectors $(ARGS)
 	@$(python) -m tools.bench_home $(ARGS)
