@@ -67,6 +67,8 @@ def main() -> None:
         except BlockingIOError:
             parser.error(f"another process uses {arguments.data_dir}")
         asyncio.run(_serve(arguments))
+        logging.shutdown()
+        os._exit(0)  # pymongo would wait up to half a second for threads of its closed client
 
 
 def _allow_connections() -> None:
