@@ -61,6 +61,12 @@ class Settings:
         return self.operator.get("QUERY_EMBEDDINGS", "local" if at_hand else "replicate")
 
     @property
+    def can_search(self) -> bool:
+        """Whether a search needs no password, and asks no service but those of this machine."""
+        open_here = "APP_PASSWORD" not in self.operator
+        return open_here and self.local_mongodb and self.query_embeddings == "local"
+
+    @property
     def search_pace(self) -> list[str]:
         """The options of the local Atlas for how fast its indexes follow, without the defaults."""
         options = {

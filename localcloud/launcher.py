@@ -98,6 +98,14 @@ class Launcher:
         if self._chosen.local_replicate:
             self._await_part("replicate", parts)
         self._await("app", partial(readiness.http_problem, self._chosen.address), parts)
+        self._search_once()
+
+    def _search_once(self) -> None:
+        """Ask a search, so that nobody's search is the first, which takes twice as long."""
+        if self._chosen.can_search:
+            reason = readiness.http_problem(self._chosen.address, readiness.SEARCH)
+            if reason is not None:
+                log.warning("a search failed: %s", reason)
 
     def _check_port(self) -> None:
         host, port = self._chosen.host, self._chosen.port

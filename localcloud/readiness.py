@@ -1,17 +1,20 @@
-"""Asks whether a server is ready: by GET /healthz, or by a write to MongoDB that is read again."""
+"""Asks whether a server is ready: over HTTP, or by a write to MongoDB that is read again."""
 
 from __future__ import annotations
 
 import http.client
 from urllib.parse import urlsplit
 
+HEALTH = "/healthz"
+SEARCH = "/search?query=ready"
 
-def http_problem(address: str, timeout: float = 5.0) -> str | None:
-    """None if GET /healthz answers 200, else the problem in words."""
+
+def http_problem(address: str, path: str = HEALTH, timeout: float = 5.0) -> str | None:
+    """None if GET of the path answers 200, else the problem in words."""
     url = urlsplit(address)
     connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=timeout)
     try:
-        connection.request("GET", "/healthz")
+        connection.request("GET", path)
         answer = connection.getresponse()
         body = answer.read(2_000).decode(errors="replace").strip()
     except (OSError, http.client.HTTPException) as error:

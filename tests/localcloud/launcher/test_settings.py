@@ -184,3 +184,19 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"SECRET_KEY=\xff\n")
     with pytest.raises(LaunchError, match=r"\.env is damaged: it is not UTF-8 text"):
         read_settings(tmp_path, {})
+
+
+@pytest.mark.parametrize(
+    ("environment", "can"),
+    [
+        ({}, True),
+        ({"APP_PASSWORD": "a long password"}, False),
+        ({"QUERY_EMBEDDINGS": "replicate"}, False),
+        ({"MODELS_DIR": "models"}, False),
+        ({"MONGODB_CONNECTION_URI": "mongodb://elsewhere"}, False),
+    ],
+)
+def test_the_launcher_searches_where_that_asks_nobody_else(
+    tmp_path: Path, environment: dict[str, str], can: bool
+) -> None:
+    assert settings_of(tmp_path, **environment).can_search is can
