@@ -24,6 +24,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from localcloud.ports import pick_port
 from tools.bench_imports import PARTS, TICK
 from tools.bench_search import WORDS, fill
 from tools.harness import processes
@@ -38,7 +39,8 @@ SEARCHES = 30
 IDLE_SECONDS, QUICK_IDLE_SECONDS = 60.0, 15.0
 # Seconds after the searches until nothing of the start goes on.
 SETTLE_SECONDS = 15.0
-ENVIRONMENT = {"EXAMPLES": "0"}
+# With another port the setup scripts would run again.
+ENVIRONMENT = {"EXAMPLES": "0", "PORT": str(pick_port())}
 CHECK = ("sh", "tools/python.sh", "tools/install.py", "main", "localcloud")
 PARTS_OF_A_COPY = {
     "launcher": "-m localcloud ",
