@@ -31,6 +31,7 @@ SETTINGS = {
 PARTS = {
     "app": "-m serve",
     "worker": "app worker",
+    "readers": "multiprocessing.forkserver",
     "database": "secantus --host",
     "its proxy": "localcloud.atlas",
     "Replicate": "localcloud.replicate",
@@ -50,14 +51,14 @@ def page(number: int) -> Page:
 
 
 def cpu_of(cloud: Cloud) -> dict[str, float]:
-    """CPU seconds of each part so far."""
+    """CPU seconds of each part so far, and of its children that have ended."""
     spent = dict.fromkeys(PARTS, 0.0)
     for pid in cloud.pids():
         line = processes.command_line(pid)
         for part, text in PARTS.items():
             if text in line:
                 fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-                spent[part] += sum(map(int, fields[11:13])) / TICK
+                spent[part] += sum(map(int, fields[11:15])) / TICK
     return spent
 
 
