@@ -44,7 +44,6 @@ ENVIRONMENT = {"EXAMPLES": "0", "PORT": str(pick_port())}
 CHECK = ("sh", "tools/python.sh", "tools/install.py", "main", "localcloud")
 PARTS_OF_A_COPY = {
     "launcher": "-m localcloud ",
-    "readers of documents": "multiprocessing.forkserver",
     "models' servers": "cog.server.http",
     **PARTS,
 }
