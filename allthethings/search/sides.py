@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import Executor, Future
 
 from allthethings.errors import IndexingError, ServiceUnavailable
-from allthethings.search import spelling, together
+from allthethings.search import spelling
 from allthethings.search.query_vectors import QueryVectors
 from allthethings.search.ranking import fuse
 from allthethings.search.results import Away, Hit
@@ -52,8 +52,7 @@ class Sides:
         words = None if self.away is Away.WORD_SEARCH else self._ask_words(limit)
         near = self._near(limit)
         matching = self._answered(words) if words else []
-        hits = together.ranked(self._query.text, fuse(self._query.text, near, matching))
-        return hits, limit not in (len(near), len(matching))
+        return fuse(self._query.text, near, matching), limit not in (len(near), len(matching))
 
     def _ask_words(self, limit: int) -> Future[list[Document]]:
         """Look up the words while the query's vector is made."""
