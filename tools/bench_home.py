@@ -27,6 +27,7 @@ from bson import ObjectId
 from pymongo import MongoClient
 
 from allthethings.processors import kind_of
+from tools.harness import processes
 from tools.harness.cloud import Cloud, running_cloud
 
 Document = dict[str, Any]
@@ -46,7 +47,6 @@ STATUSES = {
 TYPES = {"audio/mpeg": 1, "text/html": 3}
 TEXT = "A sentence of some length that stands in for what a page or a recording says. " * 80
 PARTS = {"app": "app:create_app", "database": "secantus", "its proxy": "localcloud.atlas"}
-TICK = os.sysconf("SC_CLK_TCK")
 
 
 def things(many: int) -> Iterator[Document]:
@@ -112,14 +112,9 @@ def addresses(http: httpx.Client, many: int) -> Iterator[tuple[str, str, Mapping
 
 def computed(cloud: Cloud) -> dict[str, float]:
     """The processor's seconds that each part has used."""
-    used = {}
-    for name, text in PARTS.items():
-        ticks = 0
-        for pid in cloud.pids_of(text):
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            ticks += int(fields[11]) + int(fields[12])
-        used[name] = ticks / TICK
-    return used
+    return {
+        name: sum(map(processes.cpu_seconds, cloud.pids_of(text))) for name, text in PARTS.items()
+    }
 
 
 def measure(cloud: Cloud, http: httpx.Client, path: str, accept: str) -> str:

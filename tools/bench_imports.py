@@ -38,7 +38,6 @@ PARTS = {
     "models": "coglet",
     "gateway": "localcloud.hookdeck",
 }
-TICK = os.sysconf("SC_CLK_TCK")
 # Seconds between two looks at the import and the home page.
 EVERY = 2.0
 
@@ -57,8 +56,7 @@ def cpu_of(cloud: Cloud) -> dict[str, float]:
         line = processes.command_line(pid)
         for part, text in PARTS.items():
             if text in line:
-                fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-                spent[part] += sum(map(int, fields[11:15])) / TICK
+                spent[part] += processes.cpu_seconds(pid, with_ended_children=True)
     return spent
 
 

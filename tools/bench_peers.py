@@ -47,6 +47,14 @@ def numpy_exact(rows: Floats, _folder: Path) -> Ask:
     return ask
 
 
+def selector(faiss: Any, kinds: Any, kind: int | None) -> dict[str, Any]:
+    """What faiss' parameters of a search need to find one kind alone. `kinds` are those of the
+    rows."""
+    if kind is None:
+        return {}
+    return {"sel": faiss.IDSelectorBitmap(np.packbits(kinds == kind, bitorder="little"))}
+
+
 def faiss_exact(rows: Floats, _folder: Path) -> Ask:
     faiss: Any = importlib.import_module("faiss")
     index = faiss.IndexFlatIP(rows.shape[1])
@@ -54,11 +62,8 @@ def faiss_exact(rows: Floats, _folder: Path) -> Ask:
     kinds = np.arange(len(rows)) % KINDS
 
     def ask(query: Floats, kind: int | None) -> Any:
-        chosen = {}
-        if kind is not None:
-            bits = np.packbits(kinds == kind, bitorder="little")
-            chosen = {"params": faiss.SearchParameters(sel=faiss.IDSelectorBitmap(bits))}
-        return index.search(query[None], FOUND, **chosen)[1][0].tolist()
+        settings = faiss.SearchParameters(**selector(faiss, kinds, kind))
+        return index.search(query[None], FOUND, params=settings)[1][0].tolist()
 
     return ask
 
@@ -71,10 +76,7 @@ def faiss_graph(rows: Floats, _folder: Path) -> Ask:
     kinds = np.arange(len(rows)) % KINDS
 
     def ask(query: Floats, kind: int | None) -> Any:
-        chosen = {}
-        if kind is not None:
-            bits = np.packbits(kinds == kind, bitorder="little")
-            chosen = {"sel": faiss.IDSelectorBitmap(bits)}
+        chosen = selector(faiss, kinds, kind)
         settings = faiss.SearchParametersHNSW(efSearch=100, **chosen)
         return index.search(query[None], FOUND, params=settings)[1][0].tolist()
 
@@ -89,14 +91,11 @@ def faiss_bits(rows: Floats, _folder: Path) -> Ask:
     index = faiss.IndexBinaryFlat(rows.shape[1])
     for at in range(0, len(rows), BATCH):
         index.add(np.packbits(rows[at : at + BATCH] > centre, axis=1))
-    kept = {kind: np.arange(len(rows)) % KINDS == kind for kind in range(KINDS)}
+    kinds = np.arange(len(rows)) % KINDS
 
     def ask(query: Floats, kind: int | None) -> Any:
-        chosen = {}
-        if kind is not None:
-            bits = np.packbits(kept[kind], bitorder="little")
-            chosen = {"params": faiss.SearchParameters(sel=faiss.IDSelectorBitmap(bits))}
-        found = index.search(np.packbits(query > centre)[None], 800, **chosen)[1][0]
+        settings = faiss.SearchParameters(**selector(faiss, kinds, kind))
+        found = index.search(np.packbits(query > centre)[None], 800, params=settings)[1][0]
         found = found[found >= 0]
         return found[np.argsort(-(rows[found] @ query))][:FOUND].tolist()
 

@@ -25,7 +25,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from localcloud.ports import pick_port
-from tools.bench_imports import PARTS, TICK
+from tools.bench_imports import PARTS
 from tools.bench_search import WORDS, fill
 from tools.harness import processes
 from tools.harness.cloud import ROOT, Cloud, clean_environment, running_cloud, start_cloud
@@ -63,12 +63,6 @@ def memory_of(pid: int) -> tuple[int, int]:
     return fields["Rss:"], fields["Pss:"]
 
 
-def cpu_of(pid: int) -> float:
-    """CPU seconds of one process."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return sum(map(int, fields[11:13])) / TICK
-
-
 def check_seconds() -> float:
     """How long `make run` takes to see that everything is installed."""
     began = time.monotonic()
@@ -100,12 +94,12 @@ def idle_table(cloud: Cloud, seconds: float) -> list[str]:
     """Lines that tell what each part computes while nobody asks anything, and its memory."""
     time.sleep(SETTLE_SECONDS)
     pids = cloud.pids()
-    before = {pid: cpu_of(pid) for pid in pids}
+    before = {pid: processes.cpu_seconds(pid) for pid in pids}
     time.sleep(seconds)
     cpu, resident, share = Counter[str](), Counter[str](), Counter[str]()
     for pid in pids:
         part, (rss, pss) = name_of(pid), memory_of(pid)
-        cpu[part] += round((cpu_of(pid) - before[pid]) * 1000)
+        cpu[part] += round((processes.cpu_seconds(pid) - before[pid]) * 1000)
         resident[part] += rss
         share[part] += pss
     lines = ["| part | idle, % of a core | resident, MB | its share, MB |", "|---|---|---|---|"]
@@ -135,7 +129,7 @@ def main(words: Sequence[str]) -> int:
         for number in range(starts):
             checked, began = check_seconds(), time.monotonic()
             cloud = start_cloud(data_dir, ENVIRONMENT)
-            started, spent = time.monotonic() - began, sum(map(cpu_of, cloud.pids()))
+            started, spent = time.monotonic() - began, sum(map(processes.cpu_seconds, cloud.pids()))
             first, others = search_times(cloud, draw)
             is_last = number == starts - 1
             idle = idle_table(cloud, idle_seconds) if is_last else []

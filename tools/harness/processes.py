@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+
+TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 def is_alive(pid: int) -> bool:
@@ -37,6 +40,11 @@ def cpu_ticks(pid: int) -> int:
     """How much the process and all that descend from it have computed, in the kernel's ticks."""
     fields = [_fields(one) for one in tree(pid)]
     return sum(int(each[11]) + int(each[12]) for each in fields if len(each) > 12)
+
+
+def cpu_seconds(pid: int, *, with_ended_children: bool = False) -> float:
+    """How much one process has computed, and those of its children that have ended."""
+    return sum(map(int, _fields(pid)[11 : 15 if with_ended_children else 13])) / TICKS_A_SECOND
 
 
 def _state(pid: int) -> str:
