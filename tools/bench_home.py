@@ -27,7 +27,7 @@ from bson import ObjectId
 from pymongo import MongoClient
 
 from allthethings.processors import kind_of
-from tools.harness import processes
+from tools.bench_imports import cpu_of
 from tools.harness.cloud import Cloud, running_cloud
 
 Document = dict[str, Any]
@@ -46,7 +46,6 @@ STATUSES = {
 }
 TYPES = {"audio/mpeg": 1, "text/html": 3}
 TEXT = "A sentence of some length that stands in for what a page or a recording says. " * 80
-PARTS = {"app": "app:create_app", "database": "secantus", "its proxy": "localcloud.atlas"}
 
 
 def things(many: int) -> Iterator[Document]:
@@ -110,21 +109,14 @@ def addresses(http: httpx.Client, many: int) -> Iterator[tuple[str, str, Mapping
     yield "search page, nothing asked", "/search", {}, "text/html"
 
 
-def computed(cloud: Cloud) -> dict[str, float]:
-    """The processor's seconds that each part has used."""
-    return {
-        name: sum(map(processes.cpu_seconds, cloud.pids_of(text))) for name, text in PARTS.items()
-    }
-
-
 def measure(cloud: Cloud, http: httpx.Client, path: str, accept: str) -> str:
     took, answer = [], http.get(path, headers={"Accept": accept})
-    before = computed(cloud)
+    before = cpu_of(cloud)
     for _ in range(ASKED):
         began = time.perf_counter()
         answer = http.get(path, headers={"Accept": accept}).raise_for_status()
         took.append((time.perf_counter() - began) * 1000)
-    after = computed(cloud)
+    after = cpu_of(cloud)
     spent = ", ".join(f"{name} {(after[name] - before[name]) / ASKED * 1000:.0f}" for name in after)
     slowest = statistics.quantiles(took, n=100)[-1]
     return (
