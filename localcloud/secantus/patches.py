@@ -21,7 +21,7 @@ from secantus.storage import Storage
 from secantus.transactions import TransactionRegistry
 
 from localcloud.secantus import counts, retries, streams, upkeep, writes
-from localcloud.secantus.catalog import CHANGES, Catalog, Entry
+from localcloud.secantus.catalog import CHANGES, Catalog, Entry, Profiles
 from localcloud.secantus.filters import Filter, Unplannable
 from localcloud.secantus.plans import Sort
 from localcloud.secantus.queries import Document, Queries, Row
@@ -43,6 +43,9 @@ _update_matching_single_txn = Storage._update_matching_single_txn
 _delete_matching_single_txn = Storage._delete_matching_single_txn
 _update_chunk = Storage._update_chunk
 _iter_indexes = Storage._iter_indexes
+_coll_options = Storage._coll_options
+_get_profile = Storage.get_profile
+_set_profile = Storage.set_profile
 _maybe_mark_multikey = Storage._maybe_mark_multikey
 _batch_transaction = Storage._batch_transaction
 _delete_index_entries = Storage._delete_index_entries
@@ -79,6 +82,9 @@ def apply() -> None:
     Storage._delete_matching_single_txn = delete_matching_single_txn
     Storage._update_chunk = update_chunk
     Storage._iter_indexes = iter_indexes
+    Storage._coll_options = coll_options
+    Storage.get_profile = get_profile
+    Storage.set_profile = set_profile
     Storage._maybe_mark_multikey = maybe_mark_multikey
     Storage._batch_transaction = batch_transaction
     Storage._delete_index_entries = delete_index_entries
@@ -215,6 +221,31 @@ def iter_indexes(self: Any, db: str, coll: str) -> Iterable[Entry]:
     if entries is None:
         return _iter_indexes(self, db, coll)  # type: ignore[no-any-return]
     return [(name, dict(key), dict(options)) for name, key, options in entries]
+
+
+def coll_options(self: Any, db: str, coll: str) -> Document | None:
+    """SecantusDB reads and decodes them each time."""
+    inside = getattr(self._tls, "user_txn", None) is not None
+    known = None if inside else _kept(self, Catalog).options(db, coll)
+    if known is None:
+        return _coll_options(self, db, coll)  # type: ignore[no-any-return]
+    return dict(known)
+
+
+def get_profile(self: Any, db: str) -> Document:
+    """SecantusDB reads the profiler's settings after each command."""
+    kept = _kept(self, Profiles).of
+    if db not in kept:
+        with self._lock:
+            kept[db] = _get_profile(self, db)
+    return dict(kept[db])
+
+
+def set_profile(self: Any, db: str, **settings: Any) -> None:
+    """Keeps what was set, once it is stored."""
+    with self._lock:
+        _set_profile(self, db, **settings)
+        _kept(self, Profiles).of[db] = _get_profile(self, db)
 
 
 def maybe_mark_multikey(

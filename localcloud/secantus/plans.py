@@ -76,12 +76,14 @@ class KeyRange:
 
 @dataclass(frozen=True)
 class Plan:
-    """Ranges of an index that hold every document of a filter, and no others if `exact`."""
+    """Ranges of an index that hold every document of a filter, and no others if `exact`. All that
+    they hold has of the `certain` fields what the filter asks of them."""
 
     index: Index
     ranges: Sequence[KeyRange]
     exact: bool
     order: Order | None = None
+    certain: frozenset[str] = frozenset()
 
     @property
     def stretches(self) -> list[Stretch]:
@@ -122,15 +124,17 @@ def plan(index: Index, question: Conjunction, sort: Sort) -> Plan:
     """How an index that holds the question answers it, even if by all of its keys."""
     ranges: list[KeyRange] = []
     exact = not index.arrays
+    certain = frozenset() if index.arrays else frozenset(question.fields)
     for alternative in question.alternatives():
-        found, is_exact = _ranges(index, alternative)
+        found, answered = _ranges(index, alternative)
         ranges += found
-        exact = exact and is_exact
-    made = Plan(index, ranges, exact)
+        certain &= answered
+        exact = exact and alternative.complete and answered.issuperset(alternative.fields)
+    made = Plan(index, ranges, exact, certain=certain)
     if index.arrays and sort:
         return made
     order = _order(index, question, sort, min((len(each.pins) for each in ranges), default=0))
-    ordered = Plan(index, ranges, exact, order)
+    ordered = Plan(index, ranges, exact, order, certain)
     return made if order and len(ordered.streams) > MAX_STREAMS else ordered
 
 
@@ -139,11 +143,11 @@ def narrows(made: Plan) -> bool:
     return all(each.pins or each.stretch != (b"", b"\xff") for each in made.ranges)
 
 
-def _ranges(index: Index, question: Conjunction) -> tuple[list[KeyRange], bool]:
+def _ranges(index: Index, question: Conjunction) -> tuple[list[KeyRange], set[str]]:
+    """The ranges, and the fields whose predicates hold everywhere there."""
     pins: list[tuple[bytes, ...]] = [()]
     stretches: Sequence[Stretch] = [(b"", b"\xff")]
     answered: set[str] = set()
-    exact = question.complete
     for column in index.columns:
         predicates = question.fields.get(column.field)
         if not predicates:
@@ -152,8 +156,8 @@ def _ranges(index: Index, question: Conjunction) -> tuple[list[KeyRange], bool]:
         if len(pins) * len(found.stretches) > MAX_STRETCHES:
             break
         stretches = found.stretches
-        exact = exact and found.exact
-        answered.add(column.field)
+        if found.exact:
+            answered.add(column.field)
         if not found.points or column.is_last:
             break
         pins = [(*each, low) for each in pins for low, _ in stretches]
@@ -163,7 +167,7 @@ def _ranges(index: Index, question: Conjunction) -> tuple[list[KeyRange], bool]:
         for each in pins
         for low, high in stretches
     ]
-    return ranges, exact and answered.issuperset(question.fields)
+    return ranges, answered
 
 
 def _order(index: Index, question: Conjunction, sort: Sort, pinned_columns: int) -> Order | None:

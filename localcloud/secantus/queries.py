@@ -230,13 +230,12 @@ class Queries:
         unsorted_strings: Sequence[str] = (),
     ) -> Iterator[Document]:
         """The documents that match. Raises UnsortedStrings when one has a string there."""
-        certain = len(plans) == 1 and plans[0].exact and plans[0].index is ID_INDEX
+        left = _left(plans, query)
         for document in self._decoded(rows, min(limit or FETCHED_AT_ONCE, FETCHED_AT_ONCE)):
             for field in unsorted_strings:
                 if isinstance(get_path(document, field), str | bson.Regex):
                     raise UnsortedStrings
-            # No write changes an `_id`.
-            if certain or matches(document, query):
+            if not left or matches(document, left):
                 yield document
 
     def _decoded(self, rows: Iterable[Row], at_once: int) -> Iterator[Document]:
@@ -249,6 +248,16 @@ class Queries:
                 yield bson.decode(blob)
             if len(some) < at_once:
                 return
+
+
+def _left(plans: Sequence[Plan], query: Filter) -> Filter:
+    """What is still to be asked of the documents that the plans find. No write changes an `_id`;
+    of other fields an index may tell what they were a moment ago."""
+    if len(plans) != 1 or plans[0].index is not ID_INDEX:
+        return query
+    if plans[0].exact:
+        return {}
+    return {field: asked for field, asked in query.items() if field not in plans[0].certain}
 
 
 def _watched(rows: Iterable[Row]) -> Iterator[Row]:

@@ -59,6 +59,41 @@ def test_writes_fill_a_new_index_and_survive_its_end(pair: Pair) -> None:
     assert _alike(pair, {"word": "new"}) == [4]
 
 
+def test_the_options_of_a_collection_hold_as_soon_as_they_are_set(pair: Pair) -> None:
+    for each in pair:
+        each.insert_one({"_id": 1, "word": "old"})
+        each.database.command("collMod", each.name, validator={"word": {"$type": "string"}})
+        with pytest.raises(OperationFailure):
+            each.insert_one({"_id": 2, "word": 2})
+        each.database.command("collMod", each.name, validator={})
+        each.insert_one({"_id": 2, "word": 2})
+        each.drop()
+        each.database.create_collection(each.name, capped=True, size=10_000, max=1)
+        each.insert_one({"_id": 3})
+        each.insert_one({"_id": 4})
+    assert _alike(pair, {}) == [4]
+
+
+def test_the_profiler_starts_and_ends_as_it_is_told(pair: Pair) -> None:
+    for each in pair:
+        each.database.command("profile", 2)
+        each.insert_one({"_id": 1})
+        each.database.command("profile", 0)
+        each.insert_one({"_id": 2})
+        told = each.database["system.profile"].find({"op": "insert"})
+        assert len(list(told)) == 1
+
+
+def test_documents_that_are_named_have_to_match_the_rest_too(pair: Pair) -> None:
+    for each in pair:
+        each.insert_many([{"_id": number, "odd": number % 2} for number in range(40)])
+    some: Document = {"_id": {"$in": [*range(0, 30, 3), 99]}}
+    assert _alike(pair, {**some, "odd": 1}) == [3, 9, 15, 21, 27]
+    assert _alike(pair, {**some, "$or": [{"odd": 1, "_id": 3}, {"odd": 0}]})[:2] == [0, 3]
+    assert _alike(pair, {"_id": {"$in": list(range(12_000))}, "odd": 1}) == list(range(1, 40, 2))
+    assert _alike(pair, {"_id": {"$in": [1, 2.0, None, 2**60]}, "odd": 0}) == [2]
+
+
 @pytest.mark.parametrize(
     "change",
     [
