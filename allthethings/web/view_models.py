@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import request, url_for
+from flask import g, request, url_for
 from markupsafe import Markup
 
 from allthethings.assets.asset import Asset
@@ -48,8 +48,12 @@ def number_of(name: str, default: int, largest: int) -> int:
 def asked_of_search() -> dict[str, str]:
     """What the address of this page has of a search: its query, with filters and page number;
     nothing without a query."""
-    given = {name: request.args.get(name, "").strip() for name in ("query", *FIELDS, "page")}
-    return {name: value for name, value in given.items() if value and given["query"]}
+    kept: dict[str, str] | None = g.get("asked_of_search")
+    if kept is None:  # each passage of a page asks for it
+        given = {name: request.args.get(name, "").strip() for name in ("query", *FIELDS, "page")}
+        kept = {name: value for name, value in given.items() if value and given["query"]}
+        g.asked_of_search = kept
+    return kept
 
 
 def page_at(asset_id: str, position: int) -> str:

@@ -57,6 +57,10 @@ SCAN_CHANGES = 500
 PASSING = frozenset({1, 43, 91, 11600, 14031})
 # The changes that concern one document.
 DOCUMENT_CHANGES = frozenset({"insert", "update", "replace", "delete"})
+# Seconds for which changes come together, to be read at once, while no search waits for them.
+GATHER_SECONDS = 0.1
+# Changes read at once after which a follower goes on reading: it is behind.
+MANY_CHANGES = 50
 # Seconds between two looks at the progress of a follower.
 POLL_SECONDS = 0.003
 
@@ -124,8 +128,12 @@ class Follower:
         self._caught_up = False
         self._discarded = False
         self._changes = 0
+        # Changes of those that were read at once, up to the present one.
+        self._read = 0
         self._committed_at = time.monotonic()
         self._stopping = threading.Event()
+        # Set again and again while a search waits for changes.
+        self._awaited = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"follow-{place[0]}", daemon=True)
 
     def start(self) -> None:
@@ -134,6 +142,7 @@ class Follower:
     def stop(self) -> None:
         """Ask the thread to end after a last commit."""
         self._stopping.set()
+        self._awaited.set()
         if (stream := self._stream) is not None:
             self._upstream.interrupt(self._namespace, stream)
 
@@ -171,6 +180,7 @@ class Follower:
                 return
             target = target or pending.now
             while self._position is position and time.monotonic() < deadline:
+                self._awaited.set()
                 time.sleep(POLL_SECONDS)
 
     # The thread
@@ -252,6 +262,7 @@ class Follower:
                     self._apply(change)
                     self._position = stream.resume_token
                     self._commit_if_due()
+                    self._gather(stream)
         self._commit()
 
     def _nothing_pending(self) -> bool:
@@ -332,6 +343,14 @@ class Follower:
             self.failed = False
         elif self._changes or self._since_commit() > IDLE_COMMIT_SECONDS:
             self._commit()
+
+    def _gather(self, stream: ChangeStream[Document]) -> None:
+        """Let some changes come together, if few were read, unless a search waits for them."""
+        self._read += 1
+        if not self._upstream.has_read(stream):
+            if self._read < MANY_CHANGES and self._awaited.wait(GATHER_SECONDS):
+                self._awaited.clear()
+            self._read = 0
 
     def _commit_if_due(self) -> None:
         if self._changes >= COMMIT_CHANGES or self._since_commit() > COMMIT_SECONDS:

@@ -125,6 +125,10 @@ class Upstream:
         """
         stream._cursor._max_await_time_ms = milliseconds
 
+    def has_read(self, stream: ChangeStream[Document]) -> bool:
+        """Whether the stream has changes that it has read and not given yet."""
+        return bool(stream._cursor._data)
+
     def interrupt(self, namespace: Namespace, stream: ChangeStream[Document]) -> None:
         """End the stream's wait for a change, if the server is there. The stream goes on."""
         with contextlib.suppress(PyMongoError):
