@@ -40,13 +40,13 @@ def locate(part: Span, length: int, places: Sequence[Place], whole: Locator) -> 
 def shortened(text: str, sentence: Span, places: Sequence[Place]) -> Iterator[Span]:
     """A sentence of a passage, or parts of it that last MAX_SECONDS at most: one that lasts longer
     is cut where a place begins, as near its middle as may be."""
-    spoken = locate(sentence, len(text), places, WHOLE)
     within = {
         place.at: place.locator.start
         for place in places
-        if isinstance(place.locator, TimeSpan) and sentence.start < place.at < sentence.end
+        if sentence.start < place.at < sentence.end and isinstance(place.locator, TimeSpan)
     }
-    if not (within and isinstance(spoken, TimeSpan) and spoken.end - spoken.start > MAX_SECONDS):
+    spoken = locate(sentence, len(text), places, WHOLE) if within else WHOLE
+    if not (isinstance(spoken, TimeSpan) and spoken.end - spoken.start > MAX_SECONDS):
         yield sentence
         return
     middle = (spoken.start + spoken.end) / 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from allthethings.assets import locators, places
@@ -21,6 +22,8 @@ OTHER_FORM = 0.15
 WORDS_MATCH, FEWEST = 0.5, 2
 # The most words of a query that count in that share: a passage has no room for more.
 ENOUGH_WORDS = 20
+# Hits of the word index whose words are remembered, about 200 bytes each.
+MAX_KEPT = 5_000
 
 # Lucene's English stop words, which its index leaves out.
 # fmt: off
@@ -97,7 +100,7 @@ def _about(row: Document) -> dict[str, Any]:
 def _held(wanted: frozenset[str], words: Iterable[str]) -> tuple[int, int]:
     """How many of the query's words are among those that matched: as they are, and with other
     endings."""
-    found = {part for word in words for part in _words(word)}
+    found = {part for word in words for part in _words_of_hit(word)}
     by_start: dict[str, list[str]] = {}
     for word in found:
         by_start.setdefault(word[:3], []).append(word)
@@ -112,5 +115,9 @@ def _alike(word: str, other: str) -> bool:
     return word[:start] == other[:start]
 
 
-def _words(text: str) -> list[str]:
-    return [word for word in _WORD.findall(text.lower()) if word not in STOP_WORDS]
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word for word in _WORD.findall(text.lower()) if word not in STOP_WORDS)
+
+
+# Most passages of a page hold the same words.
+_words_of_hit = lru_cache(maxsize=MAX_KEPT)(_words)
