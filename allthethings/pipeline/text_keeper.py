@@ -144,7 +144,7 @@ class TextKeeper:
         """Store the passages. Returns the fields of the text; None if the asset was started again
         since."""
         title = content.title or asset.title
-        language = language_of(content.text) or asset.language
+        language = content.language or language_of(content.text) or asset.language
         description = about(replace(asset, language=language), title)
         if not self._passages.put(asset.id, description, passages, asset.tries or 0):
             return None

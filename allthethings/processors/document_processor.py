@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from allthethings.assets.asset import Asset
 from allthethings.errors import ErrorCode, UnusableThing
+from allthethings.processors.language import language_of_here
 from allthethings.processors.magic import CONTAINERS, type_of
 from allthethings.processors.processor import (
     Content,
@@ -172,7 +173,9 @@ def said_in_words(noun: str, url: str) -> Iterator[None]:
 
 
 def _parsed(parse: Callable[[Download], Content], document: Download) -> Content:
-    """What `parse` returns. A text that is too long does not leave its process."""
+    """What `parse` returns, with its language. A text too long does not leave its process."""
     content = parse(document)
     content.require_storable()
-    return content
+    if content.scanned:  # most of its text is yet to come
+        return content
+    return replace(content, language=language_of_here(content.text))

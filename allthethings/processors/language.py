@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 
-from allthethings.assets.languages import code_of
 from allthethings.processors.sandbox import Crashed, Starved, run_within
 
 log = logging.getLogger(__name__)
@@ -20,16 +19,28 @@ SECONDS = 5
 
 def language_of(text: str) -> str | None:
     """The code (ISO 639) of the language that most of a text is in; None if that is not clear."""
-    middle = len(text) // 2
-    sample = text if len(text) <= 2 * SAMPLE else text[:SAMPLE] + text[middle : middle + SAMPLE]
-    letters = sum(3 if each >= FIRST_OF_THE_EAST else 1 for each in sample if each.isalpha())
-    if letters < ENOUGH:
+    sample = _sample(text)
+    if sample is None:
         return None
     try:
-        return code_of(run_within(SECONDS, _classified, sample))
+        return run_within(SECONDS, _classified, sample)
     except (Starved, Crashed, TimeoutError, MemoryError, ChildProcessError) as error:
         log.warning("the language of a text could not be told: %r", error)
         return None
+
+
+def language_of_here(text: str) -> str | None:
+    """As `language_of`, for who is in a process of the sandbox already."""
+    sample = _sample(text)
+    return None if sample is None else _classified(sample)
+
+
+def _sample(text: str) -> str | None:
+    """The part of a text that is looked at; None where there are too few letters."""
+    middle = len(text) // 2
+    sample = text if len(text) <= 2 * SAMPLE else text[:SAMPLE] + text[middle : middle + SAMPLE]
+    letters = sum(3 if each >= FIRST_OF_THE_EAST else 1 for each in sample if each.isalpha())
+    return sample if letters >= ENOUGH else None
 
 
 def _classified(sample: str) -> str | None:

@@ -1,9 +1,12 @@
 """py3langid's model. It is loaded with this module, which only the processes of the sandbox import:
-it takes a second and 100 MB."""
+it takes a second and 100 MB. So are the names of languages.
+"""
 
 from __future__ import annotations
 
 from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+from allthethings.assets.languages import code_of
 
 # The probability below which a language is a mere guess.
 SURE = 0.5
@@ -14,6 +17,9 @@ _identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True, mi
 
 
 def classify(text: str) -> str | None:
-    """The code of the text's language, if that is sure."""
+    """The code (ISO 639) of the text's language, if that is sure."""
     code, _probability = _identifier.classify(text)
-    return None if code in NONE else str(code)
+    return None if code in NONE else code_of(str(code))
+
+
+code_of("en")

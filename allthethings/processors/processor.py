@@ -41,7 +41,8 @@ class Content:
     (ISO 8601). `remark` is a sentence for people about what its text lacks. `scanned` are the
     numbers, from 1, of the pages that are pictures of text, and that a model has yet to read.
     `listing` has the entries of a list, which become things of their own. `version` is that of the
-    document that was read, if the app has read one.
+    document that was read, if the app has read one. `language` is that of the text, if it was told
+    by who has read it.
     """
 
     pieces: tuple[Piece, ...]
@@ -53,6 +54,7 @@ class Content:
     scanned: tuple[int, ...] = ()
     listing: Listing | None = None
     version: Version | None = None
+    language: str | None = None
 
     def require_storable(self) -> None:
         """Raises UnusableThing for a text that is too long to be stored."""

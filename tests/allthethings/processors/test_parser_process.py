@@ -112,3 +112,16 @@ def test_a_text_that_is_too_long_does_not_leave_its_process() -> None:
         Wordy(tools()).read(Download("https://e.example/h", body, None))
     assert caught.value.code is ErrorCode.TEXT_TOO_LONG
     assert "in require_storable" in "".join(caught.value.__notes__)
+
+
+class Scanned(HtmlProcessor):
+    @staticmethod
+    def parse(document: Download) -> Content:
+        return Content((), document.body.decode(), scanned=(1,))
+
+
+def test_the_language_is_told_in_the_same_process_once_all_of_the_text_is_there() -> None:
+    german = "Der Reiher steht im flachen Wasser und wartet auf einen Fisch. " * 3
+    document = Download("https://e.example/h", f"<p>{german}</p>".encode(), None)
+    assert HtmlProcessor(tools()).read(document).language == "de"
+    assert Scanned(tools()).read(document).language is None
