@@ -11,12 +11,14 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import bson
 import tantivy
 
 from localcloud.atlas.index.sources import is_vector, pack
 from localcloud.atlas.text import values
 from localcloud.atlas.text.analyzers import COMPLETION, prepare
 from localcloud.atlas.text.mappings import Analysis, Field, Mappings, SearchDefinition
+from localcloud.atlas.wire.messages import LOSSLESS
 
 ID, SOURCE, VALUES, PATHS, OTHERS = "id", "source", "values", "paths", "others"
 # Text that tantivy's JSON fields would index as a date.
@@ -83,6 +85,15 @@ class DocumentSchema:
     def source(self, document: Mapping[str, Any]) -> bytes:
         """The document as its entry keeps it."""
         return pack(document, self._keep)
+
+    def alike(self, one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+        """Whether two documents are searched alike: the same values at the same indexed paths."""
+        return self._searched(one) == self._searched(other)
+
+    def _searched(self, document: Mapping[str, Any]) -> bytes:
+        walked = _walk(document, self._definition.mappings, "")
+        found = [[path, value] for path, _, value in walked]
+        return bson.encode({"found": found}, codec_options=LOSSLESS)
 
     def _add_string(
         self,

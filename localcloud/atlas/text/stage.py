@@ -81,7 +81,7 @@ class TextSearch:
 
         Highlights and the count cost time, so the caller says whether a later stage reads them.
         """
-        searcher = store.snapshot()
+        newer, searcher = store.newer(), store.snapshot()
         matcher = Matcher(store, searcher)
         query = matcher.query(self.operator)
         wanted = None if self.highlight is None else self._wanted(store, matcher, self.highlight)
@@ -95,7 +95,7 @@ class TextSearch:
         best: list[tuple[Any, Any]] = found.hits
         if self.sort:
             best = ordered(searcher, best, self.sort, store.definition)
-        hits = [_hit(searcher, score, where, wanted) for score, where in best[:most]]
+        hits = [_hit(searcher, newer, *each, wanted) for each in best[:most]]
         return self._found(hits, self._meta(matcher, query, count_of(found)) if counted else None)
 
     def without_index(self) -> Found:
@@ -138,11 +138,17 @@ class TextSearch:
         return Wanted(paths, words, phrases, highlight.max_chars, highlight.max_passages)
 
 
-def _hit(searcher: Searcher, score: float, where: Any, wanted: Wanted | None) -> Hit:
+def _hit(
+    searcher: Searcher,
+    newer: Mapping[bytes, bytes],
+    score: float,
+    where: Any,
+    wanted: Wanted | None,
+) -> Hit:
     value = score / UNIT
     meta: dict[str, Any] = {"searchScore": value, "score": value}
     key, packed = stored(searcher, where)
-    hit = Hit(key, meta, packed)
+    hit = Hit(key, meta, newer.get(key, packed))
     if wanted is not None and hit.source is not None:
         meta["searchHighlights"] = highlights(hit.source.document, wanted)
     return hit

@@ -48,8 +48,11 @@ class TextStore:
         self._lock = threading.Lock()
         self._index: tantivy.Index | None = None
         self._writer: tantivy.IndexWriter | None = None
-        # Whether the writer holds changes that searches do not see yet.
+        # Whether the writer holds changes that the next search has to see.
         self._pending = False
+        # The latest state of documents that are searched as before, until it is committed: packed
+        # as in index/sources.py, by encoded _id.
+        self._newer: dict[bytes, bytes] = {}
 
     # On disk
 
@@ -79,7 +82,7 @@ class TextStore:
             index.reload()
             self._writer = index.writer(HEAP_BYTES, 1)
         self._index = index
-        self._pending = False
+        self._pending, self._newer = False, {}
 
     def _state(self) -> dict[str, Any] | None:
         try:
@@ -94,20 +97,22 @@ class TextStore:
         return None if state is None else state["token"]
 
     def commit(self, token: Token | None) -> None:
-        self._refresh()
+        self._refresh(whole=True)
         if token is not None:
             state = {"format": FORMAT, "token": token}
             files.replace_file(self._directory / "state.bson", state)
 
-    def _refresh(self) -> None:
-        """Make all changes durable and visible to searches."""
+    def _refresh(self, *, whole: bool = False) -> None:
+        """Make all changes durable and visible, if there are some that searches have to see, or
+        any at all with `whole`."""
         with self._lock:
-            if not self._pending or self._writer is None or self._index is None:
+            is_due = self._pending or (whole and self._newer)
+            if not is_due or self._writer is None or self._index is None:
                 return
             with _tantivy_errors():
                 self._writer.commit()
                 self._index.reload()
-            self._pending = False
+            self._pending, self._newer = False, {}
 
     def close(self) -> None:
         with self._lock:
@@ -121,25 +126,38 @@ class TextStore:
     # Writing
 
     def has(self, document: Mapping[str, Any]) -> bool:
+        return self._source(encode_id(document["_id"])) == self._documents.source(document)
+
+    def _source(self, key: bytes) -> bytes | None:
+        """A document of the last commit, packed as in index/sources.py."""
         if self._index is None:
-            return False
+            return None
         searcher = self._index.searcher()
-        term = tantivy.Query.term_query(self.schema, ID, encode_id(document["_id"]).hex())
+        term = tantivy.Query.term_query(self.schema, ID, key.hex())
         hits = searcher.search(term, 1, count=False).hits
-        return bool(hits) and stored(searcher, hits[0][1])[1] == self._documents.source(document)
+        return stored(searcher, hits[0][1])[1] if hits else None
 
     def put(self, document: Mapping[str, Any]) -> None:
-        key = encode_id(document["_id"]).hex()
-        entry = self._documents.entry(key, document)
+        """Most updates, as that of a vector, change nothing that is searched: no search has to wait
+        until they are committed."""
+        key = encode_id(document["_id"])
+        entry = self._documents.entry(key.hex(), document)
+        before = self._newer.get(key) or self._source(key)
+        is_alike = before is not None and self._documents.alike(unpack(before).document, document)
         with self._lock, _tantivy_errors():
             writer = self._open_writer()
-            writer.delete_documents_by_term(ID, key)
+            writer.delete_documents_by_term(ID, key.hex())
             writer.add_document(entry)
-            self._pending = True
+            if is_alike:
+                self._newer[key] = self._documents.source(document)
+            else:
+                self._newer.pop(key, None)
+                self._pending = True
 
     def remove(self, key: bytes) -> None:
         with self._lock, _tantivy_errors():
             self._open_writer().delete_documents_by_term(ID, key.hex())
+            self._newer.pop(key, None)
             self._pending = True
 
     def keep_only(self, keys: set[bytes]) -> None:
@@ -165,12 +183,18 @@ class TextStore:
         for _, address in hits.hits:
             # The fields that the stored source lacks are not indexed either.
             self.put(unpack(stored(searcher, address)[1]).document)
-        self._refresh()
+        self._refresh(whole=True)
 
     # Searching
 
+    def newer(self) -> Mapping[bytes, bytes]:
+        """The documents, packed and by encoded _id, whose state in the next snapshot may be older.
+        They are searched as they are there."""
+        return self._newer
+
     def snapshot(self) -> tantivy.Searcher:
-        """A searcher that sees every `put` and `remove` before this call."""
+        """A searcher that finds documents as every `put` and `remove` before this call has left
+        them."""
         self._refresh()
         if self._index is None:
             raise OSError("the index is not loaded")

@@ -114,3 +114,52 @@ def test_delete(store: TextStore, tmp_path: Path) -> None:
     store.close()
     store.delete()
     assert list(tmp_path.iterdir()) == []
+
+
+def sources(store: TextStore, **operator: Any) -> list[Any]:
+    search = TextSearch.parse(operator, "$search")
+    return [hit.source.document for hit in search.run(store, None).hits if hit.source]
+
+
+def test_a_document_that_is_searched_as_before_is_shown_as_it_is_now(tmp_path: Path) -> None:
+    definition = parse_search(Options({"mappings": {"dynamic": False, "fields": FIELDS}}))
+    store = TextStore(tmp_path / "index" / "0", definition)
+    store.open()
+    document = {"_id": 1, "text": "word", "other": 1}
+    store.put(document)
+    store.commit({"_data": "x"})
+    store.put({**document, "other": 2})
+    assert sources(store, **word("word")) == [{**document, "other": 2}]
+    store.put({**document, "other": True})
+    assert sources(store, **word("word")) == [{**document, "other": True}]
+    store.put({**document, "text": "term"})
+    assert sources(store, **word("word")) == []
+    assert sources(store, **word("term")) == [{**document, "text": "term"}]
+    store.put({**document, "text": "term", "other": 3})
+    store.put(document)
+    assert sources(store, **word("word")) == [document]
+    store.put({**document, "other": 4})
+    store.remove(encode_id(1))
+    assert sources(store, **word("word")) == []
+    store.close()
+
+
+@pytest.mark.parametrize("value", [True, 1.0, "1", [1], None])
+def test_a_value_of_another_type_is_searched_otherwise(store: TextStore, value: Any) -> None:
+    store.put({"_id": 1, "numbers": 1, "text": "word"})
+    store.commit({"_data": "x"})
+    store.put({"_id": 1, "numbers": value, "text": "word"})
+    equal = {"equals": {"path": "numbers", "value": 1}}
+    expected = [1] if value in (1.0, [1]) and value is not True else []
+    assert found(store, **equal) == expected
+    store.close()
+
+
+def test_what_is_searched_as_before_is_committed_too(store: TextStore, tmp_path: Path) -> None:
+    store.put({"_id": 1, "text": "word", "_vector": [0.5] * 200})
+    store.commit({"_data": "x"})
+    store.put({"_id": 1, "text": "word", "_vector": [0.25] * 300, "_id2": None})
+    store.commit({"_data": "y"})
+    store = again(store, tmp_path)
+    assert [each.get("_id2", 0) for each in sources(store, **word("word"))] == [None]
+    store.close()
