@@ -7,6 +7,7 @@ Porter's two stemmers, which turns "generously" into "generous" instead of "gene
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Callable
 from functools import lru_cache
 from itertools import accumulate
@@ -149,14 +150,14 @@ class Analyzed:
     def __init__(self, name: str, text: str) -> None:
         ready = prepare(name, text)
         self.terms: list[str | None]
-        self._ends: list[int] | None = None
+        self._ends: array[int] | None = None
         self._spans: dict[int, tuple[int, int]] = {}
         if name in _BY_UNICODE_WORDS and _is_plain(ready):
             simple = _NOT_SIMPLE.search(ready) is None
             parts = (_SIMPLE_WORDS if simple else _PLAIN_WORDS).split(ready)
             # Separators and words alternate; the first part is a separator.
             self.terms = list(map(_terms_of(name).__getitem__, parts[1::2]))
-            self._ends = list(accumulate(map(len, parts)))
+            self._ends = array("I", accumulate(map(len, parts)))
             return
         tokens = analyzer(name).pre_tokenize(ready).tokens
         self.terms = [None] * (tokens[-1].position + 1 if tokens else 0)

@@ -10,9 +10,10 @@ import math
 import re
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple, TypeVar
 
 from localcloud.atlas.text.analyzers import Analyzed
 from localcloud.atlas.text.matching import Words
@@ -24,6 +25,11 @@ _STOP = re.compile("[.!?\u2026\u3002\uff01\uff1f\\n\u2029]+[\"'\u201d\u2019\u00b
 _ALWAYS = frozenset("\u3002\uff01\uff1f\n\u2029")
 # The constants of BM25; _PIVOT is the assumed length of a passage in characters.
 _K1, _B, _PIVOT = 1.2, 0.75, 87.0
+# Texts of which is kept where their words and sentences are, about 5 kB each, and the characters of
+# the longest of those.
+KEPT_TEXTS, LONGEST_KEPT = 4_000, 4_000
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -82,7 +88,24 @@ def _passages(text: str, analyzer: str, wanted: Wanted) -> list[_Passage]:
     ]
 
 
-def _sentence_ends(text: str) -> list[int]:
+def _kept(make: Callable[..., Made]) -> Callable[..., Made]:
+    """The function, which keeps what it has made of short texts: a search often finds those that
+    another one has found."""
+    kept = lru_cache(maxsize=KEPT_TEXTS)(make)
+
+    def of(text: str, *others: str) -> Made:
+        return (kept if len(text) <= LONGEST_KEPT else make)(text, *others)
+
+    return of
+
+
+@_kept
+def _analyzed(text: str, analyzer: str) -> Analyzed:
+    return Analyzed(analyzer, text)
+
+
+@_kept
+def _sentence_ends(text: str) -> Sequence[int]:
     ends = []
     for stop in _STOP.finditer(text):
         marks, end = stop.group(), stop.end()
@@ -95,7 +118,7 @@ def _sentence_ends(text: str) -> list[int]:
 
 
 def _hits(text: str, analyzer: str, wanted: Wanted) -> list[_Hit]:
-    analyzed = Analyzed(analyzer, text)
+    analyzed = _analyzed(text, analyzer)
     terms = analyzed.terms
     chosen = {n for n, term in enumerate(terms) if term in wanted.words}
     for words, slop in wanted.phrases:
