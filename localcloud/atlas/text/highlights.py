@@ -25,8 +25,8 @@ _STOP = re.compile("[.!?\u2026\u3002\uff01\uff1f\\n\u2029]+[\"'\u201d\u2019\u00b
 _ALWAYS = frozenset("\u3002\uff01\uff1f\n\u2029")
 # The constants of BM25; _PIVOT is the assumed length of a passage in characters.
 _K1, _B, _PIVOT = 1.2, 0.75, 87.0
-# Texts of which is kept where their words and sentences are, about 5 kB each, and the characters of
-# the longest of those.
+# Where the words and sentences of so many texts are is kept, about 5 kB for each. A text with more
+# characters than the second number is read anew each time.
 KEPT_TEXTS, LONGEST_KEPT = 4_000, 4_000
 
 Made = TypeVar("Made")

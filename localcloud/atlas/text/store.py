@@ -142,8 +142,7 @@ class TextStore:
         until they are committed."""
         key = encode_id(document["_id"])
         entry = self._documents.entry(key.hex(), document)
-        before = self._newer.get(key) or self._source(key)
-        is_alike = before is not None and self._documents.alike(unpack(before).document, document)
+        is_alike = not self._pending and self._is_alike(key, document)
         with self._lock, _tantivy_errors():
             writer = self._open_writer()
             writer.delete_documents_by_term(ID, key.hex())
@@ -153,6 +152,11 @@ class TextStore:
             else:
                 self._newer.pop(key, None)
                 self._pending = True
+
+    def _is_alike(self, key: bytes, document: Mapping[str, Any]) -> bool:
+        """Whether the document is searched as the one that searches see."""
+        before = self._newer.get(key) or self._source(key)
+        return before is not None and self._documents.alike(unpack(before).document, document)
 
     def remove(self, key: bytes) -> None:
         with self._lock, _tantivy_errors():
