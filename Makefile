@@ -51,6 +51,7 @@ bench:
 	@$(python) -m tools.bench_home $(ARGS)
 	@$(python) -m tools.bench_callbacks $(ARGS)
 	@$(python) -m tools.bench_ingest $(ARGS)
+	@$(python) -m tools.bench_whisper $(ARGS)
 
 soak:
 	$(install) main localcloud mcp dev
