@@ -41,8 +41,16 @@ def similarity(score: float) -> float:
     return 1.0 - (1.0 / score - 1.0) / 2.0
 
 
-def fuse(text: str, near: Sequence[Document], matching: Sequence[Document]) -> list[Hit]:
-    """The passages of both sides, best first.
+def top_of(matching: Sequence[Document]) -> float:
+    """The best score of passages by words; 0 where there are none."""
+    return max((row["score"] for row in matching), default=0.0)
+
+
+def fuse(
+    text: str, near: Sequence[Document], matching: Sequence[Document], top: float | None = None
+) -> list[Hit]:
+    """The passages of both sides, best first. `top` is the best score by words, if a passage that
+    is not among these has it.
 
     The weighted sum of the cosine and of the BM25 score over the best one's. The latter counts
     by the share of the query's words that the passage holds, or the best of poor matches by words
@@ -54,7 +62,7 @@ def fuse(text: str, near: Sequence[Document], matching: Sequence[Document]) -> l
     cosines = {key: similarity(row["score"]) for key, row in near_by_id.items()}
     matching_by_id = {row["_id"]: row for row in matching}
     farthest = min(cosines.values(), default=0.0)
-    top = max((row["score"] for row in matching), default=0.0) or 1.0
+    top = (top_of(matching) if top is None else top) or 1.0
     wanted = frozenset(_words(text))
     hits = []
     for key, row in (near_by_id | matching_by_id).items():

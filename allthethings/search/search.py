@@ -25,7 +25,8 @@ from allthethings.search.syntax import Query
 from allthethings.store.conditions import Scope
 from allthethings.store.passage_index import MAX_CANDIDATES
 
-# Passages that each side gives at first; more are asked for when they belong to too few assets.
+# Passages that each side gives at first. When they belong to too few assets, more are asked for, of
+# other assets.
 CANDIDATES = 50
 # Passages shown of each asset, assets on each page, and the last page of results.
 SHOWN_PASSAGES = 5
@@ -33,8 +34,9 @@ RESULTS_PER_PAGE = 10
 LAST_PAGE = 100
 
 
-# For a number of passages that each side may give: the hits, and whether these were all.
-Candidates = Callable[[int], tuple[list[Hit], bool]]
+# For a number of passages that each side may give, and the assets of which it gives none: the hits,
+# and whether these were all.
+Candidates = Callable[[int, frozenset[str]], tuple[list[Hit], bool]]
 
 
 class _SecondLook:
@@ -49,9 +51,9 @@ class _SecondLook:
         self._candidates = candidates
         self.done: bool | None = None
 
-    def candidates(self, limit: int) -> tuple[list[Hit], bool]:
+    def candidates(self, limit: int, never: frozenset[str]) -> tuple[list[Hit], bool]:
         """As those that were given."""
-        hits, all_seen = self._candidates(limit)
+        hits, all_seen = self._candidates(limit, never)
         if self._reranker and self.done is None:
             ranked = self._reranker.rank(self._query, hits)
             self.done = ranked is not None
@@ -102,8 +104,9 @@ class Search:
         vectors = self._passages.vectors(asset.id, position, asset.revision)
         scope = self._scope(query, never=frozenset({asset.id}))
 
-        def candidates(limit: int) -> tuple[list[Hit], bool]:
-            near = self._index.nearest(mean(vectors), scope, limit) if vectors else []
+        def candidates(limit: int, never: frozenset[str]) -> tuple[list[Hit], bool]:
+            others = scope.without(never)
+            near = self._index.nearest(mean(vectors), others, limit) if vectors else []
             return fuse("", near, []), len(near) < limit
 
         return replace(self._page(candidates, page), about=asset)
@@ -150,21 +153,30 @@ class Search:
     def _page(self, candidates: Candidates, page: int) -> Found:
         """The things of a page, whether there are more behind it, and the facets.
 
-        More candidates may stand in another order, so they are put behind those that were
-        there: each page is a part of the same row of things.
+        More candidates have other scores than those that were there, and are put behind them: each
+        page is a part of the same row of things.
         """
         wanted, limit = page * RESULTS_PER_PAGE, CANDIDATES
         row: dict[str, Result] = {}
+        hits: list[Hit] = []
+        settled: frozenset[str] = frozenset()
         while True:
-            hits, all_seen = candidates(limit)
-            new = [hit for hit in hits if hit.asset_id not in row]
+            some, all_seen = candidates(limit, settled)
+            hits += some
+            new = [hit for hit in some if hit.asset_id not in row]
             for result in islice(self._results(new), wanted + 1 - len(row)):
                 row[result.asset.id] = result
             if len(row) > wanted or all_seen or limit >= MAX_CANDIDATES:
                 results = list(row.values())[wanted - RESULTS_PER_PAGE : wanted]
                 counts = facets.count(hits, self._assets.searchable)
                 return Found(results, len(row) > wanted, facets=counts)
+            settled = self._settled(hits)
             limit = min(MAX_CANDIDATES, 4 * limit)  # many passages of few things stood in front
+
+    def _settled(self, hits: Iterable[Hit]) -> frozenset[str]:
+        """The things of the hits that are in the row, or have no place in it: of a thing whose text
+        is being replaced another passage may still be found."""
+        return frozenset(hit.asset_id for hit in hits) - self._revisions.in_two_versions()
 
     def _results(self, hits: Iterable[Hit]) -> Iterator[Result]:
         """The searchable things of the hits, in the order of their best ones."""

@@ -9,7 +9,7 @@ from concurrent.futures import Executor, Future
 from allthethings.errors import IndexingError, ServiceUnavailable
 from allthethings.search import spelling
 from allthethings.search.query_vectors import QueryVectors
-from allthethings.search.ranking import fuse
+from allthethings.search.ranking import fuse, top_of
 from allthethings.search.results import Away, Hit
 from allthethings.search.syntax import Query
 from allthethings.store.conditions import Scope
@@ -44,23 +44,28 @@ class Sides:
         self._scope = scope
         self._check = check
         self._corrections: Future[dict[str, str]] | None = None
+        # The best score of a passage by words, also of those that are left out now.
+        self._top = 0.0
         self.away: Away | None = None
 
-    def candidates(self, limit: int) -> tuple[list[Hit], bool]:
-        """The best passages, at most `limit` of each side, and whether these are all there are.
-        Raises ServiceUnavailable if neither side answers."""
-        words = None if self.away is Away.WORD_SEARCH else self._ask_words(limit)
-        near = self._near(limit)
+    def candidates(self, limit: int, never: frozenset[str]) -> tuple[list[Hit], bool]:
+        """The best passages of things that are not in `never`, at most `limit` of each side, and
+        whether these are all there are. Raises ServiceUnavailable if neither side answers."""
+        scope = self._scope.without(never)
+        words = None if self.away is Away.WORD_SEARCH else self._ask_words(scope, limit)
+        near = self._near(scope, limit)
         matching = self._answered(words) if words else []
-        return fuse(self._query.text, near, matching), limit not in (len(near), len(matching))
+        self._top = max(self._top, top_of(matching))
+        hits = fuse(self._query.text, near, matching, self._top)
+        return hits, limit not in (len(near), len(matching))
 
-    def _ask_words(self, limit: int) -> Future[list[Document]]:
+    def _ask_words(self, scope: Scope, limit: int) -> Future[list[Document]]:
         """Look up the words while the query's vector is made."""
-        return self._beside.submit(self._look_up, limit)
+        return self._beside.submit(self._look_up, scope, limit)
 
-    def _look_up(self, limit: int) -> list[Document]:
+    def _look_up(self, scope: Scope, limit: int) -> list[Document]:
         text = self._query.text
-        rows = self._index.matching(text, self._query.phrases, self._scope, limit)
+        rows = self._index.matching(text, self._query.phrases, scope, limit)
         found = {word for row in rows for word in row["words"]}
         known = self._vectors.knows
         if self._check and (words := spelling.unfound(text, found, known)):
@@ -77,7 +82,7 @@ class Sides:
             log.warning("the words of a query were not checked: %s", error)
             return {}
 
-    def _near(self, limit: int) -> Sequence[Document]:
+    def _near(self, scope: Scope, limit: int) -> Sequence[Document]:
         if self.away in (Away.MODEL, Away.VECTOR_SEARCH):
             return []
         try:
@@ -85,7 +90,7 @@ class Sides:
         except IndexingError as error:  # away, or it refuses, or answers nonsense
             return self._without(Away.MODEL, error)
         try:
-            return self._index.nearest(vector, self._scope, limit)
+            return self._index.nearest(vector, scope, limit)
         except ServiceUnavailable as error:
             return self._without(Away.VECTOR_SEARCH, error)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
@@ -37,6 +37,10 @@ class Scope:
     filters: tuple[Condition, ...] = ()
     only: frozenset[str] | None = None
     never: frozenset[str] = field(default_factory=frozenset)
+
+    def without(self, asset_ids: frozenset[str]) -> Scope:
+        """The same passages, but for those of some assets."""
+        return replace(self, never=self.never | asset_ids)
 
     def conditions(self) -> list[Condition]:
         conditions = list(self.filters)

@@ -161,11 +161,14 @@ def asset_of(asset_id: str, status: AssetStatus = AssetStatus.SEARCHABLE) -> Ass
 
 @dataclass
 class Memory:
-    """In the place of the stores and of the search indexes; all rows are kept best first."""
+    """In the place of the stores and of the search indexes; all rows are kept best first. The text
+    of the `replaced` things is being replaced; `given` counts the rows of all answers."""
 
     things: Mapping[str, Asset]
     near: Sequence[Document]
     texts: Sequence[Document]
+    replaced: frozenset[str] = frozenset()
+    given: int = 0
 
     @property
     def assets(self) -> Memory:
@@ -184,18 +187,23 @@ class Memory:
         return self
 
     def in_two_versions(self) -> frozenset[str]:
-        return frozenset(self.things)
+        return self.replaced
 
     def many(self, asset_ids: Iterable[str]) -> dict[str, Asset]:
         return {key: self.things[key] for key in asset_ids if key in self.things}
 
-    def nearest(self, _vector: Sequence[float], _scope: Scope, limit: int) -> list[Document]:
-        return list(self.near[:limit])
+    def nearest(self, _vector: Sequence[float], scope: Scope, limit: int) -> list[Document]:
+        return self._best(self.near, scope, limit)
 
     def matching(
-        self, _words: str, _phrases: Sequence[str], _scope: Scope, limit: int
+        self, _words: str, _phrases: Sequence[str], scope: Scope, limit: int
     ) -> list[Document]:
-        return list(self.texts[:limit])
+        return self._best(self.texts, scope, limit)
+
+    def _best(self, rows: Sequence[Document], scope: Scope, limit: int) -> list[Document]:
+        found = [each for each in rows if str(each["asset_id"]) not in scope.never][:limit]
+        self.given += len(found)
+        return found
 
     def near_words(self, _word: str) -> list[list[str]]:
         return []
@@ -228,7 +236,8 @@ def some_world(seed: int) -> Memory:
     things = [asset_of(f"{thing:024x}", rng.choice(statuses)) for thing in range(len(sizes))]
     for rows in (near, texts):
         rows.sort(key=lambda row: -row["score"])
-    return Memory({thing.id: thing for thing in things}, near, texts)
+    replaced = frozenset(thing.id for thing in things if rng.random() < rng.choice([0, 0.2]))
+    return Memory({thing.id: thing for thing in things}, near, texts, replaced)
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -246,6 +255,28 @@ def test_the_pages_are_one_row_of_all_things(seed: int) -> None:
     assert len(ids) == len(set(ids))
     assert set(ids) == wanted
     assert not search.search(Query("lamps"), page + 1).results
+
+
+def test_a_few_books_are_found_by_a_few_of_their_passages() -> None:
+    books = [(thing, place) for place in range(3_000) for thing in range(5)]
+    near = [row(*each, 0.5) for each in books]
+    texts = [row(*each, 5.0, ["lamps"]) for each in books]
+    memory = Memory({key: asset_of(key) for key in (f"{n:024x}" for n in range(5))}, near, texts)
+    found = search_in(memory).search(Query("lamps"))
+    assert [len(result.passages) for result in found.results] == [SHOWN_PASSAGES] * 5
+    assert (found.more, found.facets.things) == (False, 5)
+    assert memory.given == 2 * CANDIDATES
+
+
+def test_scores_of_things_further_back_are_not_better() -> None:
+    """Those further back are looked for apart from the best one."""
+    crowd = [row(0, place, 9.0, ["lamps"]) for place in range(CANDIDATES)]
+    others = [row(thing, 0, 0.5, ["lamps"]) for thing in range(1, 30)]
+    things = {key: asset_of(key) for key in (f"{number:024x}" for number in range(30))}
+    found = search_in(Memory(things, [], [*crowd, *others])).search(Query("lamps"))
+    best, *rest = [result.score for result in found.results]
+    assert len(rest) == RESULTS_PER_PAGE - 1
+    assert max(rest) < best / 10
 
 
 @pytest.mark.parametrize(
@@ -353,7 +384,7 @@ def test_passages_of_another_text_than_the_present_one_count_for_nothing() -> No
             self.scope = scope
             return super().nearest(vector, scope, limit)
 
-    holding = Holding(things, rows, [])
+    holding = Holding(things, rows, [], frozenset(keys))
     search_in(holding).search(Query("lamps", ("lamps",)))
     assert holding.scope is not None
     assert holding.scope.only == frozenset({keys[1]})
