@@ -1,6 +1,6 @@
 """How long a search takes with many passages: part of `make bench`.
 
-    python -m tools.bench_search [quick] [PASSAGES] [articles]
+    python -m tools.bench_search [quick] [PASSAGES] [books] [articles]
 
 Puts things with random vectors and random English words straight into the database of a copy,
 then asks different queries over HTTP, one at a time; then the same queries again, whose vectors
@@ -8,8 +8,8 @@ the app has kept; then a thing's page and a file, whose time is that of the serv
 readers ask at once. Beside each time stands what all processes of the copy computed for it, which
 tells more on a machine that is busy with other things.
 
-`articles` asks the questions of XQuAD in place of all that, with a short pause between two: before
-its articles are indexed, meanwhile, and after it.
+With `books` five things have all the passages. `articles` asks the questions of XQuAD in place of
+all that, with a short pause between two: before its articles are indexed, meanwhile, and after it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from tools.harness.xquad import DATA, read
 Document = dict[str, Any]
 
 PASSAGES, QUICK_PASSAGES = 10_000, 2_000
-PASSAGES_A_THING = 50
+PASSAGES_A_THING, BOOKS = 50, 5
 QUERIES, QUICK_QUERIES = 300, 100
 # Readers who ask at once, and the searches of each.
 READERS, SEARCHES = 50, 4
@@ -60,11 +60,11 @@ WORDS = sorted(
 )
 
 
-def things(passages: int) -> Iterator[tuple[Document, list[Document]]]:
+def things(passages: int, of_each: int) -> Iterator[tuple[Document, list[Document]]]:
     """Assets with their passages, as the app keeps them, but for the assets' numbers."""
     draw, vectors = random.Random(4), np.random.default_rng(4)  # noqa: S311
     moment = datetime.now(UTC)
-    for number in range(passages // PASSAGES_A_THING):
+    for number in range(passages // of_each):
         key = ObjectId()
         url = f"http://bench.test/{number}.html"
         asset: Document = {
@@ -80,7 +80,7 @@ def things(passages: int) -> Iterator[tuple[Document, list[Document]]]:
             "lease_until": moment,
             "history": [],
         }
-        rows = vectors.standard_normal((PASSAGES_A_THING, 768)).astype(np.float32)
+        rows = vectors.standard_normal((of_each, 768)).astype(np.float32)
         rows /= np.linalg.norm(rows, axis=1, keepdims=True)
         yield (
             asset,
@@ -104,10 +104,10 @@ def things(passages: int) -> Iterator[tuple[Document, list[Document]]]:
         )
 
 
-def fill(cloud: Cloud, passages: int) -> None:
+def fill(cloud: Cloud, passages: int, of_each: int = PASSAGES_A_THING) -> None:
     client: MongoClient[Document] = MongoClient(cloud.endpoints["MONGODB_CONNECTION_URI"])
     with client:
-        for asset, rows in things(passages):
+        for asset, rows in things(passages, of_each):
             client.iaat.assets.insert_one(asset)
             client.iaat.passages.insert_many(rows)
 
@@ -124,8 +124,9 @@ def until_fast(person: Person) -> None:
     wait_for(lambda: fast() and fast() and fast(), "the model")
 
 
-def searches(quick: bool, passages: int) -> None:
-    """Print the times of searches over so many passages, of a thing's page and of a file."""
+def searches(quick: bool, passages: int, of_each: int) -> None:
+    """Print the times of searches over so many passages, with so many of each thing; of a thing's
+    page and of a file."""
     draw = random.Random(5)  # noqa: S311
     queries = [
         " ".join(draw.sample(WORDS, draw.randint(3, 9)))
@@ -135,12 +136,12 @@ def searches(quick: bool, passages: int) -> None:
         tempfile.TemporaryDirectory(prefix="bench-") as folder,
         running_cloud(Path(folder) / "var", {"EXAMPLES": "0"}) as cloud,
     ):
-        fill(cloud, passages)
+        fill(cloud, passages, of_each)
         person = Person(cloud)
         until_fast(person)
         print("| what | median | 99th percentile | computed for each |\n|---|---|---|---|")
         ask = Asker(cloud, person.http)
-        size = f"{passages:,} passages"
+        size = f"{passages:,} passages of {passages // of_each:,} things"
         ask.all(f"a search over {size}, as JSON", [f"/search?query={each}" for each in queries])
         pages = [f"/search?query={each} again" for each in queries]
         ask.all(f"a search over {size}, as a page", pages, "text/html")
@@ -204,7 +205,9 @@ def main() -> int:
     if "articles" in sys.argv:
         searches_while_indexing()
     else:
-        searches(quick, numbers[0] if numbers else QUICK_PASSAGES if quick else PASSAGES)
+        passages = numbers[0] if numbers else QUICK_PASSAGES if quick else PASSAGES
+        of_each = passages // BOOKS if "books" in sys.argv else PASSAGES_A_THING
+        searches(quick, passages, of_each)
     print(f"load while this was measured: {os.getloadavg()[0]:.1f}")
     return 0
 
