@@ -73,7 +73,7 @@ def show(asset_id: str) -> ResponseReturnValue:
     deliveries = gateway.watch(thing.id) if gateway else Watched()
     return render_template(
         "asset.html",
-        asset={**shown(thing), **_state(thing), **video_fields(thing)},
+        asset={**shown(thing), **_state(thing, rows), **video_fields(thing)},
         view=view_of(thing, rows, _grouped(lines, rows) if lines else (), **_place_asked_for()),
         kept=asked_of_search(),
         forms=[form for form in MEDIA_TYPES if has_text and (lines or form not in TIMED)],
@@ -219,9 +219,10 @@ def _in_index(thing: Asset) -> bool:
         return True
 
 
-def _state(thing: Asset) -> dict[str, Any]:
-    """How it stands, as JSON."""
-    progress = services().watch.progress(thing)
+def _state(thing: Asset, rows: Rows | None = None) -> dict[str, Any]:
+    """How it stands, as JSON. `rows` are its passages, if they are known."""
+    counted = None if rows is None else (sum(row["embedded"] for row in rows), len(rows))
+    progress = services().watch.progress(thing, counted)
     return {"progress": asdict(progress), "now": asdict(standing(thing, progress, now()))}
 
 
