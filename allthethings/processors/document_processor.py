@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from allthethings.assets.asset import Asset
 from allthethings.errors import ErrorCode, UnusableThing
-from allthethings.processors.language import language_of_here
+from allthethings.processors.language import language_in_sandbox
 from allthethings.processors.magic import CONTAINERS, type_of
 from allthethings.processors.processor import (
     Content,
@@ -178,4 +178,4 @@ def _parsed(parse: Callable[[Download], Content], document: Download) -> Content
     content.require_storable()
     if content.scanned:  # most of its text is yet to come
         return content
-    return replace(content, language=language_of_here(content.text))
+    return replace(content, language=language_in_sandbox(content.text))

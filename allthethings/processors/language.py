@@ -29,8 +29,8 @@ def language_of(text: str) -> str | None:
         return None
 
 
-def language_of_here(text: str) -> str | None:
-    """As `language_of`, for who is in a process of the sandbox already."""
+def language_in_sandbox(text: str) -> str | None:
+    """As `language_of`, called in a process of the sandbox."""
     sample = _sample(text)
     return None if sample is None else _classified(sample)
 
